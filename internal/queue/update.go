@@ -1,9 +1,13 @@
-// Package queue carries updates from ingress to the one worker that owns their
-// partition, through JetStream, in order and without loss.
 package queue
 
 import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
@@ -19,4 +23,109 @@ type Update struct {
 	Partition partition.ID
 	Received  time.Time // when ingress had read it
 	Body      []byte    // raw JSON, untouched
+
+	// Replay is the dead letter that this update was replayed from, 0 for none.
+	// A replayed update is never taken for a repetition of itself.
+	Replay uint64
+}
+
+// Headers of ours. The envelope is one header, because each costs an allocation
+// on both sides: "1 <update> <type> <kind> <chat> <user> <thread> <received ms> [<ref>]".
+const (
+	headerEnvelope = "Chatlane-Envelope"
+	headerReplay   = "Chatlane-Replay"
+)
+
+const envelopeVersion = "1"
+
+var errEnvelope = errors.New("envelope header is not ours")
+
+// header writes what a worker must know of the update without reading its body.
+func (u *Update) header() nats.Header {
+	b := make([]byte, 0, 96)
+	b = append(b, envelopeVersion...)
+	b = strconv.AppendInt(append(b, ' '), u.ID, 10)
+	b = append(append(b, ' '), u.Type...)
+	b = append(b, ' ', byte(u.Scope.Kind))
+	b = strconv.AppendInt(append(b, ' '), u.Scope.Chat, 10)
+	b = strconv.AppendInt(append(b, ' '), u.Scope.User, 10)
+	b = strconv.AppendInt(append(b, ' '), u.Scope.Thread, 10)
+	b = strconv.AppendInt(append(b, ' '), u.Received.UnixMilli(), 10)
+	if u.Scope.ID != "" {
+		b = append(append(b, ' '), mapLine(u.Scope.ID)...)
+	}
+	h := nats.Header{headerEnvelope: {string(b)}}
+	if u.Replay != 0 {
+		h[headerReplay] = []string{strconv.FormatUint(u.Replay, 10)}
+	}
+	return h
+}
+
+// messageID makes the stream recognise a repetition within its duplicate window.
+func (u *Update) messageID() string {
+	id := strconv.FormatInt(u.Scope.Bot, 10) + ":" + strconv.FormatInt(u.ID, 10)
+	if u.Replay != 0 {
+		id += ":r" + strconv.FormatUint(u.Replay, 10)
+	}
+	return id
+}
+
+// readUpdate is the inverse of header, for a message on subject.
+func readUpdate(subject string, h nats.Header, body []byte) (Update, error) {
+	u := Update{Body: body}
+	var err error
+	if u.Partition, u.Lane, err = parseSubject(subject); err != nil {
+		return u, err
+	}
+	u.Scope.Bot = u.Lane.Bot()
+	f := strings.SplitN(headerValue(h, headerEnvelope), " ", 9)
+	if len(f) < 8 || f[0] != envelopeVersion || len(f[3]) != 1 {
+		return u, errEnvelope
+	}
+	u.Type, u.Scope.Kind = f[2], lane.Kind(f[3][0])
+	if len(f) == 9 {
+		u.Scope.ID = f[8]
+	}
+	var n [8]int64
+	for _, i := range [...]int{1, 4, 5, 6, 7} {
+		if n[i], err = strconv.ParseInt(f[i], 10, 64); err != nil {
+			return u, fmt.Errorf("%w: field %d", errEnvelope, i)
+		}
+	}
+	u.ID, u.Scope.Chat, u.Scope.User, u.Scope.Thread = n[1], n[4], n[5], n[6]
+	received := n[7]
+	u.Received = time.UnixMilli(received)
+	if r := headerValue(h, headerReplay); r != "" {
+		if u.Replay, err = strconv.ParseUint(r, 10, 64); err != nil {
+			return u, fmt.Errorf("%w: replay", errEnvelope)
+		}
+	}
+	return u, nil
+}
+
+// headerValue reads a header of ours as it was written, without canonical spelling.
+func headerValue(h nats.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// oneLine keeps a value from breaking out of its header.
+func oneLine(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return '?'
+	}
+	return r
+}
+
+// mapLine makes a text fit for one header line.
+func mapLine(s string) string { return strings.Map(oneLine, s) }
+
+// clip cuts a note to its bound.
+func clip(s string) string {
+	if len(s) > maxNote {
+		return s[:maxNote]
+	}
+	return s
 }

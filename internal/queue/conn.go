@@ -1,0 +1,120 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ConnConfig says how to reach the broker.
+type ConnConfig struct {
+	URL  string // one or several, separated by commas
+	Name string // shown by the broker's monitoring
+	// FailFast makes publishing fail at once while disconnected, instead of being
+	// held back in memory: for ingress, whose buffer is Telegram.
+	FailFast bool
+	// PublishWait bounds the wait for one PubAck; 0 means 2 s.
+	PublishWait time.Duration
+	Logger      *slog.Logger
+	// Options are added last: an in-process server, credentials, TLS.
+	Options []nats.Option
+}
+
+// Conn is one connection to the broker. It reconnects for ever, with jitter, and
+// logs only changes of its state. Safe for concurrent use.
+type Conn struct {
+	nc  *nats.Conn
+	js  jetstream.JetStream
+	log *slog.Logger
+}
+
+// Connect dials the broker. It fails when no server answers at the first try.
+func Connect(ctx context.Context, cfg ConnConfig) (*Conn, error) {
+	if cfg.PublishWait <= 0 {
+		cfg.PublishWait = 2 * time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	nc, err := nats.Connect(cfg.URL, append(options(ctx, cfg), cfg.Options...)...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	js, err := jetstream.New(nc,
+		jetstream.WithPublishAsyncTimeout(cfg.PublishWait),
+		jetstream.WithPublishAsyncMaxPending(16384))
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	return &Conn{nc: nc, js: js, log: cfg.Logger}, nil
+}
+
+func options(ctx context.Context, cfg ConnConfig) []nats.Option {
+	ctx = context.WithoutCancel(ctx)
+	log := cfg.Logger
+	opts := []nats.Option{
+		nats.Name(cfg.Name),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(100 * time.Millisecond),
+		nats.ReconnectJitter(400*time.Millisecond, time.Second),
+		nats.PingInterval(2 * time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.Timeout(2 * time.Second),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				log.WarnContext(ctx, "broker connection lost, reconnecting", slog.String("error", err.Error()))
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			log.InfoContext(ctx, "broker connection restored", slog.String("server", nc.ConnectedServerName()))
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			subject := ""
+			if sub != nil {
+				subject = sub.Subject
+			}
+			log.WarnContext(ctx, "broker connection error", slog.String("subject", subject), slog.String("error", err.Error()))
+		}),
+	}
+	if cfg.FailFast {
+		opts = append(opts, nats.ReconnectBufSize(-1))
+	}
+	return opts
+}
+
+// ErrDisconnected says that there is no connection to the broker at this moment.
+var ErrDisconnected = errors.New("not connected to NATS")
+
+// Ready is nil while the connection is up.
+func (c *Conn) Ready(context.Context) error {
+	if !c.nc.IsConnected() {
+		return fmt.Errorf("%w: %s", ErrDisconnected, c.nc.Status())
+	}
+	return nil
+}
+
+// MaxPayload is the largest message that the broker takes, in bytes, headers included.
+func (c *Conn) MaxPayload() int64 { return c.nc.MaxPayload() }
+
+// JetStream gives the context that other stores of ours share.
+func (c *Conn) JetStream() jetstream.JetStream { return c.js }
+
+// Close sends what is buffered, for at most a second, and closes.
+func (c *Conn) Close(ctx context.Context) {
+	c.flush(ctx)
+	c.nc.Close()
+}
+
+// flush waits until the broker has what was sent. What it does not get in a
+// second is made up for by redelivery, so there is no error to report.
+func (c *Conn) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = c.nc.FlushWithContext(ctx)
+}

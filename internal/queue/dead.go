@@ -1,0 +1,164 @@
+package queue
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/partition"
+)
+
+// Reasons why an update is a dead letter: a closed set, fit for a metric label.
+const (
+	ReasonUnreadable = "unreadable" // authentic, but no update that could be routed
+	ReasonUndecoded  = "undecoded"  // routed, but the worker's decoder could not read it
+	ReasonError      = "error"      // the handler failed at each attempt
+	ReasonPanic      = "panic"
+	ReasonTimeout    = "timeout"
+)
+
+// DeadLetter is an update that used up its attempts, with all a person needs to decide.
+type DeadLetter struct {
+	ID        uint64 // sequence in DEADLETTERS, set when read
+	Bot       int64
+	Update    int64
+	Type      string
+	Scope     lane.Scope
+	Lane      lane.Key
+	Partition partition.ID
+	Seq       uint64 // sequence in UPDATES, 0 if it never got there
+	Reason    string
+	Error     string
+	Stack     string
+	Attempts  int
+	Received  time.Time
+	First     time.Time // first attempt
+	Died      time.Time
+	Trace     string // trace id
+	Body      []byte
+}
+
+// maxNote bounds error and stack, so that the headers of a dead letter stay small, in bytes.
+const maxNote = 4 << 10
+
+// DeadLetters is the stream of dead letters. Safe for concurrent use.
+type DeadLetters struct{ conn *Conn }
+
+// NewDeadLetters works on the stream over conn.
+func NewDeadLetters(conn *Conn) *DeadLetters { return &DeadLetters{conn: conn} }
+
+// Put stores a dead letter; nil means stored. Storing the same update twice
+// within the duplicate window stores it once.
+func (d *DeadLetters) Put(ctx context.Context, l DeadLetter) error {
+	msg := &nats.Msg{Subject: laneSubject(deadPrefix, l.Partition, l.Lane), Header: l.header(), Data: l.Body}
+	if l.Seq != 0 {
+		msg.Header[jetstream.MsgIDHeader] = []string{string(l.Lane) + ":" + strconv.FormatUint(l.Seq, 10)}
+	}
+	if _, err := d.conn.js.PublishMsg(ctx, msg, jetstream.WithExpectStream(StreamDeadLetters)); err != nil {
+		return fmt.Errorf("store dead letter of update %d in lane %s: %w", l.Update, l.Lane, err)
+	}
+	return nil
+}
+
+// Get reads one dead letter.
+func (d *DeadLetters) Get(ctx context.Context, id uint64) (DeadLetter, error) {
+	s, err := d.conn.js.Stream(ctx, StreamDeadLetters)
+	if err != nil {
+		return DeadLetter{}, fmt.Errorf("open dead letters: %w", err)
+	}
+	m, err := s.GetMsg(ctx, id)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return DeadLetter{}, fmt.Errorf("dead letter %d: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return DeadLetter{}, fmt.Errorf("read dead letter %d: %w", id, err)
+	}
+	return readDeadLetter(m.Subject, m.Header, m.Data, m.Sequence)
+}
+
+// ErrNotFound says that there is no such dead letter or parked lane.
+var ErrNotFound = errors.New("not found")
+
+// Drop removes one dead letter for good.
+func (d *DeadLetters) Drop(ctx context.Context, id uint64) error {
+	s, err := d.conn.js.Stream(ctx, StreamDeadLetters)
+	if err != nil {
+		return fmt.Errorf("open dead letters: %w", err)
+	}
+	if err := s.DeleteMsg(ctx, id); err != nil {
+		return fmt.Errorf("drop dead letter %d: %w", id, err)
+	}
+	return nil
+}
+
+const (
+	headerReason   = "Chatlane-Reason"
+	headerError    = "Chatlane-Error"
+	headerStack    = "Chatlane-Stack" // base64: a header holds one line
+	headerAttempts = "Chatlane-Attempts"
+	headerSeq      = "Chatlane-Sequence"
+	headerFirst    = "Chatlane-First"
+	headerDied     = "Chatlane-Died"
+	headerTrace    = "Chatlane-Trace"
+)
+
+func (l *DeadLetter) header() nats.Header {
+	u := Update{ID: l.Update, Type: orDash(l.Type), Scope: l.Scope, Received: l.Received}
+	if u.Scope.Kind == 0 {
+		u.Scope.Kind = lane.KindOther
+	}
+	h := u.header()
+	set := func(name, value string) { h[name] = []string{value} }
+	set(headerReason, l.Reason)
+	set(headerError, mapLine(clip(l.Error)))
+	set(headerAttempts, strconv.Itoa(l.Attempts))
+	set(headerSeq, strconv.FormatUint(l.Seq, 10))
+	set(headerFirst, strconv.FormatInt(l.First.UnixMilli(), 10))
+	set(headerDied, strconv.FormatInt(l.Died.UnixMilli(), 10))
+	set(headerTrace, l.Trace)
+	if l.Stack != "" {
+		set(headerStack, base64.StdEncoding.EncodeToString([]byte(clip(l.Stack))))
+	}
+	return h
+}
+
+func readDeadLetter(subject string, h nats.Header, body []byte, id uint64) (DeadLetter, error) {
+	u, err := readUpdate(subject, h, body)
+	if err != nil {
+		return DeadLetter{}, fmt.Errorf("dead letter %d: %w", id, err)
+	}
+	stack, err := base64.StdEncoding.DecodeString(headerValue(h, headerStack))
+	if err != nil {
+		stack = nil // a damaged stack is no reason to hide the letter
+	}
+	return DeadLetter{
+		ID: id, Bot: u.Scope.Bot, Update: u.ID, Type: u.Type, Scope: u.Scope, Lane: u.Lane, Partition: u.Partition,
+		Seq: uint64(headerInt(h, headerSeq)), Reason: headerValue(h, headerReason), Error: headerValue(h, headerError),
+		Stack: string(stack), Attempts: int(headerInt(h, headerAttempts)), Received: u.Received,
+		First: time.UnixMilli(headerInt(h, headerFirst)), Died: time.UnixMilli(headerInt(h, headerDied)),
+		Trace: headerValue(h, headerTrace), Body: body,
+	}, nil
+}
+
+// headerInt reads a number of ours; 0 if it is missing or damaged.
+func headerInt(h nats.Header, name string) int64 {
+	n, err := strconv.ParseInt(headerValue(h, name), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,42 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel/propagation"
+)
+
+// Delivery is an update in the hands of the owner of its partition.
+type Delivery struct {
+	Update
+	Seq    uint64    // stream sequence: the order of the lane
+	Stream int64     // creation time of the stream, Unix nanoseconds: its identity
+	Stored time.Time // by the broker's clock
+
+	header nats.Header
+	ack    func() error
+}
+
+// Ack tells the broker that the update is finished: call it after the commit
+// succeeded, or said "already done". A lost acknowledgement is harmless, the
+// update comes again and is skipped.
+func (d *Delivery) Ack(context.Context) error {
+	if d.ack == nil {
+		return nil
+	}
+	if err := d.ack(); err != nil {
+		return fmt.Errorf("acknowledge update %d of lane %s: %w", d.ID, d.Lane, err)
+	}
+	return nil
+}
+
+// Context continues the trace that began at ingress.
+func (d *Delivery) Context(ctx context.Context, p propagation.TextMapPropagator) context.Context {
+	return p.Extract(ctx, carrier(d.header))
+}
+
+// Header is a header of the message as it was stored.
+func (d *Delivery) Header(name string) string { return headerValue(d.header, name) }

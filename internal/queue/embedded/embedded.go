@@ -1,0 +1,56 @@
+// Package embedded runs a nats-server with JetStream inside the process, for the
+// one-command mode and for tests. It is the server itself, not an imitation.
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// Config of an embedded server. The zero value but for Dir is usable.
+type Config struct {
+	Dir       string // where JetStream keeps its files; it survives restarts
+	Listen    bool   // also listen on a free loopback port; otherwise reachable in process only
+	SyncEvery bool   // flush each write to disk before it is confirmed
+}
+
+// Server is a running embedded server.
+type Server struct{ s *server.Server }
+
+// ErrNotReady says that the server did not come up in time.
+var ErrNotReady = errors.New("embedded NATS server did not come up")
+
+// Start runs a server until Stop. It waits at most 10 s for it to be ready.
+func Start(cfg Config) (*Server, error) {
+	s, err := server.NewServer(&server.Options{
+		ServerName: "chatlane-embedded",
+		JetStream:  true, StoreDir: cfg.Dir, SyncAlways: cfg.SyncEvery,
+		DontListen: !cfg.Listen, Host: "127.0.0.1", Port: server.RANDOM_PORT,
+		NoSigs: true, NoLog: true, MaxPayload: 2 << 20,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("configure embedded NATS server: %w", err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(10 * time.Second) {
+		s.Shutdown()
+		return nil, fmt.Errorf("%w; is another process using %s?", ErrNotReady, cfg.Dir)
+	}
+	return &Server{s: s}, nil
+}
+
+// Option connects a client in process.
+func (s *Server) Option() nats.Option { return nats.InProcessServer(s.s) }
+
+// URL is the address that the server listens on, if it does.
+func (s *Server) URL() string { return s.s.ClientURL() }
+
+// Stop ends the server and returns when its files are closed.
+func (s *Server) Stop() {
+	s.s.Shutdown()
+	s.s.WaitForShutdown()
+}

@@ -1,0 +1,39 @@
+// Package natstest runs real NATS servers for tests, inside synctest bubbles too.
+package natstest
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/nats-io/nats-server/v2/server/ats"
+
+	"github.com/chatlane/chatlane/internal/queue/embedded"
+)
+
+// Start runs an embedded server on its own directory until the test ends.
+func Start(tb testing.TB) *embedded.Server {
+	tb.Helper()
+	s, err := embedded.Start(embedded.Config{Dir: tb.TempDir()})
+	if err != nil {
+		tb.Fatalf("start nats-server: %v", err)
+	}
+	tb.Cleanup(s.Stop)
+	return s
+}
+
+// Bubble runs a test in virtual time against a real server.
+func Bubble(t *testing.T, test func(t *testing.T, s *embedded.Server)) {
+	t.Helper()
+	// The server's access-time ticker waits on a package-level channel: started
+	// inside the bubble it would keep virtual time from moving.
+	ats.Register()
+	t.Cleanup(ats.Unregister)
+	synctest.Test(t, func(t *testing.T) {
+		s, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
+		if err != nil {
+			t.Fatalf("start nats-server: %v", err)
+		}
+		defer s.Stop()
+		test(t, s)
+	})
+}

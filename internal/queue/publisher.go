@@ -1,0 +1,150 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/partition"
+)
+
+// Publisher stores updates. All publishes of a process share one asynchronous
+// window of the connection. Safe for concurrent use.
+type Publisher struct {
+	conn       *Conn
+	partitions int
+	dead       *DeadLetters
+	tracer     trace.Tracer
+	carrier    propagation.TextMapPropagator
+	metrics    publishMetrics
+}
+
+// NewPublisher publishes over conn into a stream of n partitions.
+func NewPublisher(conn *Conn, n int, reg prometheus.Registerer) *Publisher {
+	return &Publisher{
+		conn: conn, partitions: n, dead: NewDeadLetters(conn),
+		tracer:  otel.Tracer(scopeName),
+		carrier: otel.GetTextMapPropagator(),
+		metrics: newPublishMetrics(reg),
+	}
+}
+
+// Publish stores the update in its partition and returns nil once the broker has
+// confirmed it. After an error the update may still have been stored: publishing
+// it again within the duplicate window is safe. It waits no longer than ctx and
+// the connection's PublishWait.
+func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
+	ctx, span := p.tracer.Start(ctx, "queue.publish", trace.WithSpanKind(trace.SpanKindProducer))
+	defer func() { endSpan(span, err) }()
+	u.Partition = partition.Of(string(u.Lane), p.partitions)
+	msg := &nats.Msg{Subject: laneSubject(updatesPrefix, u.Partition, u.Lane), Header: u.header(), Data: u.Body}
+	msg.Header[jetstream.MsgIDHeader] = []string{u.messageID()}
+	p.carrier.Inject(ctx, carrier(msg.Header))
+	if span.IsRecording() {
+		span.SetAttributes(attribute.Int("chatlane.partition", int(u.Partition)), attribute.String("chatlane.lane", string(u.Lane)))
+	}
+	began := time.Now()
+	ack, err := p.store(ctx, msg)
+	p.metrics.observe(ack, err, time.Since(began))
+	if err != nil {
+		return fmt.Errorf("publish update %d: %w", u.ID, err)
+	}
+	return nil
+}
+
+func (p *Publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
+	future, err := p.conn.js.PublishMsgAsync(msg, jetstream.WithExpectStream(StreamUpdates),
+		jetstream.WithRetryWait(250*time.Millisecond), jetstream.WithRetryAttempts(6))
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case ack := <-future.Ok():
+		return ack, nil
+	case err := <-future.Err():
+		return nil, err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Reject stores a body that is authentic and cannot be read or routed.
+func (p *Publisher) Reject(ctx context.Context, bot int64, body []byte, reason string) error {
+	k := lane.ByChat.Key(lane.Scope{Bot: bot, Kind: lane.KindOther, ID: "unreadable"})
+	now := time.Now()
+	return p.dead.Put(ctx, DeadLetter{
+		Bot: bot, Lane: k, Partition: partition.Of(string(k), p.partitions),
+		Reason: ReasonUnreadable, Error: reason, Received: now, Died: now,
+		Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: body,
+	})
+}
+
+type publishMetrics struct {
+	published *prometheus.CounterVec
+	wait      prometheus.Histogram
+}
+
+func newPublishMetrics(reg prometheus.Registerer) publishMetrics {
+	m := publishMetrics{
+		published: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "chatlane_publish_total", Help: "Updates handed to the stream, by result.",
+		}, []string{"result"}),
+		wait: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "chatlane_publish_seconds", Help: "Time from publish to the broker's confirmation.",
+			Buckets: prometheus.ExponentialBuckets(0.0002, 2.5, 12),
+		}),
+	}
+	for _, r := range []string{"stored", "duplicate", "full", "timeout", "failed"} {
+		m.published.WithLabelValues(r)
+	}
+	register(reg, m.published, m.wait)
+	return m
+}
+
+func (m publishMetrics) observe(ack *jetstream.PubAck, err error, took time.Duration) {
+	result := "stored"
+	var api *jetstream.APIError
+	switch {
+	case err == nil && ack.Duplicate:
+		result = "duplicate"
+	case err == nil:
+	case errors.As(err, &api) && api.ErrorCode == errCodeStreamFull:
+		result = "full"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, jetstream.ErrAsyncPublishTimeout):
+		result = "timeout"
+	default:
+		result = "failed"
+	}
+	m.published.WithLabelValues(result).Inc()
+	m.wait.Observe(took.Seconds())
+}
+
+// errCodeStreamFull is the server's JSStreamStoreFailedF, which carries "maximum bytes exceeded".
+const errCodeStreamFull = 10077
+
+// register tolerates a missing registry: tests and tools have none.
+func register(reg prometheus.Registerer, cs ...prometheus.Collector) {
+	if reg != nil {
+		reg.MustRegister(cs...)
+	}
+}
+
+func endSpan(span trace.Span, err error) {
+	if err != nil {
+		span.RecordError(err)
+		span.SetStatus(codes.Error, strconv.Quote(err.Error()))
+	}
+	span.End()
+}

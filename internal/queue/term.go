@@ -1,0 +1,271 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/partition"
+)
+
+// term is one reign over one partition: from the reset to the loss of the pin or
+// the hand-over. Only its own goroutine touches it, except for open.
+type term struct {
+	o      *Owner
+	p      partition.ID
+	pin    string
+	stream int64
+	turn   func(*Delivery) lane.Job
+	lanes  *lane.Executor
+	work   context.Context //nolint:containedctx // the term is the life of this context; it ends with reign
+	log    *slog.Logger
+
+	feed     *feed
+	next     uint64    // consumer sequence that must come next
+	asked    int       // messages still to come of the last pull request
+	heard    time.Time // anything from the broker
+	moved    time.Time // a delivery or an acknowledgement: the watchdog's silence
+	patience time.Duration
+
+	mu   sync.Mutex
+	open map[uint64]struct{} // stream sequences delivered here and not acknowledged
+	acks int                 // acknowledgements since the watchdog looked
+}
+
+// reign resets, consumes in order, and hands over when ctx ends. An error says why it ended otherwise.
+func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, turn func(*Delivery) lane.Job) (err error) {
+	work, cancel := context.WithCancelCause(work)
+	t := &term{
+		o: o, p: p, pin: pin, turn: turn, work: work, lanes: lane.NewExecutor(o.slots),
+		log: o.cfg.Logger.With(slog.Int("partition", int(p))), open: make(map[uint64]struct{}),
+	}
+	o.metrics.owned.WithLabelValues(label(p)).Set(1)
+	defer o.metrics.owned.WithLabelValues(label(p)).Set(0)
+	defer func() {
+		cancel(err)
+		t.lanes.Drain()
+		t.closeFeed()
+	}()
+	if t.stream, err = o.identity(work); err != nil {
+		return err
+	}
+	if err := t.resync(ctx, resetTakeover); err != nil {
+		return err
+	}
+	t.log.InfoContext(ctx, "partition taken over")
+	if err := t.consume(ctx); err != nil {
+		return err
+	}
+	return t.handOver(ctx)
+}
+
+// consume runs until ctx ends (nil), the partition should go elsewhere, or the pin is lost.
+func (t *term) consume(ctx context.Context) error {
+	tick := time.NewTicker(t.o.cfg.PinTTL / 4)
+	defer tick.Stop()
+	elsewhere := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case m := <-t.feed.in:
+			if err := t.receive(ctx, m); err != nil {
+				return err
+			}
+		case <-tick.C:
+			if elsewhere = t.foreign(elsewhere); elsewhere > 2 {
+				return t.leave(ctx)
+			}
+			if err := t.tick(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// foreign counts the ticks for which the partition has belonged to another worker.
+func (t *term) foreign(n int) int {
+	if t.o.cfg.Elsewhere(t.p) {
+		return n + 1
+	}
+	return 0
+}
+
+func (t *term) leave(ctx context.Context) error {
+	if err := t.handOver(ctx); err != nil {
+		return err
+	}
+	return errHand
+}
+
+// receive handles one message or refusal.
+func (t *term) receive(ctx context.Context, m *nats.Msg) error {
+	t.heard = time.Now()
+	switch status(m) {
+	case "":
+		return t.accept(ctx, m)
+	case statusWrongPin:
+		return ErrPinLost
+	case statusConflict:
+		t.patience = 0 // a leader may have changed with deliveries on their way: look soon
+	case statusNotFound, statusExpired, statusNoResponders:
+	}
+	return nil
+}
+
+// accept takes the next delivery, or resynchronises when it is not the next.
+func (t *term) accept(ctx context.Context, m *nats.Msg) error {
+	if headerValue(m.Header, headerPin) != t.pin {
+		return ErrPinLost
+	}
+	meta, err := m.Metadata()
+	if err != nil {
+		return fmt.Errorf("read delivery: %w", err)
+	}
+	t.moved, t.patience = t.heard, 0
+	if meta.Sequence.Consumer != t.next {
+		return t.resync(ctx, resetGap)
+	}
+	if meta.NumDelivered != 1 {
+		return t.resync(ctx, resetRedelivery)
+	}
+	t.next++
+	t.asked--
+	t.o.metrics.pending.WithLabelValues(label(t.p)).Set(float64(meta.NumPending))
+	t.o.metrics.age.Observe(max(0, time.Since(meta.Timestamp).Seconds()))
+	if err := t.submit(t.delivery(ctx, m, meta)); err != nil {
+		return err
+	}
+	if t.asked <= t.o.cfg.Window/2 {
+		return t.pull()
+	}
+	return nil
+}
+
+func (t *term) submit(d *Delivery) error {
+	t.mu.Lock()
+	t.open[d.Seq] = struct{}{}
+	t.mu.Unlock()
+	if err := t.lanes.Submit(t.work, d.Lane, t.turn(d)); err != nil {
+		return fmt.Errorf("lane %s: %w", d.Lane, err)
+	}
+	return nil
+}
+
+func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata) *Delivery {
+	u, err := readUpdate(m.Subject, m.Header, m.Data)
+	if err != nil {
+		// Not published by ingress. It takes its turn like any other and dies there,
+		// because a message that nobody finishes would hold the ack floor for ever.
+		t.log.WarnContext(ctx, "foreign message in the stream", slog.String("subject", m.Subject), slog.String("error", err.Error()))
+		if u.Lane == "" {
+			u.Lane = lane.ByChat.Key(lane.Scope{Kind: lane.KindOther, ID: "foreign"})
+		}
+	}
+	u.Partition = t.p
+	d := &Delivery{Update: u, Seq: meta.Sequence.Stream, Stream: t.stream, Stored: meta.Timestamp, header: m.Header}
+	d.ack = func() error {
+		t.mu.Lock()
+		delete(t.open, d.Seq)
+		t.acks++
+		t.mu.Unlock()
+		return m.Ack()
+	}
+	return d
+}
+
+// resync starts from the ack floor again: what is buffered and not started is
+// dropped and comes again, what runs goes on and is skipped by its cursor later.
+// The old inbox is given up first, so that no stale request can swallow a message
+// unseen: it would leave a gap at consumer sequence 1.
+func (t *term) resync(ctx context.Context, reason string) error {
+	t.closeFeed()
+	dropped := t.lanes.Discard()
+	if err := t.o.reset(t.work, t.p, reason); err != nil {
+		return err
+	}
+	if reason != resetTakeover {
+		t.log.InfoContext(ctx, "partition resynchronised", slog.String("reason", reason), slog.Int("dropped", dropped))
+	}
+	f, err := openFeed(t.o.conn.nc, consumerName(t.p), 4*t.o.cfg.Window+256)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	clear(t.open)
+	t.mu.Unlock()
+	t.feed, t.next = f, 1
+	t.heard = time.Now()
+	t.moved = t.heard
+	return t.pull()
+}
+
+func (t *term) closeFeed() {
+	if t.feed != nil {
+		t.feed.close()
+		t.feed = nil
+	}
+}
+
+// pull asks for a window and renews the pin. The request expires well inside PinTTL.
+func (t *term) pull() error {
+	t.asked = t.o.cfg.Window
+	return t.feed.pull(pullRequest{Batch: t.o.cfg.Window, Expires: t.o.cfg.PinTTL / 2, Pin: t.pin})
+}
+
+// tick renews the pin, notices silence, and lets the watchdog look.
+func (t *term) tick(ctx context.Context) error {
+	if time.Since(t.heard) > t.o.cfg.PinTTL {
+		return ErrSilent
+	}
+	if err := t.pull(); err != nil {
+		return err
+	}
+	return t.watch(ctx)
+}
+
+// handOver keeps the pin while running turns end, then frees what was not started
+// and gives the partition to whoever stands by.
+func (t *term) handOver(ctx context.Context) error {
+	t.closeFeed()
+	f, err := openFeed(t.o.conn.nc, consumerName(t.p), 256)
+	if err != nil {
+		return err
+	}
+	t.feed = f
+	ended := make(chan struct{})
+	go func() { defer close(ended); t.lanes.Drain() }()
+	renew := time.NewTicker(t.o.cfg.PinTTL / 4)
+	defer renew.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-ended:
+			waiting = false
+		case m := <-f.in:
+			if status(m) == statusWrongPin {
+				return ErrPinLost // running turns are cancelled with that cause
+			}
+		case <-renew.C:
+			_ = f.renew(t.pin) // a lost pin shows in the answer
+		}
+	}
+	return t.release(context.WithoutCancel(ctx))
+}
+
+func (t *term) release(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, t.o.cfg.PinTTL)
+	defer cancel()
+	if err := t.o.reset(ctx, t.p, resetHandOver); err != nil {
+		return err
+	}
+	if err := t.o.unpin(ctx, t.p); err != nil {
+		return err
+	}
+	t.log.InfoContext(ctx, "partition handed over")
+	return nil
+}

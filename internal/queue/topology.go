@@ -1,0 +1,168 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/chatlane/chatlane/internal/partition"
+)
+
+// Topology is what must stand in the broker before anything flows.
+type Topology struct {
+	Partitions int           // fixed for the life of the stream; 0 means 64
+	Replicas   int           // 0 means 1
+	MaxBytes   int64         // of UPDATES; 0 means 1 GiB. Full means refused, never dropped
+	Window     int           // unacknowledged updates a partition may have; 0 means 256
+	PinTTL     time.Duration // silence after which a partition changes hands; 0 means 2 s
+	// AckWait is far longer than any turn: redelivery is the owner's business. 0 means 1 h.
+	AckWait time.Duration
+	// DeadLetterAge is how long dead letters are kept; 0 means 30 days.
+	DeadLetterAge time.Duration
+}
+
+func (t Topology) withDefaults() Topology {
+	t.Partitions = orElse(t.Partitions, 64)
+	t.Replicas = orElse(t.Replicas, 1)
+	t.MaxBytes = orElse(t.MaxBytes, 1<<30)
+	t.Window = orElse(t.Window, 256)
+	t.PinTTL = orElse(t.PinTTL, 2*time.Second)
+	t.AckWait = orElse(t.AckWait, time.Hour)
+	t.DeadLetterAge = orElse(t.DeadLetterAge, 30*24*time.Hour)
+	return t
+}
+
+func orElse[T ~int | ~int64](v, other T) T {
+	if v == 0 {
+		return other
+	}
+	return v
+}
+
+// ErrTopology says that what stands in the broker is not what is configured.
+var ErrTopology = errors.New("broker holds something else than configured")
+
+const (
+	metaPartitions = "chatlane.partitions"
+	metaHash       = "chatlane.hash"
+	hashName       = "xxh64"
+
+	duplicateWindow = 10 * time.Minute
+)
+
+// Ensure creates the streams unless they stand already, and compares those that
+// do. Any number of processes may call it at once.
+func (c *Conn) Ensure(ctx context.Context, t Topology) error {
+	t = t.withDefaults()
+	for _, want := range t.streams() {
+		if err := c.ensureStream(ctx, want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t Topology) streams() []jetstream.StreamConfig {
+	return []jetstream.StreamConfig{
+		{
+			Name: StreamUpdates, Subjects: []string{updatesPrefix + ">"},
+			Description: "updates that wait for their turn, by partition, bot and lane",
+			Retention:   jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
+			Discard: jetstream.DiscardNew, MaxBytes: t.MaxBytes, Duplicates: duplicateWindow,
+			Replicas: t.Replicas, AllowDirect: true,
+			Metadata: map[string]string{metaPartitions: strconv.Itoa(t.Partitions), metaHash: hashName},
+		},
+		{
+			Name: StreamDeadLetters, Subjects: []string{deadPrefix + ">"},
+			Description: "updates that used up their attempts or could not be read",
+			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
+			Discard: jetstream.DiscardNew, MaxAge: t.DeadLetterAge, Duplicates: duplicateWindow,
+			Replicas: t.Replicas, AllowDirect: true,
+		},
+		{
+			Name: StreamParked, Subjects: []string{parkedPrefix + ">"},
+			Description: "updates of parked lanes, in order",
+			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
+			Discard: jetstream.DiscardNew, MaxBytes: t.MaxBytes, Duplicates: duplicateWindow,
+			Replicas: t.Replicas, AllowDirect: true,
+		},
+	}
+}
+
+func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) error {
+	s, err := c.js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s, err = c.js.CreateStream(ctx, want)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			s, err = c.js.Stream(ctx, want.Name) // another process came first
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", want.Name, err)
+	}
+	return compareStream(s.CachedInfo().Config, want)
+}
+
+// compareStream names the first difference that would break a promise or surprise an operator.
+func compareStream(have, want jetstream.StreamConfig) error {
+	type diff struct{ what, have, want string }
+	diffs := []diff{
+		{"CHATLANE_PARTITIONS", have.Metadata[metaPartitions], want.Metadata[metaPartitions]},
+		{"lane hash", have.Metadata[metaHash], want.Metadata[metaHash]},
+		{"retention", have.Retention.String(), want.Retention.String()},
+		{"discard policy", have.Discard.String(), want.Discard.String()},
+		{"storage", have.Storage.String(), want.Storage.String()},
+		{"CHATLANE_STREAM_REPLICAS", strconv.Itoa(have.Replicas), strconv.Itoa(want.Replicas)},
+		{"subjects", fmt.Sprint(slices.Sorted(slices.Values(have.Subjects))), fmt.Sprint(slices.Sorted(slices.Values(want.Subjects)))},
+		{"duplicate window", have.Duplicates.String(), want.Duplicates.String()},
+	}
+	for _, d := range diffs {
+		if d.have != d.want {
+			return fmt.Errorf("%w: stream %s has %s %q, configured is %q; set it to what the stream has, or change the stream while nothing is queued",
+				ErrTopology, want.Name, d.what, d.have, d.want)
+		}
+	}
+	return nil
+}
+
+// EnsureConsumers creates the pinned consumer of each partition unless it stands already.
+func (c *Conn) EnsureConsumers(ctx context.Context, t Topology) error {
+	t = t.withDefaults()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(16)
+	for i := range t.Partitions {
+		g.Go(func() error { return c.ensureConsumer(ctx, t, partition.ID(i)) })
+	}
+	return g.Wait()
+}
+
+func (c *Conn) ensureConsumer(ctx context.Context, t Topology, p partition.ID) error {
+	want := jetstream.ConsumerConfig{
+		Durable:         consumerName(p),
+		FilterSubject:   updatesPrefix + strconv.Itoa(int(p)) + ".>",
+		AckPolicy:       jetstream.AckExplicitPolicy,
+		AckWait:         t.AckWait,
+		MaxDeliver:      -1,
+		MaxAckPending:   t.Window,
+		PriorityPolicy:  jetstream.PriorityPolicyPinned,
+		PriorityGroups:  []string{group},
+		PinnedTTL:       t.PinTTL,
+		MaxWaiting:      512,
+		MaxRequestBatch: 0,
+	}
+	_, err := c.js.CreateConsumer(ctx, StreamUpdates, want)
+	if errors.Is(err, jetstream.ErrConsumerExists) {
+		// Window and pin may be tuned between releases; the last to start decides.
+		_, err = c.js.UpdateConsumer(ctx, StreamUpdates, want)
+	}
+	if err != nil {
+		return fmt.Errorf("consumer %s: %w", want.Durable, err)
+	}
+	return nil
+}

@@ -1,0 +1,22 @@
+package queue
+
+import "github.com/nats-io/nats.go"
+
+// scopeName is the instrumentation scope of the spans made here.
+const scopeName = "github.com/chatlane/chatlane/internal/queue"
+
+// carrier lets a propagator read and write NATS headers, in the spelling of the
+// W3C names (lower case), which nats.Header.Set would change.
+type carrier nats.Header
+
+func (c carrier) Get(key string) string { return headerValue(nats.Header(c), key) }
+
+func (c carrier) Set(key, value string) { c[key] = []string{value} }
+
+func (c carrier) Keys() []string {
+	keys := make([]string, 0, len(c))
+	for k := range c {
+		keys = append(keys, k)
+	}
+	return keys
+}

@@ -1,0 +1,42 @@
+package queue
+
+import (
+	"context"
+	"time"
+)
+
+// The watchdog's silence: after so long without a delivery or an acknowledgement
+// it compares its books with the broker's. The second figure is where doubling ends.
+const (
+	watchAfter = 1500 * time.Millisecond
+	watchMost  = 12 * time.Second
+)
+
+// watch finds deliveries that were lost on their way, which happens when a stream
+// leader dies: the broker waits for acknowledgements of messages that this owner
+// has never seen, or whose acknowledgement was lost.
+func (t *term) watch(ctx context.Context) error {
+	t.mu.Lock()
+	acks := t.acks
+	t.acks = 0
+	known := len(t.open)
+	t.mu.Unlock()
+	if acks > 0 {
+		t.moved, t.patience = time.Now(), 0
+	}
+	if time.Since(t.moved) < max(t.patience, watchAfter) {
+		return nil
+	}
+	t.moved, t.patience = time.Now(), min(2*max(t.patience, watchAfter), watchMost)
+	info, err := t.o.info(ctx, t.p)
+	if err != nil {
+		return nil //nolint:nilerr // no leader at this moment; silence ends the term if it lasts
+	}
+	switch pin := pinOf(info); {
+	case pin != "" && pin != t.pin:
+		return ErrPinLost
+	case info.Delivered.Consumer >= t.next, info.NumAckPending > known:
+		return t.resync(ctx, resetStalled)
+	}
+	return nil
+}
