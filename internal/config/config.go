@@ -162,11 +162,10 @@ func lines(err error) []string {
 	if err == nil {
 		return nil
 	}
-	var all *Error
-	if errors.As(err, &all) {
+	if all, ok := errors.AsType[*Error](err); ok {
 		return all.Problems
 	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // takes apart what was joined here
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		var out []string
 		for _, e := range many.Unwrap() {
 			out = append(out, lines(e)...)

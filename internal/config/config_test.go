@@ -239,10 +239,14 @@ func TestVersionNamesTheBuild(t *testing.T) {
 
 func TestUnsuitableStructsPanic(t *testing.T) {
 	for name, v := range map[string]any{
-		"no pointer":  server{},
-		"nil":         (*server)(nil),
-		"bad default": &struct{ A int `env:"A" default:"x"` }{},
-		"bad type":    &struct{ A chan int `env:"A" default:"x"` }{},
+		"no pointer": server{},
+		"nil":        (*server)(nil),
+		"bad default": &struct {
+			A int `env:"A" default:"x"`
+		}{},
+		"bad type": &struct {
+			A chan int `env:"A" default:"x"`
+		}{},
 	} {
 		func() {
 			defer func() {

@@ -18,12 +18,7 @@ type setting struct {
 	targets []reflect.Value
 }
 
-// flag is the setting's name as a flag, without dashes: nats-url.
-func (s *setting) flag() string { return strings.ReplaceAll(s.key(), "_", "-") }
-
-// key is the setting's name in the YAML file: nats_url.
-func (s *setting) key() string { return keyOf(s.name) }
-
+// keyOf is a variable's name in the YAML file: nats_url. With dashes it is the flag.
 func keyOf(name string) string {
 	return strings.ToLower(strings.TrimPrefix(name, Prefix))
 }
@@ -94,8 +89,7 @@ func readFile(path string) ([]byte, error) {
 
 // plain words the errors of files: path first, no system call.
 func plain(err error) error {
-	var at *os.PathError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*os.PathError](err); ok {
 		return fmt.Errorf("%s: %w", at.Path, at.Err)
 	}
 	return err
@@ -156,7 +150,7 @@ func hooks[T any](into []any) []T {
 	var all []T
 	for _, v := range into {
 		each(structOf(v), nil, func(v reflect.Value) {
-			if h, ok := v.Addr().Interface().(T); ok {
+			if h, ok := reflect.TypeAssert[T](v.Addr()); ok {
 				all = append(all, h)
 			}
 		})

@@ -192,4 +192,3 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
-

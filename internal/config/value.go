@@ -28,7 +28,7 @@ func (in input) where() string {
 
 // assign parses in into v. Its errors say what would be right.
 func (s *setting) assign(v reflect.Value, in input) error {
-	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok || v.Kind() != reflect.Slice {
+	if _, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok || v.Kind() != reflect.Slice {
 		if len(in.items) > 1 {
 			return fmt.Errorf("a list of %d values is set; give one", len(in.items))
 		}
@@ -50,7 +50,7 @@ func (s *setting) assign(v reflect.Value, in input) error {
 }
 
 func (s *setting) assignOne(v reflect.Value, text string) error {
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		err := u.UnmarshalText([]byte(text))
 		switch {
 		case err == nil:
@@ -156,8 +156,15 @@ func units() []struct {
 		suffix string
 		bytes  int64
 	}{
-		{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
-		{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1},
+		{"TiB", 1 << 40},
+		{"GiB", 1 << 30},
+		{"MiB", 1 << 20},
+		{"KiB", 1 << 10},
+		{"TB", 1e12},
+		{"GB", 1e9},
+		{"MB", 1e6},
+		{"KB", 1e3},
+		{"B", 1},
 	}
 }
 
