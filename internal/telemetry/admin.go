@@ -1,0 +1,94 @@
+package telemetry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Admin serves /metrics, /healthz, /readyz and, where enabled, /debug/pprof/.
+type Admin struct {
+	addr    string
+	handler http.Handler
+	log     *slog.Logger
+}
+
+func newAdmin(cfg Config, t *Telemetry) *Admin {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(t.Registry, promhttp.HandlerOpts{
+		Registry: t.Registry, EnableOpenMetrics: true,
+	}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "alive\n")
+	})
+	mux.Handle("GET /readyz", t.Health)
+	if cfg.Pprof {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	return &Admin{addr: cfg.AdminListen, handler: mux, log: t.Log}
+}
+
+// ServeHTTP answers with the reasons against readiness, as JSON: 200 if there are
+// none, else 503.
+func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	reasons := h.Reasons(r.Context())
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if len(reasons) > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(struct { // the asker may have gone
+		Ready   bool              `json:"ready"`
+		Reasons map[string]string `json:"reasons,omitempty"`
+	}{len(reasons) == 0, reasons})
+}
+
+// ServeHTTP answers as the admin server does.
+func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// Run listens and serves until ctx ends. An address that cannot be listened on is
+// an error that names the variable.
+func (a *Admin) Run(ctx context.Context) error {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", a.addr)
+	if err != nil {
+		return fmt.Errorf("CHATLANE_ADMIN_LISTEN: %w; set a free address such as :9090", err)
+	}
+	return a.Serve(ctx, ln)
+}
+
+// Serve serves on ln until ctx ends, and closes it.
+func (a *Admin) Serve(ctx context.Context, ln net.Listener) error {
+	a.log.InfoContext(ctx, "admin server listens", slog.String("address", ln.Addr().String()))
+	srv := &http.Server{
+		Handler: a.handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if srv.Shutdown(closing) != nil {
+			_ = srv.Close() // a profile that still runs must not hold the exit up
+		}
+	})
+	err := srv.Serve(ln)
+	if stop() {
+		return fmt.Errorf("serve admin: %w", err) // nobody asked it to end
+	}
+	<-stopped
+	return nil
+}

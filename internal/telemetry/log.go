@@ -1,0 +1,45 @@
+package telemetry
+
+import (
+	"context"
+	"log/slog"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+func level(name string) (slog.Level, error) {
+	var l slog.Level
+	err := l.UnmarshalText([]byte(name))
+	return l, err
+}
+
+func newLogger(cfg Config) *slog.Logger {
+	least, err := level(cfg.LogLevel)
+	if err != nil {
+		least = slog.LevelInfo
+	}
+	opts := &slog.HandlerOptions{Level: least}
+	var h slog.Handler = slog.NewJSONHandler(cfg.Output, opts)
+	if cfg.LogFormat == "text" {
+		h = slog.NewTextHandler(cfg.Output, opts)
+	}
+	return slog.New(traceHandler{h}).With(slog.String("service", cfg.ServiceName))
+}
+
+// traceHandler adds the ids of the context's span to each record.
+type traceHandler struct{ slog.Handler }
+
+func (h traceHandler) Handle(ctx context.Context, r slog.Record) error {
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
+		r.AddAttrs(slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return traceHandler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h traceHandler) WithGroup(name string) slog.Handler {
+	return traceHandler{h.Handler.WithGroup(name)}
+}

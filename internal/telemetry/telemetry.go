@@ -1,0 +1,143 @@
+// Package telemetry sets up logs, metrics, traces and the admin server of a
+// process. It only sets up: metrics and spans stand where they are observed.
+//
+// What it keeps true: without configuration nothing is exported and nothing
+// retries; every log line written with a context carries its trace id; Shutdown
+// flushes what was recorded.
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Config says what to record and where to show it. The OpenTelemetry variables
+// that are not named here (samplers, batches, headers, resource attributes) are
+// read by the OpenTelemetry SDK itself.
+type Config struct {
+	AdminListen string `env:"CHATLANE_ADMIN_LISTEN" default:":9090" help:"Address of the admin server: /metrics, /healthz, /readyz."`
+	Pprof       bool   `env:"CHATLANE_PPROF" help:"Serve /debug/pprof/ on the admin server."`
+	LogLevel    string `env:"CHATLANE_LOG_LEVEL" default:"info" help:"Least level that is logged: debug, info, warn or error."`
+	LogFormat   string `env:"CHATLANE_LOG_FORMAT" default:"json" help:"Form of the log on stderr: json or text."`
+
+	Disabled       bool   `env:"OTEL_SDK_DISABLED" help:"Make no traces."`
+	ServiceName    string `env:"OTEL_SERVICE_NAME" help:"Name of the service in traces; the program's name if empty."`
+	Exporter       string `env:"OTEL_TRACES_EXPORTER" help:"Where traces go: otlp, console or none. If empty: otlp where an endpoint is set, else none."`
+	Endpoint       string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" help:"OTLP collector, over HTTP, such as http://collector:4318."`
+	TracesEndpoint string `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" help:"As above, for traces alone: the whole URL, with its path."`
+
+	Service string    // name of the program, where OTEL_SERVICE_NAME has none
+	Output  io.Writer // takes the log and console traces; nil means stderr
+}
+
+// withDefaults fills in what is empty.
+func (c Config) withDefaults() Config {
+	set := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	set(&c.AdminListen, ":9090")
+	set(&c.LogLevel, "info")
+	set(&c.LogFormat, "json")
+	set(&c.Service, "chatlane")
+	set(&c.ServiceName, c.Service)
+	if c.Exporter == "" && c.Endpoint+c.TracesEndpoint != "" {
+		c.Exporter = exporterOTLP
+	}
+	set(&c.Exporter, exporterNone)
+	if c.Output == nil {
+		c.Output = os.Stderr
+	}
+	return c
+}
+
+// Validate names each variable with a wrong value.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var problems []error
+	wrong := func(name, value, right string) {
+		problems = append(problems, fmt.Errorf("%s: %q is unknown; set %s", name, value, right))
+	}
+	if _, err := level(c.LogLevel); err != nil {
+		wrong("CHATLANE_LOG_LEVEL", c.LogLevel, "debug, info, warn or error")
+	}
+	if c.LogFormat != "json" && c.LogFormat != "text" {
+		wrong("CHATLANE_LOG_FORMAT", c.LogFormat, "json or text")
+	}
+	switch c.Exporter {
+	case exporterOTLP, exporterConsole, exporterNone:
+	default:
+		wrong("OTEL_TRACES_EXPORTER", c.Exporter, "otlp, console or none")
+	}
+	for name, value := range map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": c.Endpoint, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": c.TracesEndpoint,
+	} {
+		if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || !strings.HasPrefix(u.Scheme, "http")) {
+			problems = append(problems, fmt.Errorf("%s: the value is no URL; set it like http://collector:4318", name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Telemetry is what a process records with. Its fields are safe for concurrent use.
+type Telemetry struct {
+	Log      *slog.Logger
+	Registry *prometheus.Registry
+	Tracers  trace.TracerProvider
+	Health   *Health
+	Admin    *Admin
+
+	flush []func(context.Context) error
+}
+
+// Start sets up logs, metrics and traces, and makes the tracer provider and the
+// W3C propagator the global ones. ctx bounds only the setting up. The admin server
+// is run by its owner: [Admin.Run].
+func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	t := &Telemetry{Log: newLogger(cfg), Registry: newRegistry(), Health: &Health{}}
+	if err := t.startTraces(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("start traces: %w", err)
+	}
+	otel.SetTracerProvider(t.Tracers)
+	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
+	otel.SetErrorHandler(newErrorHandler(context.WithoutCancel(ctx), t.Log))
+	t.Admin = newAdmin(cfg, t)
+	return t, nil
+}
+
+// Shutdown flushes traces, for as long as ctx allows.
+func (t *Telemetry) Shutdown(ctx context.Context) error {
+	var problems []error
+	for _, flush := range t.flush {
+		problems = append(problems, flush(ctx))
+	}
+	t.flush = nil
+	return errors.Join(problems...)
+}
+
+func newRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector(),
+	)
+	return reg
+}
