@@ -16,9 +16,15 @@ type Delivery struct {
 	Stream int64     // creation time of the stream, Unix nanoseconds: its identity
 	Stored time.Time // by the broker's clock
 
-	header nats.Header
-	ack    func() error
+	arrived time.Time     // local, with the monotonic reading
+	aged    time.Duration // age at arrival, by the broker's clock alone
+	header  nats.Header
+	ack     func() error
 }
+
+// Age is the time since the broker stored the update. No wall clock of a worker
+// is in it: the broker's clock tells the age at arrival, the monotonic one the rest.
+func (d *Delivery) Age() time.Duration { return d.aged + time.Since(d.arrived) }
 
 // Ack tells the broker that the update is finished: call it after the commit
 // succeeded, or said "already done". A lost acknowledgement is harmless, the

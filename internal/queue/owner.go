@@ -222,15 +222,21 @@ func (o *Owner) unpin(ctx context.Context, p partition.ID) error {
 	return nil
 }
 
-// identity is the creation time of the stream that stands now.
-func (o *Owner) identity(ctx context.Context) (int64, error) {
+// identity is the creation time of the stream that stands now, and how far the
+// broker's clock is ahead of ours, give or take half a round trip.
+func (o *Owner) identity(ctx context.Context) (created int64, ahead time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
+	asked := time.Now()
 	s, err := o.conn.js.Stream(ctx, StreamUpdates)
 	if err != nil {
-		return 0, fmt.Errorf("look at stream %s: %w", StreamUpdates, err)
+		return 0, 0, fmt.Errorf("look at stream %s: %w", StreamUpdates, err)
 	}
-	return s.CachedInfo().Created.UnixNano(), nil
+	info := s.CachedInfo()
+	if !info.TimeStamp.IsZero() {
+		ahead = info.TimeStamp.Sub(asked.Add(time.Since(asked) / 2))
+	}
+	return info.Created.UnixNano(), ahead, nil
 }
 
 func pause(ctx context.Context, d time.Duration) {

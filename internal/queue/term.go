@@ -20,6 +20,7 @@ type term struct {
 	p      partition.ID
 	pin    string
 	stream int64
+	ahead  time.Duration // how far the broker's clock is ahead of ours
 	turn   func(*Delivery) lane.Job
 	lanes  *lane.Executor
 	work   context.Context //nolint:containedctx // the term is the life of this context; it ends with reign
@@ -51,7 +52,7 @@ func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, tur
 		t.lanes.Drain()
 		t.closeFeed()
 	}()
-	if t.stream, err = o.identity(work); err != nil {
+	if t.stream, t.ahead, err = o.identity(work); err != nil {
 		return err
 	}
 	if err := t.resync(ctx, resetTakeover); err != nil {
@@ -137,8 +138,9 @@ func (t *term) accept(ctx context.Context, m *nats.Msg) error {
 	t.next++
 	t.asked--
 	t.o.metrics.pending.WithLabelValues(label(t.p)).Set(float64(meta.NumPending))
-	t.o.metrics.age.Observe(max(0, time.Since(meta.Timestamp).Seconds()))
-	if err := t.submit(t.delivery(ctx, m, meta)); err != nil {
+	d := t.delivery(ctx, m, meta)
+	t.o.metrics.age.Observe(d.aged.Seconds())
+	if err := t.submit(d); err != nil {
 		return err
 	}
 	if t.asked <= t.o.cfg.Window/2 {
@@ -168,7 +170,11 @@ func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata
 		}
 	}
 	u.Partition = t.p
-	d := &Delivery{Update: u, Seq: meta.Sequence.Stream, Stream: t.stream, Stored: meta.Timestamp, header: m.Header}
+	now := time.Now()
+	d := &Delivery{
+		Update: u, Seq: meta.Sequence.Stream, Stream: t.stream, Stored: meta.Timestamp, header: m.Header,
+		arrived: now, aged: max(0, now.Add(t.ahead).Sub(meta.Timestamp)),
+	}
 	d.ack = func() error {
 		t.mu.Lock()
 		delete(t.open, d.Seq)
