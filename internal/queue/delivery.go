@@ -16,15 +16,25 @@ type Delivery struct {
 	Stream int64     // creation time of the stream, Unix nanoseconds: its identity
 	Stored time.Time // by the broker's clock
 
-	arrived time.Time     // local, with the monotonic reading
-	aged    time.Duration // age at arrival, by the broker's clock alone
-	header  nats.Header
-	ack     func() error
+	arrived  time.Time     // local, with the monotonic reading
+	aged     time.Duration // age at arrival, by the broker's clock alone
+	parkLeft time.Duration // of a parked copy: how long its lane is still to wait
+	header   nats.Header
+	ack      func() error
 }
 
 // Age is the time since the broker stored the update. No wall clock of a worker
 // is in it: the broker's clock tells the age at arrival, the monotonic one the rest.
 func (d *Delivery) Age() time.Duration { return d.aged + time.Since(d.arrived) }
+
+// Turn is one attempt at a delivery. It runs in its lane's turn, never twice at once.
+type Turn func(ctx context.Context) Next
+
+// Next says how a lane goes on after an attempt. The zero value: with the next update.
+type Next struct {
+	Again time.Duration // wait so long, then try the same update again
+	Park  bool          // wait aside: the lane's updates leave the partition's window meanwhile
+}
 
 // Ack tells the broker that the update is finished: call it after the commit
 // succeeded, or said "already done". A lost acknowledgement is harmless, the

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"sync"
 
-	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
@@ -13,7 +12,7 @@ import (
 type Fleet struct {
 	presence *Presence
 	owner    *Owner
-	turn     func(*Delivery) lane.Job
+	turn     func(*Delivery) Turn
 	log      *slog.Logger
 
 	running sync.WaitGroup
@@ -24,7 +23,7 @@ type Fleet struct {
 type post struct{ leave context.CancelFunc }
 
 // NewFleet starts nothing; Run does. Owner's config should take its Elsewhere from presence.
-func NewFleet(presence *Presence, owner *Owner, turn func(*Delivery) lane.Job, log *slog.Logger) *Fleet {
+func NewFleet(presence *Presence, owner *Owner, turn func(*Delivery) Turn, log *slog.Logger) *Fleet {
 	return &Fleet{presence: presence, owner: owner, turn: turn, log: log, posts: make(map[partition.ID]*post)}
 }
 

@@ -90,16 +90,16 @@ func inOrder(t *testing.T, ids []int64, total int) {
 	}
 }
 
-func (j *journal) turn(d *queue.Delivery) lane.Job {
-	return func(ctx context.Context) time.Duration {
+func (j *journal) turn(d *queue.Delivery) queue.Turn {
+	return func(ctx context.Context) queue.Next {
 		j.note(d.ID)
 		_ = d.Ack(ctx)
-		return 0
+		return queue.Next{}
 	}
 }
 
 // start runs an owner of partition 0; stop hands over and waits.
-func start(t *testing.T, c *queue.Conn, turn func(*queue.Delivery) lane.Job) (stop func()) {
+func start(t *testing.T, c *queue.Conn, turn func(*queue.Delivery) queue.Turn) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	o := queue.NewOwner(c, queue.OwnerConfig{PinTTL: pinTTL}, lane.NewSlots(64), nil)
@@ -135,15 +135,15 @@ func TestStandbyFinishesWhatADeadOwnerHeldInOrder(t *testing.T) {
 		var j journal
 		ctx, kill := context.WithCancel(t.Context())
 		defer kill()
-		first := start(t, dead, func(d *queue.Delivery) lane.Job {
-			return func(context.Context) time.Duration {
+		first := start(t, dead, func(d *queue.Delivery) queue.Turn {
+			return func(context.Context) queue.Next {
 				if d.ID <= 6 {
 					j.note(d.ID)
 					_ = d.Ack(ctx)
-					return 0
+					return queue.Next{}
 				}
 				<-ctx.Done() // holds the rest unacknowledged
-				return 0
+				return queue.Next{}
 			}
 		})
 		publish(t, c, 1, 20)
@@ -173,12 +173,12 @@ func TestHandOverGivesThePartitionAtOnceInOrder(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := connect(t, s), connect(t, s)
 		var j journal
-		slow := func(d *queue.Delivery) lane.Job {
-			return func(ctx context.Context) time.Duration {
+		slow := func(d *queue.Delivery) queue.Turn {
+			return func(ctx context.Context) queue.Next {
 				time.Sleep(50 * time.Millisecond)
 				j.note(d.ID)
 				_ = d.Ack(ctx)
-				return 0
+				return queue.Next{}
 			}
 		}
 		stopA := start(t, a, slow)

@@ -21,8 +21,8 @@ type term struct {
 	pin    string
 	stream int64
 	ahead  time.Duration // how far the broker's clock is ahead of ours
-	turn   func(*Delivery) lane.Job
 	lanes  *lane.Executor
+	lot    *lot
 	work   context.Context //nolint:containedctx // the term is the life of this context; it ends with reign
 	log    *slog.Logger
 
@@ -39,10 +39,10 @@ type term struct {
 }
 
 // reign resets, consumes in order, and hands over when ctx ends. An error says why it ended otherwise.
-func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, turn func(*Delivery) lane.Job) (err error) {
+func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, turn func(*Delivery) Turn) (err error) {
 	work, cancel := context.WithCancelCause(work)
 	t := &term{
-		o: o, p: p, pin: pin, turn: turn, work: work, lanes: lane.NewExecutor(o.slots),
+		o: o, p: p, pin: pin, work: work, lanes: lane.NewExecutor(o.slots),
 		log: o.cfg.Logger.With(slog.Int("partition", int(p))), open: make(map[uint64]struct{}),
 	}
 	o.metrics.owned.WithLabelValues(label(p)).Set(1)
@@ -55,6 +55,19 @@ func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, tur
 	if t.stream, t.ahead, err = o.identity(work); err != nil {
 		return err
 	}
+	t.lot = &lot{
+		conn: o.conn, p: p, turn: turn, log: t.log, stream: t.stream, ahead: t.ahead, lanes: make(map[lane.Key]*space),
+		submit: func(k lane.Key, j lane.Job) error { return t.lanes.Submit(work, k, j) },
+	}
+	defer t.lot.close()
+	if err := t.lot.load(work); err != nil {
+		return err
+	}
+	deaf, err := t.lot.listen()
+	if err != nil {
+		return err
+	}
+	defer deaf()
 	if err := t.resync(ctx, resetTakeover); err != nil {
 		return err
 	}
@@ -153,7 +166,7 @@ func (t *term) submit(d *Delivery) error {
 	t.mu.Lock()
 	t.open[d.Seq] = struct{}{}
 	t.mu.Unlock()
-	if err := t.lanes.Submit(t.work, d.Lane, t.turn(d)); err != nil {
+	if err := t.lanes.Submit(t.work, d.Lane, t.lot.job(d)); err != nil {
 		return fmt.Errorf("lane %s: %w", d.Lane, err)
 	}
 	return nil
@@ -205,6 +218,7 @@ func (t *term) resync(ctx context.Context, reason string) error {
 	t.mu.Lock()
 	clear(t.open)
 	t.mu.Unlock()
+	t.lot.rewake()
 	t.feed, t.next = f, 1
 	t.heard = time.Now()
 	t.moved = t.heard

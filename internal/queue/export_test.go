@@ -1,0 +1,63 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// TrySchedulesWithDiscardNew asks the broker for a stream with both.
+func TrySchedulesWithDiscardNew(ctx context.Context, c *Conn) error {
+	_, err := c.js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: "BOTH", Subjects: []string{"both.>"}, Retention: jetstream.WorkQueuePolicy,
+		Discard: jetstream.DiscardNew, AllowMsgSchedules: true, AllowMsgTTL: true,
+	})
+	return err
+}
+
+// Raw is the connection, for tests that disturb it.
+func (c *Conn) Raw() *nats.Conn { return c.nc }
+
+// StealWaiting lets a request with the owner's pin wait beside the owner's own.
+func StealWaiting(ctx context.Context, c *Conn, n int, wait time.Duration) (int, error) {
+	info, err := (&Owner{conn: c, cfg: OwnerConfig{}.withDefaults()}).info(ctx, 0)
+	if err != nil {
+		return 0, err
+	}
+	f, err := openFeed(c.nc, consumerName(0), 64)
+	if err != nil {
+		return 0, err
+	}
+	defer f.close()
+	if err := f.pull(pullRequest{Batch: n, Expires: wait, Pin: pinOf(info)}); err != nil {
+		return 0, err
+	}
+	for got := 0; ; got++ {
+		m := <-f.in
+		if status(m) != "" {
+			return got, nil
+		}
+		if got+1 == n {
+			return n, nil
+		}
+	}
+}
+
+// TakePin unpins the owner and wins the pin for a moment, as a standby would.
+func TakePin(ctx context.Context, c *Conn) error {
+	o := &Owner{conn: c, cfg: OwnerConfig{}.withDefaults(), metrics: newOwnerMetrics(nil)}
+	if err := o.unpin(ctx, 0); err != nil {
+		return err
+	}
+	f, err := openFeed(c.nc, consumerName(0), 64)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if err := f.pull(pullRequest{Batch: 1, Expires: time.Second}); err != nil {
+		return err
+	}
+	return o.reset(ctx, 0, resetOrphaned)
+}

@@ -1,0 +1,55 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/lane"
+)
+
+// Settings are what every process must know of the broker, and be told alike.
+type Settings struct {
+	URL            string        `env:"CHATLANE_NATS_URL" default:"nats://127.0.0.1:4222" secret:"true" help:"NATS servers, separated by commas."`
+	Partitions     int           `env:"CHATLANE_PARTITIONS" default:"64" help:"Number of partitions; fixed once the stream is made."`
+	StreamReplicas int           `env:"CHATLANE_STREAM_REPLICAS" default:"1" help:"Copies of the streams in a NATS cluster: 3 in production."`
+	StreamMaxBytes int64         `env:"CHATLANE_STREAM_MAX_BYTES" default:"1GiB" unit:"bytes" help:"Size at which the stream refuses updates, which Telegram then keeps."`
+	LaneKey        string        `env:"CHATLANE_LANE_KEY" default:"chat" help:"What one lane is made of: chat, chat_topic, chat_user or user."`
+	PinTTL         time.Duration `env:"CHATLANE_PIN_TTL" default:"2s" help:"Silence after which a partition changes hands: the failover time."`
+	Window         int           `env:"CHATLANE_WINDOW" default:"256" help:"Updates that a partition's worker may hold unfinished; then intake slows."`
+}
+
+// Topology is what these settings ask of the broker.
+func (s Settings) Topology() Topology {
+	return Topology{
+		Partitions: s.Partitions, Replicas: s.StreamReplicas, MaxBytes: s.StreamMaxBytes,
+		Window: s.Window, PinTTL: s.PinTTL,
+	}.withDefaults()
+}
+
+// By is the lane key; the settings must be valid.
+func (s Settings) By() lane.By {
+	by, err := lane.ParseBy(s.LaneKey)
+	if err != nil {
+		return lane.ByChat
+	}
+	return by
+}
+
+// Validate names each variable with a wrong value.
+func (s Settings) Validate() error {
+	var all []error
+	must := func(name string, holds bool, right string) {
+		if !holds {
+			all = append(all, fmt.Errorf("%s: %s", name, right))
+		}
+	}
+	_, err := lane.ParseBy(s.LaneKey)
+	must("CHATLANE_LANE_KEY", err == nil || s.LaneKey == "", "set chat, chat_topic, chat_user or user")
+	must("CHATLANE_PARTITIONS", s.Partitions >= 0 && s.Partitions <= 1024, "set a number from 1 to 1024, such as 64")
+	must("CHATLANE_STREAM_REPLICAS", s.StreamReplicas >= 0 && s.StreamReplicas <= 5, "set a number from 1 to 5, such as 3")
+	must("CHATLANE_STREAM_MAX_BYTES", s.StreamMaxBytes == 0 || s.StreamMaxBytes >= 1<<20, "set 1MiB or more, such as 1GiB")
+	must("CHATLANE_PIN_TTL", s.PinTTL == 0 || s.PinTTL >= 500*time.Millisecond && s.PinTTL <= time.Minute, "set a duration from 500ms to 1m, such as 2s")
+	must("CHATLANE_WINDOW", s.Window >= 0 && s.Window <= 8192, "set a number from 1 to 8192, such as 256")
+	return errors.Join(all...)
+}
