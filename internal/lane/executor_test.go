@@ -2,6 +2,7 @@ package lane_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -86,7 +87,7 @@ func TestDrainEndsRunningJobsAndNoOthers(t *testing.T) {
 		if d := time.Since(began); d != time.Second || ran.Load() != 1 {
 			t.Errorf("drained after %v with %d jobs run, want 1s and 1", d, ran.Load())
 		}
-		if err := e.Submit(t.Context(), "a", job); err != lane.ErrDraining {
+		if err := e.Submit(t.Context(), "a", job); !errors.Is(err, lane.ErrDraining) {
 			t.Errorf("submit after drain: %v", err)
 		}
 	})

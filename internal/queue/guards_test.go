@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -143,7 +144,7 @@ func TestStalePinCancelsRunningTurns(t *testing.T) {
 		if err := queue.TakePin(t.Context(), b); err != nil { // an operator's unpin, or a frozen moment
 			t.Fatal(err)
 		}
-		if err := <-cause; err != queue.ErrPinLost {
+		if err := <-cause; !errors.Is(err, queue.ErrPinLost) {
 			t.Errorf("turn was cancelled with %v, want ErrPinLost", err)
 		}
 		stopA()

@@ -205,7 +205,7 @@ func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata
 func (t *term) resync(ctx context.Context, reason string) error {
 	t.closeFeed()
 	dropped := t.lanes.Discard()
-	if err := t.o.reset(t.work, t.p, reason); err != nil {
+	if err := t.o.reset(t.work, t.p, reason); err != nil { //nolint:contextcheck // a stop must not interrupt it half way: the term's own context decides
 		return err
 	}
 	if reason != resetTakeover {
