@@ -1,0 +1,28 @@
+package bot
+
+import "github.com/mymmrac/telego"
+
+// Option changes a message before it is sent. Any function of this shape will do.
+type Option func(m *telego.SendMessageParams)
+
+// HTML has the text read as Telegram's HTML.
+func HTML(m *telego.SendMessageParams) { m.ParseMode = telego.ModeHTML }
+
+// Markdown has the text read as MarkdownV2.
+func Markdown(m *telego.SendMessageParams) { m.ParseMode = telego.ModeMarkdownV2 }
+
+// Silent sends without a sound.
+func Silent(m *telego.SendMessageParams) { m.DisableNotification = true }
+
+// Protected forbids forwarding and saving.
+func Protected(m *telego.SendMessageParams) { m.ProtectContent = true }
+
+// NoPreview shows no preview of links.
+func NoPreview(m *telego.SendMessageParams) {
+	m.LinkPreviewOptions = &telego.LinkPreviewOptions{IsDisabled: true}
+}
+
+// Markup adds a keyboard, see [Inline] and [Buttons].
+func Markup(k telego.ReplyMarkup) Option {
+	return func(m *telego.SendMessageParams) { m.ReplyMarkup = k }
+}

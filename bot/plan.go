@@ -1,0 +1,79 @@
+package bot
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// plan is what a tree of routers comes to, once it is wired.
+type plan struct {
+	flows     map[string]*Flow
+	durations map[Step]time.Duration
+	urgent    []*Route
+	gates     []Gate
+}
+
+// wire closes the tree and builds its chains, once.
+func (r *Router) wire() *plan {
+	r.compile.Do(func() {
+		r.plan = &plan{flows: map[string]*Flow{}, durations: map[Step]time.Duration{}}
+		r.walk(func(n *Router) { n.join(r.plan) })
+		r.link(nil)
+	})
+	return r.plan
+}
+
+// join adds what a router says about the whole tree.
+func (r *Router) join(p *plan) {
+	r.wired.Store(true)
+	for name, f := range r.flows {
+		if p.flows[name] != nil {
+			panic(fmt.Sprintf("bot: flow %q is declared by two routers", name))
+		}
+		p.flows[name] = f
+	}
+	for step, d := range r.durations {
+		if _, twice := p.durations[step]; twice {
+			panic(fmt.Sprintf("bot: step %q has two timeouts", step))
+		}
+		p.durations[step] = d
+	}
+	p.urgent = append(p.urgent, r.urgent...)
+	p.gates = append(p.gates, r.gates...)
+}
+
+// link builds the chains of a subtree; inner is the inner middleware from above.
+func (r *Router) link(inner []layer) {
+	inner = append(inner[:len(inner):len(inner)], r.inner...)
+	for _, rt := range r.routes {
+		rt.run = chain(inner, rt.handler)
+		r.listens |= rt.types
+	}
+	for _, l := range r.outer {
+		r.listens |= l.types
+	}
+	for _, c := range r.children {
+		c.link(inner)
+		r.listens |= c.listens
+	}
+	r.entry = chain(r.outer, r.body)
+}
+
+// chain wraps h, the first layer outermost. A layer for other types is passed by.
+func chain(layers []layer, h Handler) Handler {
+	for i := len(layers) - 1; i >= 0; i-- {
+		h = layers[i].around(h)
+	}
+	return h
+}
+
+func (l layer) around(next Handler) Handler {
+	wrapped := l.wrap(next)
+	if l.types == everything {
+		return wrapped
+	}
+	return only(l.types, wrapped, next)
+}
+
+func isSkip(err error) bool { return errors.Is(err, ErrSkip) }

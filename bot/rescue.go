@@ -1,0 +1,66 @@
+package bot
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrorHandler looks at the error of a turn. It returns nil when the matter is
+// settled, and the turn commits what the error handler itself has changed; or an
+// error, which goes on to the next error handler and then to the router above.
+type ErrorHandler func(ctx context.Context, t *Turn, err error) error
+
+// OnError adds an error handler for this router and its children. It runs inside
+// the turn's lock. What the failed handler changed is undone before. It does not see
+// errors that are nobody's fault, such as rate limits: those turns are tried again.
+func (r *Router) OnError(h ErrorHandler) {
+	r.mustBeOpen("OnError")
+	r.rescuers = append(r.rescuers, h)
+}
+
+// OnErrorAs adds an error handler for errors of one type, found with errors.As.
+func OnErrorAs[E error](r *Router, h func(ctx context.Context, t *Turn, err E) error) {
+	r.OnError(func(ctx context.Context, t *Turn, err error) error {
+		var typed E
+		if !errors.As(err, &typed) {
+			return err
+		}
+		return h(ctx, t, typed)
+	})
+}
+
+// OnErrorIs adds an error handler for errors that match target with errors.Is.
+func (r *Router) OnErrorIs(target error, h ErrorHandler) {
+	r.OnError(func(ctx context.Context, t *Turn, err error) error {
+		if !errors.Is(err, target) {
+			return err
+		}
+		return h(ctx, t, err)
+	})
+}
+
+// OnUnhandled adds a hook of the root router that sees updates which nobody took.
+// They count as unhandled all the same.
+func (r *Router) OnUnhandled(h Handler) {
+	r.mustBeOpen("OnUnhandled")
+	r.unhandled = append(r.unhandled, h)
+}
+
+// rescue offers an error to the router's error handlers.
+func (r *Router) rescue(ctx context.Context, t *Turn, err error, began note) error {
+	if ctx.Err() != nil || blameless(err) {
+		return err
+	}
+	for _, h := range r.rescuers {
+		t.restore(began)
+		cause := err
+		err = guarded(ctx, t, func(ctx context.Context, t *Turn) error { return h(ctx, t, cause) })
+		if err == nil {
+			return nil
+		}
+		if passed(err) {
+			err = cause
+		}
+	}
+	return err
+}

@@ -1,0 +1,229 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Handler answers one turn. It returns nil when done, [ErrSkip] to leave the update
+// to the next handler, and any other error to have the turn tried again.
+type Handler func(ctx context.Context, t *Turn) error
+
+// Middleware wraps a handler: it may work before and after it, or not call it.
+type Middleware func(next Handler) Handler
+
+// CallFunc makes one call of the Bot API and gives the result.
+type CallFunc func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
+
+// CallMiddleware wraps every call of the Bot API that a turn makes.
+type CallMiddleware func(next CallFunc) CallFunc
+
+// Router is a named node of a tree of handlers. Wire it, then use it: methods that
+// register panic on wiring mistakes and after the first turn. Answer is safe for
+// concurrent use.
+type Router struct {
+	name     string
+	parent   *Router
+	children []*Router
+	off      atomic.Bool
+
+	routes    []*Route
+	urgent    []*Route
+	outer     []layer
+	inner     []layer
+	guards    []guard
+	rescuers  []ErrorHandler
+	unhandled []Handler
+	gates     []Gate
+	calls     []CallMiddleware
+	flows     map[string]*Flow
+	durations map[Step]time.Duration
+	albums    time.Duration
+
+	entry   Handler // outer middleware around body
+	listens Type    // what the subtree has handlers or outer middleware for
+
+	compile sync.Once
+	plan    *plan // of the tree that this router is the root of
+	wired   atomic.Bool
+}
+
+// layer is a middleware and the update types that it is for.
+type layer struct {
+	types Type
+	wrap  Middleware
+}
+
+// guard is a root filter.
+type guard struct {
+	types  Type
+	filter Filter
+}
+
+// Route is one registered handler.
+type Route struct {
+	router  *Router
+	types   Type
+	filters []Filter
+	handler Handler
+	to      []Step
+
+	run Handler // inner middleware around handler
+}
+
+// New makes an empty router. The name is for graphs and messages.
+func New(name string) *Router { return &Router{name: name} }
+
+// Name is the name that the router was made with.
+func (r *Router) Name() string { return r.name }
+
+// On registers a handler for update types. It takes an update if all filters pass,
+// and no handler before it did.
+func (r *Router) On(types Type, h Handler, filters ...Filter) *Route {
+	r.mustBeOpen("On")
+	if h == nil || types&everything == 0 {
+		panic(fmt.Sprintf("bot: router %q: On wants a handler and an update type", r.name))
+	}
+	route := &Route{router: r, types: types & everything, filters: filters, handler: h}
+	r.routes = append(r.routes, route)
+	return route
+}
+
+// Message registers a handler for new messages.
+func (r *Router) Message(h Handler, filters ...Filter) *Route { return r.On(Message, h, filters...) }
+
+// Callback registers a handler for pressed inline buttons.
+func (r *Router) Callback(h Handler, filters ...Filter) *Route {
+	return r.On(CallbackQuery, h, filters...)
+}
+
+// To declares the only steps that the handler may move to, for the graph and as a
+// check; [None] stands for the end.
+func (rt *Route) To(steps ...Step) *Route {
+	rt.router.mustBeOpen("To")
+	rt.to = append(rt.to, steps...)
+	return rt
+}
+
+// Guard lets only updates that pass all filters into this router and its children.
+func (r *Router) Guard(filters ...Filter) { r.GuardOn(everything, filters...) }
+
+// GuardOn is [Router.Guard] for some update types.
+func (r *Router) GuardOn(types Type, filters ...Filter) {
+	r.mustBeOpen("Guard")
+	for _, f := range filters {
+		r.guards = append(r.guards, guard{types, f})
+	}
+}
+
+// Outer adds middleware that runs before the guards, around this router and its
+// children, whether or not a handler takes the update. Without types it is for all.
+func (r *Router) Outer(mw Middleware, types ...Type) {
+	r.mustBeOpen("Outer")
+	r.outer = append(r.outer, layer{union(types), mw})
+}
+
+// Inner adds middleware that runs around each handler of this router and its
+// children that takes an update, after its filters. Without types it is for all.
+func (r *Router) Inner(mw Middleware, types ...Type) {
+	r.mustBeOpen("Inner")
+	r.inner = append(r.inner, layer{union(types), mw})
+}
+
+func union(types []Type) Type {
+	if len(types) == 0 {
+		return everything
+	}
+	var all Type
+	for _, t := range types {
+		all |= t
+	}
+	return all
+}
+
+// Include attaches routers below this one; they are tried in this order after its
+// own handlers. A router has one parent.
+func (r *Router) Include(children ...*Router) {
+	r.mustBeOpen("Include")
+	for _, c := range children {
+		if c.parent != nil {
+			panic(fmt.Sprintf("bot: router %q is included in %q already", c.name, c.parent.name))
+		}
+		for up := r; up != nil; up = up.parent {
+			if up == c {
+				panic(fmt.Sprintf("bot: router %q would include itself", c.name))
+			}
+		}
+		c.mustBeOpen("Include")
+		c.parent = r
+		r.children = append(r.children, c)
+	}
+}
+
+// SetEnabled switches the router and its children on or off, at any time. A router
+// starts enabled.
+func (r *Router) SetEnabled(on bool) { r.off.Store(!on) }
+
+// Enabled tells whether the router is switched on.
+func (r *Router) Enabled() bool { return !r.off.Load() }
+
+// Calls adds middleware around every call of the Bot API.
+func (r *Router) Calls(mw CallMiddleware) {
+	r.mustBeOpen("Calls")
+	r.calls = append(r.calls, mw)
+}
+
+// CallMiddleware lists the tree's call middleware, outermost first.
+func (r *Router) CallMiddleware() []CallMiddleware {
+	var all []CallMiddleware
+	r.walk(func(r *Router) { all = append(all, r.calls...) })
+	return all
+}
+
+// Albums has the messages of a media group gathered into one turn, after waiting
+// for more of them; [Turn.Album] then lists them. 0 turns it off.
+func (r *Router) Albums(wait time.Duration) {
+	r.mustBeOpen("Albums")
+	r.albums = wait
+}
+
+// AlbumWait is the longest wait that a router of the tree asked for; 0 means that
+// albums are not gathered.
+func (r *Router) AlbumWait() time.Duration {
+	var wait time.Duration
+	r.walk(func(r *Router) { wait = max(wait, r.albums) })
+	return wait
+}
+
+// AllowedUpdates lists the update types that the tree has handlers for, by the Bot
+// API's names, as setWebhook and getUpdates want them.
+func (r *Router) AllowedUpdates() []string {
+	var types Type
+	r.walk(func(r *Router) {
+		for _, rt := range r.routes {
+			types |= rt.types
+		}
+		for _, rt := range r.urgent {
+			types |= rt.types
+		}
+	})
+	return (types & knownTypes).Names()
+}
+
+// walk visits the tree, parents first.
+func (r *Router) walk(visit func(*Router)) {
+	visit(r)
+	for _, c := range r.children {
+		c.walk(visit)
+	}
+}
+
+func (r *Router) mustBeOpen(what string) {
+	if r.wired.Load() {
+		panic(fmt.Sprintf("bot: router %q is in use: %s comes too late", r.name, what))
+	}
+}

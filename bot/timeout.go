@@ -1,0 +1,153 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// TimeoutEvent is the body of the update that arrives in the lane when the time for
+// a step has run out. Its type is "timeout".
+type TimeoutEvent struct {
+	State Step   `json:"state"`
+	Token string `json:"token"`
+}
+
+// Encode gives the body as JSON.
+func (e TimeoutEvent) Encode() []byte {
+	raw, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // two strings always encode
+	}
+	return raw
+}
+
+// DecodeTimeout reads a body that Encode wrote.
+func DecodeTimeout(raw []byte) (TimeoutEvent, error) {
+	var e TimeoutEvent
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return e, fmt.Errorf("decode timeout: %w", err)
+	}
+	if e.State == None || e.Token == "" {
+		return e, fmt.Errorf("decode timeout: state or token is missing")
+	}
+	return e, nil
+}
+
+// timer is the turn's wish about its conversation's timer.
+type timer struct {
+	after         time.Duration
+	token         string
+	armed, cancel bool
+}
+
+// OnTimeout registers a handler for conversations that have stood at one of these
+// steps for d, counted from the last move to it. With d = 0 the time is set by
+// [Turn.ExpireIn] alone. The timer is kept as durably as the state, in whole seconds.
+func (r *Router) OnTimeout(h Handler, d time.Duration, steps ...Step) *Route {
+	r.mustBeOpen("OnTimeout")
+	if len(steps) == 0 || d < 0 {
+		panic(fmt.Sprintf("bot: router %q: OnTimeout wants steps and a time of 0 or more", r.name))
+	}
+	if r.durations == nil {
+		r.durations = map[Step]time.Duration{}
+	}
+	for _, s := range steps {
+		if d == 0 {
+			continue
+		}
+		if _, twice := r.durations[s]; twice {
+			panic(fmt.Sprintf("bot: router %q: step %q has two timeouts", r.name, s))
+		}
+		r.durations[s] = d
+	}
+	f := In(steps...)
+	f.label = "timeout"
+	if d > 0 {
+		f.label = "after " + d.String()
+	}
+	return r.On(Timeout, h, f)
+}
+
+// ExpireIn sets the timer of the current step anew; 0 cancels it.
+func (t *Turn) ExpireIn(d time.Duration) error {
+	if t.p.State == nil || t.Step() == None {
+		return ErrNoState
+	}
+	t.disarm()
+	if d > 0 {
+		t.arm(d)
+	}
+	t.keep()
+	return nil
+}
+
+func (t *Turn) duration(s Step) time.Duration {
+	if t.plan == nil {
+		return 0
+	}
+	return t.plan.durations[s]
+}
+
+func (t *Turn) arm(d time.Duration) {
+	t.timer = timer{after: d, token: t.nextToken()}
+	t.timer.armed = true
+	t.book().Token = t.timer.token
+}
+
+func (t *Turn) disarm() {
+	if t.book().Token == "" {
+		return
+	}
+	t.book().Token = ""
+	t.timer = timer{cancel: true}
+}
+
+// nextToken is the same at every attempt of a turn, and different for every turn: a
+// timer that fires late finds another token and is ignored.
+func (t *Turn) nextToken() string {
+	if t.typ == Timeout {
+		if e, err := DecodeTimeout(t.p.Raw); err == nil {
+			base, count, _ := strings.Cut(e.Token, ".")
+			n, _ := strconv.Atoi(count)
+			return base + "." + strconv.Itoa(n+1)
+		}
+	}
+	if id := t.Update().UpdateID; id != 0 {
+		return strconv.FormatInt(int64(id), 36)
+	}
+	h := fnv.New64a()
+	_, _ = h.Write(t.p.Raw)
+	return "h" + strconv.FormatUint(h.Sum64(), 36)
+}
+
+// open prepares a turn: it drops a timeout that came too late, and brings kept data
+// up to date. Not live means that there is nothing to do.
+func (t *Turn) open(_ context.Context) (live bool, err error) {
+	if t.p.State == nil {
+		return t.typ != Timeout, nil
+	}
+	if f := t.flow(t.Step()); f != nil && t.Step() != None {
+		if err := f.migrate(t); err != nil {
+			return false, err
+		}
+	}
+	if t.typ != Timeout {
+		return true, nil
+	}
+	e, err := DecodeTimeout(t.p.Raw)
+	if err != nil {
+		return false, err
+	}
+	m := t.book()
+	if t.Step() != e.State || m.Token != e.Token {
+		return false, nil
+	}
+	m.Token = "" // it has fired
+	t.keep()
+	return true, nil
+}

@@ -1,0 +1,173 @@
+package bot
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/mymmrac/telego"
+)
+
+// State is the buffered memory of one conversation. What is set is kept when the
+// turn commits. Slices are handed over whole and never written to.
+type State interface {
+	State() string
+	SetState(step string)
+	Data() []byte
+	SetData(data []byte)
+	// Meta is for this package's own bookkeeping.
+	Meta() []byte
+	SetMeta(meta []byte)
+}
+
+// Info says which bot a turn is for.
+type Info struct {
+	ID       int64
+	Username string // without @
+}
+
+// Parts is what a turn is made of. Zero values stand for what an update has not.
+type Parts struct {
+	Bot      Info
+	Type     string // the Bot API's name, or "timeout"
+	Raw      json.RawMessage
+	Update   *telego.Update // nil for a timeout
+	Album    []*telego.Message
+	Chat     int64
+	User     int64
+	Thread   int64
+	Business string // business connection
+	State    State  // nil where the update belongs to no conversation
+	API      *telego.Bot
+	Logger   *slog.Logger
+	Attempt  int // from 1
+	// CancelRunning ends the lane's running turn; the pipeline gives it to urgent turns.
+	CancelRunning func()
+}
+
+// Turn is one update on its way through a router. One goroutine may use it at a time.
+type Turn struct {
+	p       Parts
+	typ     Type
+	message *telego.Message
+	command *Call
+	values  []any
+
+	plan  *plan
+	route *Route
+	meta  *meta
+	timer timer
+	depth int // of moves within moves, through hooks
+
+	answered bool // the callback query
+}
+
+// NewTurn makes a turn of its parts.
+func NewTurn(p Parts) *Turn {
+	t := &Turn{p: p, typ: TypeOf(p.Type)}
+	if p.Update != nil {
+		t.message = messageOf(p.Update)
+	}
+	return t
+}
+
+// messageOf finds the message that an update is, or that its button was pressed under.
+func messageOf(u *telego.Update) *telego.Message {
+	for _, m := range [...]*telego.Message{
+		u.Message, u.EditedMessage, u.ChannelPost, u.EditedChannelPost,
+		u.BusinessMessage, u.EditedBusinessMessage, u.GuestMessage,
+	} {
+		if m != nil {
+			return m
+		}
+	}
+	if q := u.CallbackQuery; q != nil {
+		m, _ := q.Message.(*telego.Message)
+		return m
+	}
+	return nil
+}
+
+// Bot says which bot this turn is for.
+func (t *Turn) Bot() Info { return t.p.Bot }
+
+// Type is the update's type; [Unknown] where this version has no name for it.
+func (t *Turn) Type() Type { return t.typ }
+
+// Update is the decoded update, never nil, but empty for a timeout.
+func (t *Turn) Update() *telego.Update {
+	if t.p.Update == nil {
+		return &telego.Update{}
+	}
+	return t.p.Update
+}
+
+// Raw is the update as it arrived, with the fields that nobody decodes.
+func (t *Turn) Raw() json.RawMessage { return t.p.Raw }
+
+// Message is the message of the update, or the one under which a button was
+// pressed; nil if there is none, or the bot may not see it.
+func (t *Turn) Message() *telego.Message { return t.message }
+
+// Query is the callback query, or nil.
+func (t *Turn) Query() *telego.CallbackQuery {
+	if t.p.Update == nil {
+		return nil
+	}
+	return t.p.Update.CallbackQuery
+}
+
+// Album lists the messages of a media group, oldest first, where [Router.Albums] is on.
+func (t *Turn) Album() []*telego.Message { return t.p.Album }
+
+// Text is what the message says: its text, else its caption, else nothing.
+func (t *Turn) Text() string {
+	switch m := t.message; {
+	case m == nil || t.typ == CallbackQuery:
+		return ""
+	case m.Text != "":
+		return m.Text
+	default:
+		return m.Caption
+	}
+}
+
+// Chat is the id of the chat, 0 where there is none.
+func (t *Turn) Chat() int64 { return t.p.Chat }
+
+// User is the id of who acted, 0 where nobody is named.
+func (t *Turn) User() int64 { return t.p.User }
+
+// Thread is the forum topic, 0 outside of one.
+func (t *Turn) Thread() int64 { return t.p.Thread }
+
+// Business is the business connection, empty outside of one.
+func (t *Turn) Business() string { return t.p.Business }
+
+// Attempt counts the tries at this update, from 1.
+func (t *Turn) Attempt() int { return t.p.Attempt }
+
+// API is the whole Bot API. Its calls are limited, journalled and traced.
+func (t *Turn) API() *telego.Bot { return t.p.API }
+
+// Logger logs with the attributes of this turn. Log no update text.
+func (t *Turn) Logger() *slog.Logger {
+	if t.p.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return t.p.Logger
+}
+
+// CancelRunning ends the lane's running turn with [ErrCancelled]. Outside of an
+// urgent handler it does nothing.
+func (t *Turn) CancelRunning() {
+	if t.p.CancelRunning != nil {
+		t.p.CancelRunning()
+	}
+}
+
+// Timeout is the wish that the turn leaves about its conversation's timer: arm it
+// anew for d with a token, cancel it, or neither. The pipeline reads it after Answer.
+func (t *Turn) Timeout() (d time.Duration, token string, armed, cancel bool) {
+	return t.timer.after, t.timer.token, t.timer.armed, t.timer.cancel
+}

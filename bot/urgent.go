@@ -1,0 +1,53 @@
+package bot
+
+import "context"
+
+// Urgent registers a handler that runs at once, beside the lane: without lock and
+// without state, and possibly again after a crash. It may cancel the lane's running
+// turn with [Turn.CancelRunning]. The update then takes its ordinary place in the
+// lane as well, where an ordinary handler may tidy up.
+func (r *Router) Urgent(types Type, h Handler, filters ...Filter) {
+	r.mustBeOpen("Urgent")
+	r.urgent = append(r.urgent, &Route{router: r, types: types, filters: filters, handler: h})
+}
+
+// IsUrgent tells whether an urgent handler takes the turn, which needs no state.
+func (r *Router) IsUrgent(ctx context.Context, t *Turn) bool { return r.urgentRoute(ctx, t) != nil }
+
+// HasUrgent tells whether any router of the tree has an urgent handler.
+func (r *Router) HasUrgent() bool { return len(r.wire().urgent) > 0 }
+
+// AnswerUrgent runs the first urgent handler that takes the turn, else returns
+// ErrUnhandled.
+func (r *Router) AnswerUrgent(ctx context.Context, t *Turn) error {
+	t.plan = r.wire()
+	rt := r.urgentRoute(ctx, t)
+	if rt == nil {
+		return ErrUnhandled
+	}
+	return guarded(ctx, t, rt.handler)
+}
+
+// urgentRoute finds the urgent route of an update. A filter that fails or panics
+// makes nothing urgent: the lane is the safe place.
+func (r *Router) urgentRoute(ctx context.Context, t *Turn) (found *Route) {
+	routes := r.wire().urgent
+	if len(routes) == 0 {
+		return nil
+	}
+	_ = guarded(ctx, t, func(ctx context.Context, t *Turn) error {
+		values := len(t.values)
+		for _, rt := range routes {
+			t.values = t.values[:values]
+			if rt.types&t.typ == 0 || rt.router.Enabled() == false {
+				continue
+			}
+			if ok, err := rt.matches(ctx, t); err == nil && ok {
+				found = rt
+				return nil
+			}
+		}
+		return nil
+	})
+	return found
+}

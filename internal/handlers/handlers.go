@@ -1,0 +1,31 @@
+// Package handlers is the bundled bot: small flows that show what Chatlane keeps
+// true, one file each.
+//
+// A command always wins: it leaves the flow that the conversation is in, forgets
+// what that flow had gathered, and begins its own, also if it is the same one. So
+// commands stand on the root, whose handlers come before those of the flows. Any
+// other input that a step does not understand gets a hint and changes nothing.
+package handlers
+
+import (
+	"context"
+
+	"github.com/chatlane/chatlane/bot"
+)
+
+// New makes the bundled bot.
+func New() *bot.Router {
+	r := bot.New("bundled")
+	start(r)
+	order(r)
+	feedback(r)
+	tally(r)
+	help(r)
+	cancel(r)
+	return r
+}
+
+// say answers with a text and changes nothing.
+func say(text string) bot.Handler {
+	return func(ctx context.Context, t *bot.Turn) error { return t.Answer(ctx, text) }
+}

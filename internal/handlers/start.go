@@ -1,0 +1,56 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/chatlane/chatlane/bot"
+)
+
+const (
+	startName bot.Step = "start:name"
+	startAge  bot.Step = "start:age"
+)
+
+type profile struct {
+	Name string `json:"name"`
+}
+
+// start asks for a name, then for an age, and greets.
+func start(r *bot.Router) {
+	r.Message(askName, bot.Command("start")).To(startName)
+
+	flow := bot.New("start")
+	flow.Message(takeName, bot.In(startName), bot.Plain()).To(startAge)
+	flow.Message(say("A name is a few words of text."), bot.In(startName))
+	flow.Message(takeAge, bot.In(startAge), bot.Regexp(`^([1-9]\d?|1[0-4]\d)$`)).To(bot.None)
+	flow.Message(say("An age is a number from 1 to 149."), bot.In(startAge))
+	r.Include(flow)
+}
+
+func askName(ctx context.Context, t *bot.Turn) error {
+	if err := bot.GoWith(ctx, t, startName, profile{}); err != nil {
+		return err
+	}
+	return t.Answer(ctx, "Welcome! What is your name?")
+}
+
+func takeName(ctx context.Context, t *bot.Turn) error {
+	name := strings.TrimSpace(t.Text())
+	if err := bot.GoWith(ctx, t, startAge, profile{Name: name}); err != nil {
+		return err
+	}
+	return t.Answer(ctx, fmt.Sprintf("Hello, %s. How old are you?", name))
+}
+
+func takeAge(ctx context.Context, t *bot.Turn) error {
+	p, err := bot.Data[profile](t)
+	if err != nil {
+		return err
+	}
+	if err := t.Finish(ctx); err != nil {
+		return err
+	}
+	return t.Answer(ctx, fmt.Sprintf("Nice to meet you, %s, %s years old.", p.Name, t.Text()))
+}
