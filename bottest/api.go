@@ -1,0 +1,190 @@
+package bottest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mymmrac/telego"
+	ta "github.com/mymmrac/telego/telegoapi"
+)
+
+// Call is one call of the Bot API that the bot made.
+type Call struct {
+	Method string
+	Params json.RawMessage // files stand as their names
+}
+
+// Stub answers a method in the place of the simulation: with a result, or with an
+// error such as [Refuse] makes.
+type Stub func(params json.RawMessage) (result any, err error)
+
+// Refuse is the error that the Bot API answers a call with.
+func Refuse(code int, description string) error {
+	return &ta.Error{ErrorCode: code, Description: description}
+}
+
+// Stub has a method answered by f from now on; nil gives it back to the simulation.
+func (w *World) Stub(method string, f Stub) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stubs[method] = f
+}
+
+// Calls lists the calls of some methods so far; of all, if none is named.
+func (w *World) Calls(methods ...string) []Call {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var calls []Call
+	for _, c := range w.calls {
+		if len(methods) == 0 || slices.Contains(methods, c.Method) {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+func newAPI(t testing.TB, w *World) *telego.Bot {
+	t.Helper()
+	token := fmt.Sprintf("%d:%s", w.cfg.Bot.ID, strings.Repeat("x", 35))
+	api, err := telego.NewBot(token, telego.WithAPICaller(caller{w}), telego.WithDiscardLogger())
+	if err != nil {
+		t.Fatalf("make the bot's API: %v", err)
+	}
+	return api
+}
+
+// caller takes telego's requests without any wire.
+type caller struct{ w *World }
+
+// Call answers one request.
+func (c caller) Call(ctx context.Context, url string, data *ta.RequestData) (*ta.Response, error) {
+	params, err := paramsOf(data)
+	if err != nil {
+		return nil, err
+	}
+	result, err := c.w.call(ctx, path.Base(url), params)
+	var refused *ta.Error
+	if errors.As(err, &refused) {
+		return &ta.Response{Error: refused}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &ta.Response{Ok: true, Result: result}, nil
+}
+
+// paramsOf reads the parameters as one JSON object.
+func paramsOf(data *ta.RequestData) (json.RawMessage, error) {
+	kind, attrs, err := mime.ParseMediaType(data.ContentType)
+	if err != nil || kind == ta.ContentTypeJSON {
+		return data.BodyRaw, nil
+	}
+	fields := map[string]any{}
+	r := multipart.NewReader(data.BodyStream, attrs["boundary"])
+	for {
+		part, err := r.NextPart()
+		if errors.Is(err, io.EOF) {
+			return json.Marshal(fields)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read form: %w", err)
+		}
+		body, err := io.ReadAll(part)
+		if err != nil {
+			return nil, fmt.Errorf("read form: %w", err)
+		}
+		switch text := string(body); {
+		case part.FileName() != "":
+			fields[part.FormName()] = part.FileName()
+		case part.FormName() != "text" && part.FormName() != "caption" && json.Valid(body):
+			fields[part.FormName()] = json.RawMessage(body)
+		default:
+			fields[part.FormName()] = text
+		}
+	}
+}
+
+// perform is the Bot API at the end of the call middleware.
+func (w *World) perform(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	stub := w.stubs[method]
+	w.calls = append(w.calls, Call{Method: method, Params: params})
+	w.mu.Unlock()
+	var result any
+	var err error
+	if stub != nil {
+		result, err = stub(params)
+	} else {
+		result, err = w.simulate(method, params)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(result)
+}
+
+// request is what the simulation reads of the parameters of any method.
+type request struct {
+	ChatID          json.RawMessage            `json:"chat_id"`
+	MessageID       int                        `json:"message_id"`
+	Thread          int                        `json:"message_thread_id"`
+	InlineMessageID string                     `json:"inline_message_id"`
+	CallbackQueryID string                     `json:"callback_query_id"`
+	Text            string                     `json:"text"`
+	Caption         string                     `json:"caption"`
+	ParseMode       string                     `json:"parse_mode"`
+	UserID          int64                      `json:"user_id"`
+	Media           []struct{ Caption string } `json:"media"`
+	Markup          json.RawMessage            `json:"reply_markup"`
+	Reply           *struct {
+		MessageID int64 `json:"message_id"`
+	} `json:"reply_parameters"`
+}
+
+// simulate answers a method as Telegram would, as far as a bot can tell.
+func (w *World) simulate(method string, params json.RawMessage) (any, error) {
+	var r request
+	if method != "editMessageMedia" && len(params) > 0 {
+		if err := json.Unmarshal(params, &r); err != nil {
+			return nil, Refuse(400, "Bad Request: "+err.Error())
+		}
+	}
+	switch {
+	case method == "getMe":
+		return w.self(), nil
+	case method == "answerCallbackQuery":
+		return true, w.noticed(r)
+	case method == "sendMediaGroup":
+		return w.sentAlbum(r)
+	case method == "sendMessage" && r.Text == "":
+		return nil, Refuse(400, "Bad Request: message text is empty")
+	case method == "sendChatAction", method == "sendMessageDraft":
+		return true, nil
+	case strings.HasPrefix(method, "send"), method == "forwardMessage":
+		return w.sent(method, r, r.Text+r.Caption)
+	case method == "copyMessage":
+		m, err := w.sent(method, r, r.Caption)
+		return telego.MessageID{MessageID: m.MessageID}, err
+	case strings.HasPrefix(method, "editMessage"):
+		return w.edited(method, r)
+	case method == "deleteMessage":
+		return true, w.deleted(r)
+	}
+	return true, nil
+}
+
+func (w *World) self() telego.User {
+	return telego.User{ID: w.cfg.Bot.ID, IsBot: true, FirstName: "Bot", Username: w.cfg.Bot.Username}
+}
