@@ -15,6 +15,12 @@ type Filter struct {
 	steps []Step // that it asks for, for graphs
 }
 
+// Named is the same filter with a name for graphs.
+func (f Filter) Named(label string) Filter {
+	f.label = label
+	return f
+}
+
 // Func is a filter made of a function. It may [Put] values for the handler.
 func Func(match func(ctx context.Context, t *Turn) (bool, error)) Filter {
 	return Filter{match: match}
@@ -122,8 +128,4 @@ func InChat(ids ...int64) Filter {
 }
 
 // Plain passes texts that are no /command: what somebody says, not what they order.
-func Plain() Filter {
-	f := And(Text(), Not(Command()))
-	f.label = "text"
-	return f
-}
+func Plain() Filter { return And(Text(), Not(Command())).Named("text") }

@@ -38,12 +38,3 @@ func (r *Router) Admit(ctx context.Context, g Glance) error {
 	}
 	return nil
 }
-
-func only(types Type, wrapped, next Handler) Handler {
-	return func(ctx context.Context, t *Turn) error {
-		if types&t.typ != 0 {
-			return wrapped(ctx, t)
-		}
-		return next(ctx, t)
-	}
-}

@@ -1,8 +1,10 @@
 package bot
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -45,7 +47,7 @@ func (r *Router) join(p *plan) {
 
 // link builds the chains of a subtree; inner is the inner middleware from above.
 func (r *Router) link(inner []layer) {
-	inner = append(inner[:len(inner):len(inner)], r.inner...)
+	inner = append(slices.Clip(inner), r.inner...)
 	for _, rt := range r.routes {
 		rt.run = chain(inner, rt.handler)
 		r.listens |= rt.types
@@ -62,8 +64,8 @@ func (r *Router) link(inner []layer) {
 
 // chain wraps h, the first layer outermost. A layer for other types is passed by.
 func chain(layers []layer, h Handler) Handler {
-	for i := len(layers) - 1; i >= 0; i-- {
-		h = layers[i].around(h)
+	for _, l := range slices.Backward(layers) {
+		h = l.around(h)
 	}
 	return h
 }
@@ -74,6 +76,16 @@ func (l layer) around(next Handler) Handler {
 		return wrapped
 	}
 	return only(l.types, wrapped, next)
+}
+
+// only runs wrapped for some types, and goes past it for others.
+func only(types Type, wrapped, next Handler) Handler {
+	return func(ctx context.Context, t *Turn) error {
+		if types&t.typ != 0 {
+			return wrapped(ctx, t)
+		}
+		return next(ctx, t)
+	}
 }
 
 func isSkip(err error) bool { return errors.Is(err, ErrSkip) }

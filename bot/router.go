@@ -71,6 +71,7 @@ type Route struct {
 	filters []Filter
 	handler Handler
 	to      []Step
+	leads   []Step // where it may go without declaring it; for graphs
 
 	run Handler // inner middleware around handler
 }

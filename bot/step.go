@@ -12,6 +12,9 @@ type Step string
 // None is where a conversation stands that has not begun, or is over.
 const None Step = ""
 
+// anyStep stands in graphs for every step, "flow:*" for every step of a flow.
+const anyStep Step = "*"
+
 // Flow is the name of the step's flow, empty if it has none.
 func (s Step) Flow() string {
 	i := strings.LastIndexByte(string(s), ':')
@@ -39,7 +42,9 @@ func In(steps ...Step) Filter {
 
 // InFlow passes turns of conversations that are inside a flow, at any step.
 func InFlow(flow string) Filter {
-	return when("", func(t *Turn) bool { return inFlow(t.Step(), flow) })
+	f := when("", func(t *Turn) bool { return inFlow(t.Step(), flow) })
+	f.steps = []Step{Step(flow + ":" + string(anyStep))}
+	return f
 }
 
 // inFlow tells whether a step belongs to a flow or to one nested in it.
@@ -49,7 +54,11 @@ func inFlow(s Step, flow string) bool {
 }
 
 // InAny passes turns of conversations that stand at any step.
-func InAny() Filter { return when("", func(t *Turn) bool { return t.Step() != None }) }
+func InAny() Filter {
+	f := when("", func(t *Turn) bool { return t.Step() != None })
+	f.steps = []Step{anyStep}
+	return f
+}
 
 // InNone passes turns outside of any flow.
 func InNone() Filter {

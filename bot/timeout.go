@@ -65,12 +65,11 @@ func (r *Router) OnTimeout(h Handler, d time.Duration, steps ...Step) *Route {
 		}
 		r.durations[s] = d
 	}
-	f := In(steps...)
-	f.label = "timeout"
+	label := "timeout"
 	if d > 0 {
-		f.label = "after " + d.String()
+		label = "after " + d.String()
 	}
-	return r.On(Timeout, h, f)
+	return r.On(Timeout, h, In(steps...).Named(label))
 }
 
 // ExpireIn sets the timer of the current step anew; 0 cancels it.

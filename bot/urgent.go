@@ -39,7 +39,7 @@ func (r *Router) urgentRoute(ctx context.Context, t *Turn) (found *Route) {
 		values := len(t.values)
 		for _, rt := range routes {
 			t.values = t.values[:values]
-			if rt.types&t.typ == 0 || rt.router.Enabled() == false {
+			if rt.types&t.typ == 0 || !rt.router.Enabled() {
 				continue
 			}
 			if ok, err := rt.matches(ctx, t); err == nil && ok {

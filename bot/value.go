@@ -1,6 +1,9 @@
 package bot
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 type value[T any] struct{ v T }
 
@@ -11,8 +14,8 @@ func Put[T any](t *Turn, v T) { t.values = append(t.values, value[T]{v}) }
 
 // Get finds the value of a type that was put last.
 func Get[T any](t *Turn) (T, bool) {
-	for i := len(t.values) - 1; i >= 0; i-- {
-		if v, ok := t.values[i].(value[T]); ok {
+	for _, kept := range slices.Backward(t.values) {
+		if v, ok := kept.(value[T]); ok {
 			return v.v, true
 		}
 	}

@@ -52,12 +52,12 @@ func (w *World) Calls(methods ...string) []Call {
 	return calls
 }
 
-func newAPI(t testing.TB, w *World) *telego.Bot {
-	t.Helper()
+func newAPI(tb testing.TB, w *World) *telego.Bot {
+	tb.Helper()
 	token := fmt.Sprintf("%d:%s", w.cfg.Bot.ID, strings.Repeat("x", 35))
 	api, err := telego.NewBot(token, telego.WithAPICaller(caller{w}), telego.WithDiscardLogger())
 	if err != nil {
-		t.Fatalf("make the bot's API: %v", err)
+		tb.Fatalf("make the bot's API: %v", err)
 	}
 	return api
 }
@@ -72,8 +72,7 @@ func (c caller) Call(ctx context.Context, url string, data *ta.RequestData) (*ta
 		return nil, err
 	}
 	result, err := c.w.call(ctx, path.Base(url), params)
-	var refused *ta.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*ta.Error](err); ok {
 		return &ta.Response{Error: refused}, nil
 	}
 	if err != nil {
@@ -85,7 +84,10 @@ func (c caller) Call(ctx context.Context, url string, data *ta.RequestData) (*ta
 // paramsOf reads the parameters as one JSON object.
 func paramsOf(data *ta.RequestData) (json.RawMessage, error) {
 	kind, attrs, err := mime.ParseMediaType(data.ContentType)
-	if err != nil || kind == ta.ContentTypeJSON {
+	if err != nil {
+		return nil, fmt.Errorf("read content type: %w", err)
+	}
+	if kind == ta.ContentTypeJSON {
 		return data.BodyRaw, nil
 	}
 	fields := map[string]any{}

@@ -109,8 +109,8 @@ func (p *Person) Last() *telego.Message { return p.last(p.w.cfg.Bot.ID) }
 func (p *Person) last(user int64) *telego.Message {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	for i := len(p.chat.messages) - 1; i >= 0; i-- {
-		if m := p.chat.messages[i]; m.From != nil && m.From.ID == user {
+	for _, m := range slices.Backward(p.chat.messages) {
+		if m.From != nil && m.From.ID == user {
 			c := *m
 			return &c
 		}

@@ -2,6 +2,7 @@ package bottest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mymmrac/telego"
@@ -159,8 +160,7 @@ func (p *Person) Press(text string) {
 func (p *Person) button(text string) (*telego.Message, telego.InlineKeyboardButton) {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	for i := len(p.chat.messages) - 1; i >= 0; i-- {
-		m := p.chat.messages[i]
+	for _, m := range slices.Backward(p.chat.messages) {
 		if m.ReplyMarkup == nil {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -53,14 +54,14 @@ type lane struct {
 }
 
 // New makes a world around a router.
-func New(t testing.TB, r *bot.Router) *World {
-	t.Helper()
-	return NewWith(t, r, Config{})
+func New(tb testing.TB, r *bot.Router) *World {
+	tb.Helper()
+	return NewWith(tb, r, Config{})
 }
 
 // NewWith is New with choices.
-func NewWith(t testing.TB, r *bot.Router, cfg Config) *World {
-	t.Helper()
+func NewWith(tb testing.TB, r *bot.Router, cfg Config) *World {
+	tb.Helper()
 	if cfg.Bot == (bot.Info{}) {
 		cfg.Bot = bot.Info{ID: 42, Username: "test_bot"}
 	}
@@ -68,16 +69,16 @@ func NewWith(t testing.TB, r *bot.Router, cfg Config) *World {
 		cfg.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	w := &World{
-		t: t, cfg: cfg, router: r, now: cfg.Start, lastID: 1000,
+		t: tb, cfg: cfg, router: r, now: cfg.Start, lastID: 1000,
 		chats: map[int64]*chat{}, memories: map[string]*memory{}, lanes: map[int64]*lane{},
 		timers: map[string]alarm{}, stubs: map[string]Stub{},
 	}
 	w.call = w.perform
 	mws := r.CallMiddleware()
-	for i := len(mws) - 1; i >= 0; i-- {
-		w.call = mws[i](w.call)
+	for _, mw := range slices.Backward(mws) {
+		w.call = mw(w.call)
 	}
-	w.api = newAPI(t, w)
+	w.api = newAPI(tb, w)
 	return w
 }
 
@@ -140,8 +141,7 @@ func (w *World) mustSucceed(err error) {
 	w.mu.Unlock()
 	if !lenient {
 		w.t.Errorf("turn failed: %v", err)
-		var p *bot.PanicError
-		if errors.As(err, &p) {
+		if p, ok := errors.AsType[*bot.PanicError](err); ok {
 			w.t.Logf("%s", p.Stack)
 		}
 	}

@@ -1,0 +1,58 @@
+package bot_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/chatlane/chatlane/bot"
+)
+
+// crowded is a router with 200 handlers in 20 children, each with a step or a command
+// and middleware around, of which only one behind the last takes the update.
+func crowded() *bot.Router {
+	pass := func(next bot.Handler) bot.Handler {
+		return func(ctx context.Context, t *bot.Turn) error { return next(ctx, t) }
+	}
+	done := func(context.Context, *bot.Turn) error { return nil }
+	root := bot.New("root")
+	root.Outer(pass)
+	root.Inner(pass)
+	for i := range 20 {
+		last := i == 19
+		child := bot.New(fmt.Sprint("child", i))
+		for j := range 5 {
+			child.Message(done, bot.Command(fmt.Sprintf("command%d_%d", i, j)))
+			child.Message(done, bot.In(bot.Step(fmt.Sprintf("flow%d:step%d", i, j))), bot.Text())
+		}
+		if last {
+			child.Message(done, bot.Text("hello"))
+		}
+		root.Include(child)
+	}
+	return root
+}
+
+// BenchmarkDispatch200 is a turn that the last of 200 handlers takes.
+func BenchmarkDispatch200(b *testing.B) {
+	r := crowded()
+	b.ReportAllocs()
+	for b.Loop() {
+		t := message("hello")
+		if err := r.Answer(b.Context(), t); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestDispatchTakesFewAllocations(t *testing.T) {
+	r := crowded()
+	turn := message("/command19_4 please")
+	if n := testing.AllocsPerRun(100, func() {
+		if err := r.Answer(t.Context(), turn); err != nil {
+			t.Fatal(err)
+		}
+	}); n >= 10 {
+		t.Errorf("dispatch through 200 handlers takes %v allocations, want less than 10", n)
+	}
+}

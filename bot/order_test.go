@@ -1,0 +1,336 @@
+package bot_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/mymmrac/telego"
+	"pgregory.net/rapid"
+
+	"github.com/chatlane/chatlane/bot"
+)
+
+// trace is what happened in a turn, in order.
+type trace []string
+
+func (tr *trace) add(what string) { *tr = append(*tr, what) }
+
+// middleware notes when it begins and ends.
+func (tr *trace) middleware(name string) bot.Middleware {
+	return func(next bot.Handler) bot.Handler {
+		return func(ctx context.Context, t *bot.Turn) error {
+			tr.add(name)
+			err := next(ctx, t)
+			tr.add("/" + name)
+			return err
+		}
+	}
+}
+
+// handler notes that it ran, and returns err.
+func (tr *trace) handler(name string, err error) bot.Handler {
+	return func(context.Context, *bot.Turn) error {
+		tr.add(name)
+		return err
+	}
+}
+
+// filter notes that it was asked.
+func (tr *trace) filter(name string, passes bool) bot.Filter {
+	return bot.Func(func(context.Context, *bot.Turn) (bool, error) {
+		tr.add(name + "?")
+		return passes, nil
+	})
+}
+
+func message(text string) *bot.Turn {
+	return bot.NewTurn(bot.Parts{Type: "message", Chat: 1, User: 1, Update: &telego.Update{
+		UpdateID: 7, Message: &telego.Message{MessageID: 1, Text: text, Chat: telego.Chat{ID: 1, Type: "private"}},
+	}})
+}
+
+// TestOrderOfEvaluation is the table of decisions; the rows marked * differ from
+// aiogram, and say how.
+func TestOrderOfEvaluation(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("boom")
+	for _, c := range []struct {
+		name string
+		wire func(tr *trace, root, child *bot.Router)
+		want string
+		err  error
+	}{
+		{"outer, guard, filters, inner, handler", func(tr *trace, root, _ *bot.Router) {
+			root.Outer(tr.middleware("outer"))
+			root.Inner(tr.middleware("inner"))
+			root.Guard(tr.filter("guard", true))
+			root.Message(tr.handler("h", nil), tr.filter("a", true), tr.filter("b", true))
+		}, "outer guard? a? b? inner h /inner /outer", nil},
+		{"outer runs where nothing matches", func(tr *trace, root, _ *bot.Router) {
+			root.Outer(tr.middleware("outer"))
+			root.Inner(tr.middleware("inner"))
+			root.Message(tr.handler("h", nil), tr.filter("a", false))
+		}, "outer a? /outer", bot.ErrUnhandled},
+		{"outer of a child runs, though it has no handlers", func(tr *trace, root, child *bot.Router) {
+			child.Outer(tr.middleware("outer"))
+			root.Message(tr.handler("h", nil), tr.filter("a", false))
+		}, "a? outer /outer", bot.ErrUnhandled},
+		{"first match wins", func(tr *trace, root, _ *bot.Router) {
+			root.Message(tr.handler("1", nil), tr.filter("a", false))
+			root.Message(tr.handler("2", nil))
+			root.Message(tr.handler("3", nil))
+		}, "a? 2", nil},
+		{"filters stop at the first that fails", func(tr *trace, root, _ *bot.Router) {
+			root.Message(tr.handler("1", nil), tr.filter("a", true), tr.filter("b", false), tr.filter("c", true))
+			root.Message(tr.handler("2", nil))
+		}, "a? b? 2", nil},
+		{"skip goes on to the next handler, inner middleware anew", func(tr *trace, root, _ *bot.Router) {
+			root.Inner(tr.middleware("inner"))
+			root.Message(tr.handler("1", bot.ErrSkip))
+			root.Message(tr.handler("2", nil))
+		}, "inner 1 /inner inner 2 /inner", nil},
+		{"skip of the last handler goes on to the children", func(tr *trace, root, child *bot.Router) {
+			root.Message(tr.handler("1", bot.ErrSkip))
+			child.Message(tr.handler("2", nil))
+		}, "1 2", nil},
+		{"unhandled leaves the router for its children", func(tr *trace, root, child *bot.Router) {
+			root.Message(tr.handler("1", bot.ErrUnhandled))
+			root.Message(tr.handler("2", nil))
+			child.Message(tr.handler("3", nil))
+		}, "1 3", nil},
+		{"own handlers before children", func(tr *trace, root, child *bot.Router) {
+			child.Message(tr.handler("child", nil))
+			root.Message(tr.handler("root", nil))
+		}, "root", nil},
+		{"inner from root to leaf", func(tr *trace, root, child *bot.Router) {
+			root.Inner(tr.middleware("root"))
+			child.Inner(tr.middleware("child"))
+			child.Message(tr.handler("h", nil))
+		}, "root child h /child /root", nil},
+		{"outer of the child inside the parent's", func(tr *trace, root, child *bot.Router) {
+			root.Outer(tr.middleware("root"))
+			child.Outer(tr.middleware("child"))
+			child.Message(tr.handler("h", nil))
+		}, "root child h /child /root", nil},
+		{"a guard keeps out the whole subtree", func(tr *trace, root, child *bot.Router) {
+			root.Outer(tr.middleware("outer"))
+			root.Guard(tr.filter("guard", false))
+			root.Message(tr.handler("1", nil))
+			child.Message(tr.handler("2", nil))
+		}, "outer guard? /outer", bot.ErrUnhandled},
+		{"a guard is for its types", func(tr *trace, root, _ *bot.Router) {
+			root.GuardOn(bot.CallbackQuery, tr.filter("guard", false))
+			root.Message(tr.handler("1", nil))
+		}, "1", nil},
+		{"middleware is for its types, in the order of registration", func(tr *trace, root, _ *bot.Router) {
+			root.Outer(tr.middleware("a"), bot.CallbackQuery)
+			root.Outer(tr.middleware("b"), bot.Message, bot.EditedMessage)
+			root.Outer(tr.middleware("c"))
+			root.Message(tr.handler("h", nil))
+		}, "b c h /c /b", nil},
+		{"outer middleware may end the turn", func(tr *trace, root, _ *bot.Router) {
+			root.Outer(func(bot.Handler) bot.Handler { return tr.handler("stop", nil) })
+			root.Message(tr.handler("h", nil))
+		}, "stop", nil},
+		{"inner middleware may end the turn", func(tr *trace, root, _ *bot.Router) {
+			root.Inner(func(bot.Handler) bot.Handler { return tr.handler("stop", nil) })
+			root.Message(tr.handler("1", nil))
+			root.Message(tr.handler("2", nil))
+		}, "stop", nil},
+		{"an error ends the turn", func(tr *trace, root, child *bot.Router) {
+			root.Message(tr.handler("1", boom))
+			root.Message(tr.handler("2", nil))
+			child.Message(tr.handler("3", nil))
+		}, "1", boom},
+		{"* error handlers: the nearest router first, inside of the parent's outer middleware", func(tr *trace, root, child *bot.Router) {
+			root.Outer(tr.middleware("outer"))
+			root.OnError(func(_ context.Context, _ *bot.Turn, err error) error { tr.add("root!"); return nil })
+			child.OnError(func(_ context.Context, _ *bot.Turn, err error) error { tr.add("child!"); return err })
+			child.Message(tr.handler("h", boom))
+		}, "outer h child! /outer root!", nil},
+		{"a router that is switched off is passed by", func(tr *trace, root, child *bot.Router) {
+			child.SetEnabled(false)
+			child.Outer(tr.middleware("outer"))
+			child.Message(tr.handler("child", nil))
+		}, "", bot.ErrUnhandled},
+		{"for any update", func(tr *trace, root, _ *bot.Router) {
+			root.On(bot.AnyUpdate, tr.handler("any", nil))
+			root.Message(tr.handler("message", nil))
+		}, "any", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var tr trace
+			root, child := bot.New("root"), bot.New("child")
+			root.Include(child)
+			c.wire(&tr, root, child)
+			err := root.Answer(t.Context(), message("hi"))
+			if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+				t.Errorf("got error %v, want %v", err, c.err)
+			}
+			if got := strings.Join(tr, " "); got != c.want {
+				t.Errorf("\n got %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// node is a router of the model.
+type node struct {
+	name     string
+	outer    int
+	inner    int
+	guards   []bool
+	handlers []modelHandler
+	children []*node
+}
+
+type modelHandler struct {
+	filters []bool
+	result  error // nil, ErrSkip or ErrUnhandled
+}
+
+// play is aiogram's propagate_event and trigger, as its source has them: outer
+// middleware around guards, handlers with filters and inner middleware, then the
+// sub-routers.
+func (n *node) play(tr *trace, inner []string) error {
+	for i := range n.outer {
+		tr.add(fmt.Sprintf("%s.outer%d", n.name, i))
+	}
+	err := n.trigger(tr, inner)
+	for i := range n.outer {
+		tr.add(fmt.Sprintf("/%s.outer%d", n.name, n.outer-1-i))
+	}
+	return err
+}
+
+func (n *node) trigger(tr *trace, inner []string) error {
+	for i, passes := range n.guards {
+		tr.add(fmt.Sprintf("%s.guard%d?", n.name, i))
+		if !passes {
+			return bot.ErrUnhandled // REJECTED: sub-routers are not asked
+		}
+	}
+	inner = slices.Clone(inner)
+	for i := range n.inner {
+		inner = append(inner, fmt.Sprintf("%s.inner%d", n.name, i))
+	}
+	for i, h := range n.handlers {
+		name := fmt.Sprintf("%s.%d", n.name, i)
+		if !h.passes(tr, name) {
+			continue
+		}
+		for _, mw := range inner {
+			tr.add(mw)
+		}
+		tr.add(name)
+		for _, mw := range slices.Backward(inner) {
+			tr.add("/" + mw)
+		}
+		if h.result == nil {
+			return nil
+		}
+		if errors.Is(h.result, bot.ErrUnhandled) {
+			break
+		}
+	}
+	for _, c := range n.children {
+		if err := c.play(tr, inner); err == nil {
+			return nil
+		}
+	}
+	return bot.ErrUnhandled
+}
+
+func (h modelHandler) passes(tr *trace, name string) bool {
+	for i, passes := range h.filters {
+		tr.add(fmt.Sprintf("%s.f%d?", name, i))
+		if !passes {
+			return false
+		}
+	}
+	return true
+}
+
+// wire builds the router that the node is a model of.
+func (n *node) wire(tr *trace) *bot.Router {
+	r := bot.New(n.name)
+	for i := range n.outer {
+		r.Outer(tr.middleware(fmt.Sprintf("%s.outer%d", n.name, i)))
+	}
+	for i := range n.inner {
+		r.Inner(tr.middleware(fmt.Sprintf("%s.inner%d", n.name, i)))
+	}
+	for i, passes := range n.guards {
+		r.Guard(tr.filter(fmt.Sprintf("%s.guard%d", n.name, i), passes))
+	}
+	for i, h := range n.handlers {
+		name := fmt.Sprintf("%s.%d", n.name, i)
+		var filters []bot.Filter
+		for j, passes := range h.filters {
+			filters = append(filters, tr.filter(fmt.Sprintf("%s.f%d", name, j), passes))
+		}
+		r.Message(tr.handler(name, h.result), filters...)
+	}
+	for _, c := range n.children {
+		r.Include(c.wire(tr))
+	}
+	return r
+}
+
+// draw makes a random tree. Filters pass more often than not, handlers mostly skip,
+// so that turns get deep into the tree.
+func draw(rt *rapid.T, name string, depth int) *node {
+	n := &node{name: name, outer: rapid.IntRange(0, 2).Draw(rt, "outer"), inner: rapid.IntRange(0, 2).Draw(rt, "inner")}
+	passes := rapid.SampledFrom([]bool{true, true, true, false})
+	n.guards = rapid.SliceOfN(passes, 0, 2).Draw(rt, "guards")
+	results := rapid.SampledFrom([]error{nil, bot.ErrSkip, bot.ErrSkip, bot.ErrSkip, bot.ErrUnhandled})
+	for range rapid.IntRange(0, 3).Draw(rt, "handlers") {
+		n.handlers = append(n.handlers, modelHandler{
+			filters: rapid.SliceOfN(passes, 0, 3).Draw(rt, "filters"), result: results.Draw(rt, "result"),
+		})
+	}
+	if depth > 0 {
+		for i := range rapid.IntRange(0, 3).Draw(rt, "children") {
+			n.children = append(n.children, draw(rt, fmt.Sprintf("%s%d", name, i), depth-1))
+		}
+	}
+	return n
+}
+
+// TestOrderIsThatOfAiogram compares random trees with a model of aiogram's rules.
+func TestOrderIsThatOfAiogram(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		tree := draw(rt, "r", 2)
+		var want, got trace
+		wantErr := tree.play(&want, nil)
+		gotErr := tree.wire(&got).Answer(t.Context(), message("hi"))
+		// A subtree that has neither handlers nor outer middleware is not entered here,
+		// so its guards are not asked: nothing but the question itself is missing.
+		if diff := cmp.Diff(prune(want, tree), prune(got, tree), cmpopts.EquateEmpty()); diff != "" || errors.Is(gotErr, bot.ErrUnhandled) != (wantErr != nil) {
+			rt.Fatalf("error %v, want %v, trace (-want +got):\n%s", gotErr, wantErr, diff)
+		}
+	})
+}
+
+// prune takes out the guards of routers below which nothing listens.
+func prune(tr trace, n *node) trace {
+	if !n.listens() {
+		tr = slices.DeleteFunc(slices.Clone(tr), func(s string) bool { return strings.HasPrefix(s, n.name+".guard") })
+	}
+	for _, c := range n.children {
+		tr = prune(tr, c)
+	}
+	return tr
+}
+
+func (n *node) listens() bool {
+	return n.outer > 0 || len(n.handlers) > 0 || slices.ContainsFunc(n.children, (*node).listens)
+}

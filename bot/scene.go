@@ -1,0 +1,139 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// What the Take of a [Question] returns instead of nil, to go elsewhere than on.
+var (
+	// ErrBack asks the question before this one again; at the first, the same.
+	ErrBack = errors.New("back to the question before")
+	// ErrCancel ends the scene by its Cancelled handler.
+	ErrCancel = errors.New("scene cancelled")
+)
+
+// RetryError has the question stay, after its text was sent.
+type RetryError struct{ Text string }
+
+// Error tells that an answer was not understood.
+func (e *RetryError) Error() string { return "answer not understood" }
+
+// Retry is for the Take of a [Question]: it sends a hint and waits for another answer.
+func Retry(hint string) error { return &RetryError{hint} }
+
+// Scene is a flow of questions, asked one after the other. It is made of steps,
+// hooks and handlers like any other: what the router says about a step of the scene
+// (timeouts, more handlers, hooks) holds as well.
+type Scene struct {
+	Flow      string // all steps are of this flow
+	Questions []Question
+	// Done runs after the last answer, while the data is still there. Unless it goes
+	// to another step, the conversation then ends. Nil does nothing.
+	Done Handler
+	// Cancelled runs when the scene is left by Cancel or ErrCancel; nil does nothing.
+	Cancelled Handler
+	Back      []Filter // messages and buttons that go back one question; none if empty
+	Cancel    []Filter // messages and buttons that end the scene; none if empty
+}
+
+// Question is one step of a scene.
+type Question struct {
+	Step Step
+	Ask  Handler // when the conversation comes to the step
+	// Take takes the answer: any message that is no /command, or any button. Nil
+	// goes on to the next question; [Retry], [ErrBack] and [ErrCancel] elsewhere. If
+	// Take itself moves, the conversation stays where it went.
+	Take Handler
+}
+
+// Say is a handler that answers with a text.
+func Say(text string, options ...Option) Handler {
+	return func(ctx context.Context, t *Turn) error { return t.Answer(ctx, text, options...) }
+}
+
+// Scene registers a scene and returns the handler that begins it. It panics on a
+// scene that cannot work.
+func (r *Router) Scene(s Scene) Handler {
+	if len(s.Questions) == 0 {
+		panic(fmt.Sprintf("bot: scene %q has no questions", s.Flow))
+	}
+	flow := r.Flow(s.Flow)
+	const answers = Message | CallbackQuery
+	steps := make([]Step, 0, len(s.Questions))
+	for _, q := range s.Questions {
+		if q.Ask == nil || q.Take == nil {
+			panic(fmt.Sprintf("bot: scene %q: step %q wants Ask and Take", s.Flow, q.Step))
+		}
+		flow.OnEnter(q.Ask, q.Step)
+		steps = append(steps, q.Step)
+	}
+	if len(s.Cancel) > 0 {
+		rt := r.On(answers, s.cancel, append([]Filter{In(steps...)}, s.Cancel...)...)
+		rt.leads = []Step{None}
+	}
+	if len(s.Back) > 0 {
+		r.On(answers, s.back, append([]Filter{In(steps...)}, s.Back...)...)
+	}
+	for i, q := range s.Questions {
+		next := None
+		if i+1 < len(steps) {
+			next = steps[i+1]
+		}
+		rt := r.On(answers, s.take(q, next), In(q.Step), Not(Command()))
+		rt.leads = []Step{next}
+	}
+	return func(ctx context.Context, t *Turn) error {
+		if t.Step().Flow() == s.Flow { // begin anew
+			if err := t.Finish(ctx); err != nil {
+				return err
+			}
+		}
+		return t.Go(ctx, steps[0])
+	}
+}
+
+// take has an answer taken, and goes where that leads.
+func (s *Scene) take(q Question, next Step) Handler {
+	return func(ctx context.Context, t *Turn) error {
+		err := q.Take(ctx, t)
+		var again *RetryError
+		switch {
+		case errors.As(err, &again):
+			return t.Answer(ctx, again.Text)
+		case errors.Is(err, ErrBack):
+			return s.back(ctx, t)
+		case errors.Is(err, ErrCancel):
+			return s.cancel(ctx, t)
+		case err != nil || t.Step() != q.Step:
+			return err
+		case next != None:
+			return t.Go(ctx, next)
+		}
+		return s.end(ctx, t, s.Done)
+	}
+}
+
+func (s *Scene) back(ctx context.Context, t *Turn) error {
+	if len(t.History()) == 0 {
+		return t.Go(ctx, t.Step())
+	}
+	return t.Back(ctx)
+}
+
+func (s *Scene) cancel(ctx context.Context, t *Turn) error { return s.end(ctx, t, s.Cancelled) }
+
+// end runs the last handler and finishes, unless that has moved on.
+func (s *Scene) end(ctx context.Context, t *Turn, last Handler) error {
+	at := t.Step()
+	if last != nil {
+		if err := last(ctx, t); err != nil {
+			return err
+		}
+	}
+	if t.Step() != at {
+		return nil
+	}
+	return t.Finish(ctx)
+}
