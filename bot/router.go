@@ -42,6 +42,7 @@ type Router struct {
 	calls     []CallMiddleware
 	flows     map[string]*Flow
 	durations map[Step]time.Duration
+	begins    []Step // of scenes, for graphs
 	albums    time.Duration
 
 	entry   Handler // outer middleware around body

@@ -81,9 +81,10 @@ func (r *Router) Scene(s Scene) Handler {
 		if i+1 < len(steps) {
 			next = steps[i+1]
 		}
-		rt := r.On(answers, s.take(q, next), In(q.Step), Not(Command()))
+		rt := r.On(answers, s.take(q, next), In(q.Step), Not(Command()).Named("answer"))
 		rt.leads = []Step{next}
 	}
+	r.begins = append(r.begins, steps[0])
 	return func(ctx context.Context, t *Turn) error {
 		if t.Step().Flow() == s.Flow { // begin anew
 			if err := t.Finish(ctx); err != nil {

@@ -67,9 +67,21 @@ func (r *Router) OnTimeout(h Handler, d time.Duration, steps ...Step) *Route {
 	}
 	label := "timeout"
 	if d > 0 {
-		label = "after " + d.String()
+		label = "after " + short(d)
 	}
 	return r.On(Timeout, h, In(steps...).Named(label))
+}
+
+// short is d without the zeros that String ends with.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
 }
 
 // ExpireIn sets the timer of the current step anew; 0 cancels it.

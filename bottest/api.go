@@ -11,7 +11,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/mymmrac/telego"
 	ta "github.com/mymmrac/telego/telegoapi"
@@ -52,12 +51,12 @@ func (w *World) Calls(methods ...string) []Call {
 	return calls
 }
 
-func newAPI(tb testing.TB, w *World) *telego.Bot {
-	tb.Helper()
+func newAPI(t T, w *World) *telego.Bot {
+	t.Helper()
 	token := fmt.Sprintf("%d:%s", w.cfg.Bot.ID, strings.Repeat("x", 35))
 	api, err := telego.NewBot(token, telego.WithAPICaller(caller{w}), telego.WithDiscardLogger())
 	if err != nil {
-		tb.Fatalf("make the bot's API: %v", err)
+		t.Fatalf("make the bot's API: %v", err)
 	}
 	return api
 }

@@ -7,13 +7,21 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/mymmrac/telego"
 
 	"github.com/chatlane/chatlane/bot"
 )
+
+// T is what a world reports to: a *testing.T, a *testing.B, a *rapid.T.
+type T interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
+	Context() context.Context
+}
 
 // Config says how a world is. The zero value is usable.
 type Config struct {
@@ -25,7 +33,7 @@ type Config struct {
 
 // World is a bot, and the people and chats around it.
 type World struct {
-	t      testing.TB
+	t      T
 	cfg    Config
 	router *bot.Router
 	api    *telego.Bot
@@ -37,6 +45,7 @@ type World struct {
 	chats     map[int64]*chat
 	memories  map[string]*memory
 	lanes     map[int64]*lane
+	locks     map[string]*sync.Mutex // of conversations, where lanes share them
 	timers    map[string]alarm
 	calls     []Call
 	stubs     map[string]Stub
@@ -54,14 +63,14 @@ type lane struct {
 }
 
 // New makes a world around a router.
-func New(tb testing.TB, r *bot.Router) *World {
-	tb.Helper()
-	return NewWith(tb, r, Config{})
+func New(t T, r *bot.Router) *World {
+	t.Helper()
+	return NewWith(t, r, Config{})
 }
 
 // NewWith is New with choices.
-func NewWith(tb testing.TB, r *bot.Router, cfg Config) *World {
-	tb.Helper()
+func NewWith(t T, r *bot.Router, cfg Config) *World {
+	t.Helper()
 	if cfg.Bot == (bot.Info{}) {
 		cfg.Bot = bot.Info{ID: 42, Username: "test_bot"}
 	}
@@ -69,8 +78,8 @@ func NewWith(tb testing.TB, r *bot.Router, cfg Config) *World {
 		cfg.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	w := &World{
-		t: tb, cfg: cfg, router: r, now: cfg.Start, lastID: 1000,
-		chats: map[int64]*chat{}, memories: map[string]*memory{}, lanes: map[int64]*lane{},
+		t: t, cfg: cfg, router: r, now: cfg.Start, lastID: 1000,
+		chats: map[int64]*chat{}, memories: map[string]*memory{}, lanes: map[int64]*lane{}, locks: map[string]*sync.Mutex{},
 		timers: map[string]alarm{}, stubs: map[string]Stub{},
 	}
 	w.call = w.perform
@@ -78,7 +87,7 @@ func NewWith(tb testing.TB, r *bot.Router, cfg Config) *World {
 	for _, mw := range slices.Backward(mws) {
 		w.call = mw(w.call)
 	}
-	w.api = newAPI(tb, w)
+	w.api = newAPI(t, w)
 	return w
 }
 
@@ -118,7 +127,7 @@ func (w *World) Fails(do func()) error {
 	defer w.mu.Unlock()
 	w.lenient--
 	if len(w.failures) == before {
-		w.t.Error("no turn failed")
+		w.t.Errorf("no turn failed")
 	}
 	return errors.Join(w.failures[before:]...)
 }
@@ -205,12 +214,17 @@ func (w *World) admit(p bot.Parts) error {
 func (w *World) turn(ctx context.Context, l *lane, p bot.Parts) error {
 	l.turn.Lock()
 	defer l.turn.Unlock()
+	key := w.cfg.Strategy.key(p)
+	if w.cfg.Strategy == GlobalUser { // one conversation in several lanes
+		shared := w.shared(key)
+		shared.Lock()
+		defer shared.Unlock()
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	l.set(cancel)
 	defer l.set(nil)
 
-	key := w.cfg.Strategy.key(p)
 	var buffer memory
 	if key != "" {
 		buffer = w.recall(key)
@@ -244,6 +258,15 @@ func (w *World) lane(p bot.Parts) *lane {
 		w.lanes[id] = &lane{}
 	}
 	return w.lanes[id]
+}
+
+func (w *World) shared(key string) *sync.Mutex {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.locks[key] == nil {
+		w.locks[key] = &sync.Mutex{}
+	}
+	return w.locks[key]
 }
 
 func (l *lane) set(cancel context.CancelCauseFunc) {

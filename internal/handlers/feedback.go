@@ -21,7 +21,7 @@ func feedback(r *bot.Router) {
 	r.Message(askRating, bot.Command("feedback")).To(feedbackRating)
 
 	flow := bot.New("feedback")
-	flow.Message(takeRating, bot.In(feedbackRating), bot.Regexp(`^[1-5]$`)).To(feedbackComment)
+	flow.Message(takeRating, bot.In(feedbackRating), bot.Regexp(`^[1-5]$`).Named("1 to 5")).To(feedbackComment)
 	flow.Message(say("A rating is a number from 1 to 5."), bot.In(feedbackRating))
 	flow.Message(takeComment, bot.In(feedbackComment), bot.Plain()).To(bot.None)
 	flow.Message(say("A comment is a text."), bot.In(feedbackComment))

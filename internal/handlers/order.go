@@ -14,8 +14,8 @@ func order(r *bot.Router) {
 	r.Message(askQuantity, bot.Command("order")).To(orderQuantity)
 
 	flow := bot.New("order")
-	flow.Message(takeQuantity, bot.In(orderQuantity), bot.Regexp(`^[1-9]\d{0,3}$`)).To(bot.None)
-	flow.Message(dropOrder, bot.In(orderQuantity), bot.Regexp(`^(?i)cancel$`)).To(bot.None)
+	flow.Message(takeQuantity, bot.In(orderQuantity), bot.Regexp(`^[1-9]\d{0,3}$`).Named("a number")).To(bot.None)
+	flow.Message(dropOrder, bot.In(orderQuantity), bot.Regexp(`^(?i)cancel$`).Named("cancel")).To(bot.None)
 	flow.Message(say("Send a number from 1 to 9999, or cancel."), bot.In(orderQuantity))
 	r.Include(flow)
 }

@@ -24,7 +24,7 @@ func start(r *bot.Router) {
 	flow := bot.New("start")
 	flow.Message(takeName, bot.In(startName), bot.Plain()).To(startAge)
 	flow.Message(say("A name is a few words of text."), bot.In(startName))
-	flow.Message(takeAge, bot.In(startAge), bot.Regexp(`^([1-9]\d?|1[0-4]\d)$`)).To(bot.None)
+	flow.Message(takeAge, bot.In(startAge), bot.Regexp(`^([1-9]\d?|1[0-4]\d)$`).Named("1 to 149")).To(bot.None)
 	flow.Message(say("An age is a number from 1 to 149."), bot.In(startAge))
 	r.Include(flow)
 }

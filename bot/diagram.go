@@ -1,0 +1,108 @@
+package bot
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// flows groups the steps by flow, in order.
+func (g Graph) flows() []string {
+	var names []string
+	for _, s := range g.Steps {
+		if !slices.Contains(names, s.Flow()) {
+			names = append(names, s.Flow())
+		}
+	}
+	return names
+}
+
+// WriteMermaid writes a state diagram for Mermaid.
+func (g Graph) WriteMermaid(w io.Writer) error {
+	var b strings.Builder
+	node := func(s Step) string {
+		if s == None {
+			return "[*]"
+		}
+		return word(s)
+	}
+	fmt.Fprintf(&b, "---\ntitle: %s\n---\nstateDiagram-v2\n", quoted(g.Name))
+	for _, s := range g.Steps {
+		fmt.Fprintf(&b, "    state %s as %s\n", quoted(string(s)), word(s))
+	}
+	for _, flow := range g.flows() {
+		if flow == "" {
+			continue
+		}
+		id := "flow_" + word(Step(flow))
+		fmt.Fprintf(&b, "    state %s as %s\n    state %s {\n", quoted(flow), id, id)
+		for _, s := range g.Steps {
+			if s.Flow() == flow {
+				fmt.Fprintf(&b, "        %s\n", word(s))
+			}
+		}
+		b.WriteString("    }\n")
+	}
+	for _, e := range g.Edges {
+		fmt.Fprintf(&b, "    %s --> %s", node(e.From), node(e.To))
+		if e.Label != "" {
+			fmt.Fprintf(&b, ": %s", mermaidText(e.Label))
+		}
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// WriteDOT writes a digraph for Graphviz.
+func (g Graph) WriteDOT(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "digraph %s {\n    rankdir=LR;\n    node [shape=box, style=rounded];\n", quoted(g.Name))
+	b.WriteString("    begin [shape=point];\n    end [shape=doublecircle, label=\"\"];\n")
+	for i, flow := range g.flows() {
+		fmt.Fprintf(&b, "    subgraph cluster_%d {\n        label=%s;\n", i, quoted(flow))
+		for _, s := range g.Steps {
+			if s.Flow() == flow {
+				fmt.Fprintf(&b, "        %s;\n", quoted(string(s)))
+			}
+		}
+		b.WriteString("    }\n")
+	}
+	for _, e := range g.Edges {
+		from, to := quoted(string(e.From)), quoted(string(e.To))
+		if e.From == None {
+			from = "begin"
+		}
+		if e.To == None {
+			to = "end"
+		}
+		fmt.Fprintf(&b, "    %s -> %s", from, to)
+		if e.Label != "" {
+			fmt.Fprintf(&b, " [label=%s]", quoted(e.Label))
+		}
+		b.WriteString(";\n")
+	}
+	b.WriteString("}\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// word is a step's name as an identifier of Mermaid's.
+func word(s Step) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x80 && isWord(r) {
+			return r
+		}
+		return '_'
+	}, string(s))
+}
+
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", " ").Replace(s) + `"`
+}
+
+// mermaidText takes out what would end a label.
+func mermaidText(s string) string {
+	return strings.NewReplacer("\n", " ", ";", "#59;", ":", "#58;", "\"", "#34;").Replace(s)
+}

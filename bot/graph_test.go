@@ -1,0 +1,69 @@
+package bot_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/chatlane/chatlane/bot"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+// drawn is a router that says about its steps all that can be said.
+func drawn() *bot.Router {
+	r := bot.New("pizza")
+	order := r.Flow("order")
+	order.Allow(bot.None, quantity).Allow(quantity, address).Allow(address, confirm)
+	order.OnEnter(nothing, confirm)
+	r.Message(nothing, bot.Command("order")).To(quantity)
+	r.Message(nothing, bot.In(quantity), bot.Regexp(`^\d+$`).Named(`a "number"`)).To(address)
+	r.Message(nothing, bot.Command("cancel"), bot.InAny()).To(bot.None)
+	r.Message(nothing, bot.InFlow("order"), bot.Text("restart")).To(quantity)
+	r.Message(nothing, bot.In("alone"))
+	r.OnTimeout(nothing, time.Hour, confirm).To(bot.None)
+	shop := hotel()
+	r.Include(shop)
+	return r
+}
+
+func TestGraphOfStates(t *testing.T) {
+	t.Parallel()
+	g := drawn().Graph()
+	var mermaid, dot strings.Builder
+	if err := g.WriteMermaid(&mermaid); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.WriteDOT(&dot); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "graph.mermaid", mermaid.String())
+	golden(t, "graph.dot", dot.String())
+	want := bot.Edge{From: confirm, To: bot.None, Label: "after 1h"}
+	if !slices.Contains(g.Edges, want) || len(g.Steps) != 6 || g.Name != "pizza" {
+		t.Errorf("graph is %+v", g)
+	}
+}

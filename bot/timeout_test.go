@@ -1,0 +1,186 @@
+package bot_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/mymmrac/telego"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/bottest"
+)
+
+// partsFor is a message with a text, for a conversation with a state.
+func partsFor(text string, s bot.State) bot.Parts {
+	return bot.Parts{Type: "message", Chat: 1, User: 1, State: s, Update: &telego.Update{
+		UpdateID: 7, Message: &telego.Message{Text: text, Chat: telego.Chat{ID: 1, Type: "private"}},
+	}}
+}
+
+func TestTimeoutFiresInTheLane(t *testing.T) {
+	t.Parallel()
+	r := bot.New("r")
+	r.OnTimeout(func(ctx context.Context, t *bot.Turn) error {
+		if err := t.Finish(ctx); err != nil {
+			return err
+		}
+		return t.Answer(ctx, "Too late")
+	}, 10*time.Minute, quantity, address)
+	r.Message(goes)
+	w := bottest.New(t, r)
+	ann := w.Person("Ann")
+	ann.Say(string(quantity))
+	w.Advance(9 * time.Minute)
+	ann.Say(string(address)) // counts anew
+	w.Advance(9 * time.Minute)
+	ann.ExpectSilence()
+	w.Advance(time.Minute)
+	ann.Expect("Too late")
+	ann.ExpectStep(bot.None)
+	w.Advance(time.Hour)
+	ann.ExpectSilence()
+}
+
+func TestTimeoutIsCancelledWithItsStep(t *testing.T) {
+	t.Parallel()
+	r := bot.New("r")
+	r.OnTimeout(bot.Say("Too late"), time.Minute, quantity)
+	r.Message(goes)
+	w := bottest.New(t, r)
+	for _, next := range []string{"finish", string(confirm), string(rating)} {
+		p := w.Person("Somebody")
+		p.Say(string(quantity))
+		p.Say(next)
+		w.Advance(time.Hour)
+		p.ExpectSilence()
+	}
+}
+
+func TestTimeoutCanBeArmedByHandAndAgain(t *testing.T) {
+	t.Parallel()
+	r := bot.New("r")
+	r.OnTimeout(func(ctx context.Context, t *bot.Turn) error {
+		if err := t.ExpireIn(time.Hour); err != nil { // remind again
+			return err
+		}
+		return t.Answer(ctx, "Still there?")
+	}, 0, quantity)
+	r.Message(func(_ context.Context, t *bot.Turn) error { return t.ExpireIn(time.Minute) }, bot.Text("soon"))
+	r.Message(func(_ context.Context, t *bot.Turn) error { return t.ExpireIn(0) }, bot.Text("never"))
+	r.Message(goes)
+	w := bottest.New(t, r)
+	ann := w.Person("Ann")
+	ann.Say(string(quantity))
+	w.Advance(24 * time.Hour)
+	ann.ExpectSilence()
+	ann.Say("soon")
+	w.Advance(time.Minute)
+	ann.Expect("Still there?")
+	w.Advance(2 * time.Hour)
+	ann.Expect("Still there?", "Still there?")
+	ann.Say("never")
+	w.Advance(24 * time.Hour)
+	ann.ExpectSilence()
+}
+
+func TestLateTimeoutsAreIgnored(t *testing.T) {
+	t.Parallel()
+	var fired int
+	r := bot.New("r")
+	r.OnTimeout(func(context.Context, *bot.Turn) error { fired++; return nil }, time.Minute, quantity)
+	r.Message(goes)
+	m := &memory{}
+	say := func(id int, text string) bot.TimeoutEvent {
+		t.Helper()
+		p := partsFor(text, m)
+		p.Update.UpdateID = id
+		turn := bot.NewTurn(p)
+		if err := r.Answer(t.Context(), turn); err != nil {
+			t.Fatal(err)
+		}
+		_, token, _, _ := turn.Timeout()
+		return bot.TimeoutEvent{State: bot.Step(m.step), Token: token}
+	}
+	fire := func(e bot.TimeoutEvent) {
+		t.Helper()
+		if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: e.Encode(), State: m})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := say(1, string(quantity))
+	say(2, "finish")
+	fire(first) // the step is left
+	second := say(3, string(quantity))
+	fire(first) // the step is the same, the stay is not
+	if fired != 0 {
+		t.Errorf("%d late timeouts fired", fired)
+	}
+	fire(second)
+	fire(second) // delivered twice
+	if fired != 1 {
+		t.Errorf("timeout fired %d times, want once", fired)
+	}
+}
+
+func TestTimeoutWishIsTheSameAtEveryAttempt(t *testing.T) {
+	t.Parallel()
+	r := bot.New("r")
+	r.OnTimeout(goes, 90*time.Second, quantity)
+	r.Message(goes)
+	wish := func(m *memory, text string) (time.Duration, string, bool, bool) {
+		turn := bot.NewTurn(partsFor(text, m))
+		if err := r.Answer(t.Context(), turn); err != nil {
+			t.Fatal(err)
+		}
+		return turn.Timeout()
+	}
+	d, token, armed, cancel := wish(&memory{}, string(quantity))
+	if d != 90*time.Second || token == "" || !armed || cancel {
+		t.Errorf("wish is %v %q armed %v cancel %v", d, token, armed, cancel)
+	}
+	m := &memory{}
+	if _, again, _, _ := wish(m, string(quantity)); again != token {
+		t.Errorf("second attempt has token %q, the first %q", again, token)
+	}
+	if _, _, armed, cancel := wish(m, "finish"); armed || !cancel {
+		t.Errorf("at the end: armed %v cancel %v", armed, cancel)
+	}
+	if _, _, armed, cancel := wish(m, "finish"); armed || cancel {
+		t.Errorf("without a timer: armed %v cancel %v", armed, cancel)
+	}
+}
+
+func TestTimeoutEventIsReadBack(t *testing.T) {
+	t.Parallel()
+	e := bot.TimeoutEvent{State: quantity, Token: "t1"}
+	if got := string(e.Encode()); got != `{"state":"order:quantity","token":"t1"}` {
+		t.Errorf("encoded as %s", got)
+	}
+	if got, err := bot.DecodeTimeout(e.Encode()); err != nil || got != e {
+		t.Errorf("read back as %+v, %v", got, err)
+	}
+	for _, raw := range []string{``, `{}`, `{"state":"a:b"}`, `{"token":"t"}`} {
+		if _, err := bot.DecodeTimeout([]byte(raw)); err == nil {
+			t.Errorf("%q was taken for a timeout", raw)
+		}
+	}
+}
+
+func TestBrokenTimeoutsFail(t *testing.T) {
+	t.Parallel()
+	r := bot.New("r")
+	r.OnTimeout(nothing, time.Minute, quantity)
+	if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: []byte(`{`), State: &memory{}})); err == nil {
+		t.Error("a broken timeout was answered")
+	}
+	if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout"})); err != nil {
+		t.Errorf("a timeout without state: %v", err)
+	}
+	m := &memory{step: string(confirm), meta: []byte(`{"t":"x"}`)}
+	e := bot.TimeoutEvent{State: confirm, Token: "x"}
+	if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: e.Encode(), State: m})); !errors.Is(err, bot.ErrUnhandled) {
+		t.Errorf("a timeout that nobody handles: %v", err)
+	}
+}
