@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Call is a command as somebody typed it: /name@mention args.
-type Call struct {
+// CommandLine is a command as somebody typed it: /name@mention args.
+type CommandLine struct {
 	Prefix  string
 	Name    string
 	Mention string // of a bot, without @
@@ -16,11 +16,11 @@ type Call struct {
 }
 
 // Fields splits the arguments at white space.
-func (c Call) Fields() []string { return strings.Fields(c.Args) }
+func (c CommandLine) Fields() []string { return strings.Fields(c.Args) }
 
 // Command gives the command that the message starts with. Without one, all of it
 // is empty.
-func (t *Turn) Command() Call {
+func (t *Turn) Command() CommandLine {
 	if t.command == nil {
 		c := parseCommand(t.Text())
 		t.command = &c
@@ -29,10 +29,10 @@ func (t *Turn) Command() Call {
 }
 
 // parseCommand reads any sign as a prefix; the filter decides which ones count.
-func parseCommand(text string) Call {
+func parseCommand(text string) CommandLine {
 	first, size := utf8.DecodeRuneInString(text)
 	if size == 0 || isWord(first) || first == ' ' || first == '\n' {
-		return Call{}
+		return CommandLine{}
 	}
 	head, args, _ := strings.Cut(text, " ")
 	if i := strings.IndexAny(head, "\n\t"); i >= 0 {
@@ -40,9 +40,9 @@ func parseCommand(text string) Call {
 	}
 	name, mention, _ := strings.Cut(head[size:], "@")
 	if name == "" {
-		return Call{}
+		return CommandLine{}
 	}
-	return Call{Prefix: head[:size], Name: name, Mention: mention, Args: strings.TrimSpace(args)}
+	return CommandLine{Prefix: head[:size], Name: name, Mention: mention, Args: strings.TrimSpace(args)}
 }
 
 func isWord(r rune) bool {

@@ -97,11 +97,18 @@ func Text(texts ...string) Filter {
 	})
 }
 
-// Match is what [Regexp] found: the whole match, then its groups.
-type Match []string
+// match is what Regexp found.
+type match []string
 
-// Regexp passes messages whose text or caption matches, and puts a [Match]. It
-// panics on an expression that does not compile.
+// Match is what the last [Regexp] of this handler found: the whole match, then its
+// groups; nil without one.
+func (t *Turn) Match() []string {
+	found, _ := Get[match](t)
+	return found
+}
+
+// Regexp passes messages whose text or caption matches; [Turn.Match] then has the
+// groups. It panics on an expression that does not compile.
 func Regexp(expr string) Filter {
 	re := regexp.MustCompile(expr)
 	return when(expr, func(t *Turn) bool {
@@ -111,7 +118,7 @@ func Regexp(expr string) Filter {
 		}
 		found := re.FindStringSubmatch(text)
 		if found != nil {
-			Put(t, Match(found))
+			Put(t, match(found))
 		}
 		return found != nil
 	})

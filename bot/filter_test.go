@@ -98,16 +98,16 @@ func TestTextIsExact(t *testing.T) {
 
 func TestRegexpGivesItsGroups(t *testing.T) {
 	t.Parallel()
-	var got bot.Match
+	var got []string
 	r := bot.New("r")
 	r.Message(func(_ context.Context, t *bot.Turn) error {
-		got, _ = bot.Get[bot.Match](t)
+		got = t.Match()
 		return nil
 	}, bot.Regexp(`^(\d+) (\w+)$`))
 	if err := r.Answer(t.Context(), messageOf(telego.Message{Caption: "2 pizzas"})); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(bot.Match{"2 pizzas", "2", "pizzas"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"2 pizzas", "2", "pizzas"}, got); diff != "" {
 		t.Errorf("match (-want +got):\n%s", diff)
 	}
 	if passes(t, bot.Regexp(`.`), messageOf(telego.Message{})) || passes(t, bot.Regexp(`a`), message("b")) {
@@ -155,7 +155,7 @@ func TestCommandReadsPrefixMentionCaseAndArguments(t *testing.T) {
 
 func TestCommandIsReadOnce(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]bot.Call{
+	for text, want := range map[string]bot.CommandLine{
 		"/add@test_bot  2  pizzas ": {Prefix: "/", Name: "add", Mention: "test_bot", Args: "2  pizzas"},
 		"/add\n2 pizzas":            {Prefix: "/", Name: "add", Args: "2 pizzas"},
 		"hello":                     {},

@@ -106,6 +106,9 @@ func TestDataLivesAsLongAsItsFlow(t *testing.T) {
 			t.Errorf("after %q the cart has %d items, want %d", c.say, got.Items, c.want)
 		}
 	}
+	if err := bot.GoWith(t.Context(), message("hi"), bot.None, 1); !errors.Is(err, bot.ErrTransition) {
+		t.Errorf("data for no step: %v", err)
+	}
 	ann.Say("more")
 	for _, text := range []string{"broken", "wrong"} {
 		if err := w.Fails(func() { ann.Say(text) }); !strings.Contains(err.Error(), "data of step") {

@@ -50,17 +50,20 @@ func TestAdmitGivesTheFirstRefusal(t *testing.T) {
 	}
 }
 
+func admits(t *testing.T, th *bot.Throttle, user int64) bool {
+	t.Helper()
+	err := th.Gate(t.Context(), bot.Glance{Bot: 42, Chat: -5, User: user})
+	if err != nil && !errors.Is(err, bot.ErrDropped) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
 func TestThrottleDropsWhatIsTooMuch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var th *bot.Throttle = bot.NewThrottle(bot.ThrottleConfig{Limit: 3, Per: time.Minute})
-		ask := func(user int64) bool {
-			err := th.Gate(t.Context(), bot.Glance{Bot: 42, Chat: -5, User: user})
-			if err != nil && !errors.Is(err, bot.ErrDropped) {
-				t.Fatal(err)
-			}
-			return err == nil
-		}
+		th := bot.NewThrottle(bot.ThrottleConfig{Limit: 3, Per: time.Minute})
+		ask := func(user int64) bool { return admits(t, th, user) }
 		for i := range 3 {
 			if !ask(1) {
 				t.Errorf("update %d refused, want 3 admitted", i+1)

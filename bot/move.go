@@ -24,6 +24,9 @@ func (t *Turn) Go(ctx context.Context, to Step) error {
 
 // GoWith is Go with the data that the step begins with.
 func GoWith[T any](ctx context.Context, t *Turn, to Step, data T) error {
+	if to == None {
+		return fmt.Errorf("go to no step with data: %w", ErrTransition)
+	}
 	raw, err := json.Marshal(data)
 	if err != nil {
 		return fmt.Errorf("write data of step %q: %w", to, err)

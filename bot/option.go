@@ -1,6 +1,10 @@
 package bot
 
-import "github.com/mymmrac/telego"
+import (
+	"strings"
+
+	"github.com/mymmrac/telego"
+)
 
 // Option changes a message before it is sent. Any function of this shape will do.
 type Option func(m *telego.SendMessageParams)
@@ -20,6 +24,19 @@ func Protected(m *telego.SendMessageParams) { m.ProtectContent = true }
 // NoPreview shows no preview of links.
 func NoPreview(m *telego.SendMessageParams) {
 	m.LinkPreviewOptions = &telego.LinkPreviewOptions{IsDisabled: true}
+}
+
+// EscapeMarkdown has a text stand as it is within [Markdown]. For [HTML] there is
+// html.EscapeString.
+func EscapeMarkdown(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if strings.ContainsRune("_*[]()~`>#+-=|{}.!\\", r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // Markup adds a keyboard, see [Inline] and [Buttons].

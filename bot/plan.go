@@ -19,6 +19,9 @@ type plan struct {
 // wire closes the tree and builds its chains, once.
 func (r *Router) wire() *plan {
 	r.compile.Do(func() {
+		if r.parent != nil {
+			panic(fmt.Sprintf("bot: router %q is included in %q: only a root answers", r.name, r.parent.name))
+		}
 		r.plan = &plan{flows: map[string]*Flow{}, durations: map[Step]time.Duration{}}
 		r.walk(func(n *Router) { n.join(r.plan) })
 		r.link(nil)

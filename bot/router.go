@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Handler answers one turn. It returns nil when done, [ErrSkip] to leave the update
+// Handler answers one turn. Its context carries the span of the turn, and ends with
+// the turn's time and its hold on the lane. It returns nil when done, [ErrSkip] to leave the update
 // to the next handler, and any other error to have the turn tried again.
 type Handler func(ctx context.Context, t *Turn) error
 

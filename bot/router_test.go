@@ -37,6 +37,7 @@ func TestRoutersFormATree(t *testing.T) {
 	mustPanic(t, `router "child" is included in "root" already`, func() { bot.New("other").Include(child) })
 	mustPanic(t, `router "root" would include itself`, func() { grandchild.Include(root) })
 	mustPanic(t, `router "root" would include itself`, func() { root.Include(root) })
+	mustPanic(t, "only a root answers", func() { _ = child.Answer(t.Context(), message("hi")) })
 	if root.Name() != "root" {
 		t.Errorf("root is called %q", root.Name())
 	}
@@ -67,7 +68,8 @@ func TestRouterRefusesToChangeInUse(t *testing.T) {
 func TestRouterRefusesHandlersThatCannotRun(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
-	var route *bot.Route = r.Message(nothing)
+	take := func(route *bot.Route) *bot.Route { return route }
+	route := take(r.Message(nothing))
 	_ = r.Answer(t.Context(), message("hi"))
 	mustPanic(t, "To comes too late", func() { route.To(bot.None) })
 	r = bot.New("r")

@@ -35,7 +35,7 @@ func (c ThrottleConfig) withDefaults() ThrottleConfig {
 
 // Throttle refuses the updates of those who send too many: a token bucket for each.
 // It counts in this process, which is where all updates of a chat are handled. Safe
-// for concurrent use.
+// for concurrent use. Time is that of arrival, so a backlog is no burst.
 type Throttle struct {
 	cfg ThrottleConfig
 
@@ -73,7 +73,7 @@ func (th *Throttle) Gate(_ context.Context, g Glance) error {
 func (th *Throttle) Middleware(instead Handler) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, t *Turn) error {
-			g := Glance{Bot: t.p.Bot.ID, Type: t.p.Type, Chat: t.p.Chat, User: t.p.User, Thread: t.p.Thread, Raw: t.p.Raw}
+			g := Glance{Bot: t.p.Bot.ID, Type: t.p.Type, Chat: t.p.Chat, User: t.p.User, Thread: t.p.Thread, Received: t.Received(), Raw: t.p.Raw}
 			if t.typ == Timeout || th.allow(g) {
 				return next(ctx, t)
 			}
@@ -87,7 +87,10 @@ func (th *Throttle) allow(g Glance) bool {
 	if key == 0 {
 		return true
 	}
-	now := time.Now()
+	now := g.Received
+	if now.IsZero() {
+		now = time.Now()
+	}
 	th.mu.Lock()
 	defer th.mu.Unlock()
 	th.sweep(now)
@@ -107,7 +110,7 @@ func (th *Throttle) allow(g Glance) bool {
 }
 
 func (th *Throttle) earned(d time.Duration) float64 {
-	return float64(th.cfg.Limit) * float64(d) / float64(th.cfg.Per)
+	return float64(th.cfg.Limit) * float64(max(0, d)) / float64(th.cfg.Per)
 }
 
 // sweep forgets who has been silent for so long that the bucket is full again.

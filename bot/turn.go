@@ -40,7 +40,8 @@ type Parts struct {
 	State    State  // nil where the update belongs to no conversation
 	API      *telego.Bot
 	Logger   *slog.Logger
-	Attempt  int // from 1
+	Attempt  int       // from 1
+	Received time.Time // when ingress took it; zero if unknown
 	// CancelRunning ends the lane's running turn; the pipeline gives it to urgent turns.
 	CancelRunning func()
 }
@@ -50,7 +51,7 @@ type Turn struct {
 	p       Parts
 	typ     Type
 	message *telego.Message
-	command *Call
+	command *CommandLine
 	values  []any
 
 	plan  *plan
@@ -146,6 +147,14 @@ func (t *Turn) Business() string { return t.p.Business }
 
 // Attempt counts the tries at this update, from 1.
 func (t *Turn) Attempt() int { return t.p.Attempt }
+
+// Received is when the update was taken in; now, if nobody noted it.
+func (t *Turn) Received() time.Time {
+	if t.p.Received.IsZero() {
+		return time.Now()
+	}
+	return t.p.Received
+}
 
 // API is the whole Bot API. Its calls are limited, journalled and traced.
 func (t *Turn) API() *telego.Bot { return t.p.API }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mymmrac/telego"
@@ -22,11 +23,12 @@ func TestTurnTellsWhereItBelongs(t *testing.T) {
 	update := &telego.Update{UpdateID: 7, Message: &telego.Message{Text: "hi"}}
 	turn := bot.NewTurn(bot.Parts{
 		Bot: bot.Info{ID: 42, Username: "test_bot"}, Type: "message", Raw: raw, Update: update,
-		Chat: 1, User: 2, Thread: 3, Business: "b", Attempt: 2,
+		Chat: 1, User: 2, Thread: 3, Business: "b", Attempt: 2, Received: time.Unix(5, 0),
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if turn.Bot().Username != "test_bot" || turn.Type() != bot.Message || turn.Chat() != 1 || turn.User() != 2 ||
-		turn.Thread() != 3 || turn.Business() != "b" || turn.Attempt() != 2 || string(turn.Raw()) != string(raw) {
+		turn.Thread() != 3 || turn.Business() != "b" || turn.Attempt() != 2 || string(turn.Raw()) != string(raw) ||
+		turn.Received() != time.Unix(5, 0) {
 		t.Errorf("turn is %+v", turn)
 	}
 	if turn.Update() != update || turn.Message() != update.Message || turn.Text() != "hi" || turn.Query() != nil || turn.API() != nil {
@@ -69,6 +71,26 @@ func TestTurnCopesWithNothing(t *testing.T) {
 	}
 }
 
+func TestContextOfTheTurnReachesTheHandler(t *testing.T) {
+	t.Parallel()
+	type span struct{}
+	var got any
+	r := bot.New("r")
+	r.Outer(bot.ShowAction)
+	r.Inner(bot.AutoAnswer)
+	r.Message(func(ctx context.Context, _ *bot.Turn) error { got = ctx.Value(span{}); return nil })
+	if err := r.Answer(context.WithValue(t.Context(), span{}, "turn.run"), message("hi")); err != nil || got != "turn.run" {
+		t.Errorf("handler has the span %v, %v", got, err)
+	}
+}
+
+func TestEscapeMarkdown(t *testing.T) {
+	t.Parallel()
+	if got := bot.EscapeMarkdown(`2*2=4. (Ünal\)`); got != `2\*2\=4\. \(Ünal\\\)` {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestFromIsWhoActed(t *testing.T) {
 	t.Parallel()
 	user := telego.User{ID: 6}
@@ -95,6 +117,16 @@ func TestFromIsWhoActed(t *testing.T) {
 	}
 }
 
+// paramsOf reads the parameters of a call.
+func paramsOf(t *testing.T, c bottest.Call) map[string]any {
+	t.Helper()
+	var params map[string]any
+	if err := json.Unmarshal(c.Params, &params); err != nil {
+		t.Fatal(err)
+	}
+	return params
+}
+
 // lastCall gives the parameters of the last call of a method.
 func lastCall(t *testing.T, w *bottest.World, method string) map[string]any {
 	t.Helper()
@@ -102,11 +134,7 @@ func lastCall(t *testing.T, w *bottest.World, method string) map[string]any {
 	if len(calls) == 0 {
 		t.Fatalf("%s was not called", method)
 	}
-	var params map[string]any
-	if err := json.Unmarshal(calls[len(calls)-1].Params, &params); err != nil {
-		t.Fatal(err)
-	}
-	return params
+	return paramsOf(t, calls[len(calls)-1])
 }
 
 func TestAnswersGoWhereTheTurnBelongs(t *testing.T) {

@@ -122,6 +122,7 @@ func (w *World) due(until time.Time) (bot.Parts, bool) {
 		return bot.Parts{}, false
 	}
 	a := w.timers[first]
+	a.parts.Received = a.at
 	delete(w.timers, first)
 	w.now = a.at
 	return a.parts, true

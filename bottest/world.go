@@ -180,7 +180,7 @@ func (w *World) deliver(u telego.Update, album []telego.Message) error {
 func (w *World) parts(s scope, raw json.RawMessage) bot.Parts {
 	return bot.Parts{
 		Bot: w.cfg.Bot, Type: s.name, Raw: raw, Chat: s.chat, User: s.user, Thread: s.thread,
-		Business: s.business, API: w.api, Logger: w.cfg.Logger, Attempt: 1,
+		Business: s.business, API: w.api, Logger: w.cfg.Logger, Attempt: 1, Received: w.Now(),
 	}
 }
 
