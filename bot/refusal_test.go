@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"testing"
@@ -30,4 +31,26 @@ func TestRefusalsOfTheBotAPIAreTold(t *testing.T) {
 			t.Errorf("%v: blocked %v, not modified %v", err, bot.IsBlocked(err), bot.IsNotModified(err))
 		}
 	}
+}
+
+func TestAtMostOnceReachesTheCall(t *testing.T) {
+	t.Parallel()
+	r := bot.New("r")
+	r.Calls(func(next bot.CallFunc) bot.CallFunc {
+		return func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+			if bot.IsAtMostOnce(ctx) { // as if the answer to an earlier attempt was lost
+				return nil, bot.ErrMaybeSent
+			}
+			return next(ctx, method, params)
+		}
+	})
+	r.Message(func(ctx context.Context, t *bot.Turn) error {
+		if err := t.Answer(bot.AtMostOnce(ctx), "10 paid"); !errors.Is(err, bot.ErrMaybeSent) {
+			return err
+		}
+		return t.Answer(ctx, "Please check your account")
+	})
+	ann := bottest.New(t, r).Person("Ann")
+	ann.Say("pay")
+	ann.Expect("Please check your account")
 }
