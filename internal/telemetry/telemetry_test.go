@@ -214,7 +214,7 @@ func TestAdminServerEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
+	_ = resp.Body.Close()
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -226,7 +226,7 @@ func TestTakenAdminAddressNamesTheVariable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	tel, _ := start(t, telemetry.Config{AdminListen: ln.Addr().String()})
 	if err := tel.Admin.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "CHATLANE_ADMIN_LISTEN") {
 		t.Errorf("error is %v", err)
