@@ -91,6 +91,7 @@ func (r *Router) On(types Type, h Handler, filters ...Filter) *Route {
 	if h == nil || types&everything == 0 {
 		panic(fmt.Sprintf("bot: router %q: On wants a handler and an update type", r.name))
 	}
+	mustBeMade(r, filters)
 	route := &Route{router: r, types: types & everything, filters: filters, handler: h}
 	r.routes = append(r.routes, route)
 	return route
@@ -118,6 +119,7 @@ func (r *Router) Guard(filters ...Filter) { r.GuardOn(everything, filters...) }
 // GuardOn is [Router.Guard] for some update types.
 func (r *Router) GuardOn(types Type, filters ...Filter) {
 	r.mustBeOpen("Guard")
+	mustBeMade(r, filters)
 	for _, f := range filters {
 		r.guards = append(r.guards, guard{types, f})
 	}
@@ -222,6 +224,14 @@ func (r *Router) walk(visit func(*Router)) {
 	visit(r)
 	for _, c := range r.children {
 		c.walk(visit)
+	}
+}
+
+func mustBeMade(r *Router, filters []Filter) {
+	for i, f := range filters {
+		if f.match == nil {
+			panic(fmt.Sprintf("bot: router %q: filter %d is empty", r.name, i+1))
+		}
 	}
 }
 

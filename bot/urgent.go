@@ -8,6 +8,7 @@ import "context"
 // lane as well, where an ordinary handler may tidy up.
 func (r *Router) Urgent(types Type, h Handler, filters ...Filter) {
 	r.mustBeOpen("Urgent")
+	mustBeMade(r, filters)
 	r.urgent = append(r.urgent, &Route{router: r, types: types, filters: filters, handler: h})
 }
 

@@ -1,0 +1,82 @@
+package bot_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/chatlane/chatlane/bot"
+)
+
+func TestKeptDataIsMigrated(t *testing.T) {
+	t.Parallel()
+	type v2 struct{ Count int }
+	store := map[string]*memory{}
+	old := bot.New("old")
+	old.Message(func(ctx context.Context, t *bot.Turn) error { return bot.GoWith(ctx, t, "order:amount", 3) })
+
+	current := bot.New("current")
+	var lift bot.Migration = func(from int, step bot.Step, data json.RawMessage) (bot.Step, json.RawMessage, error) {
+		if step == "order:gone" {
+			return "", nil, errors.New("no such step any more")
+		}
+		return quantity, fmt.Appendf(nil, `{"Count":%s,"From":%d}`, data, from), nil
+	}
+	current.Flow("order").Version(2, lift)
+	var got v2
+	current.Message(func(_ context.Context, t *bot.Turn) (err error) {
+		got, err = bot.Data[v2](t)
+		return err
+	}, bot.In(quantity))
+	current.Message(goes)
+
+	answer := func(r *bot.Router, who, text string) error {
+		m := store[who]
+		if m == nil {
+			m = &memory{}
+			store[who] = m
+		}
+		return r.Answer(t.Context(), bot.NewTurn(partsFor(text, m)))
+	}
+	for _, step := range []struct {
+		router *bot.Router
+		text   string
+	}{{old, "hi"}, {current, "look"}, {current, "look again"}} {
+		if err := answer(step.router, "ann", step.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got.Count != 3 || store["ann"].step != string(quantity) {
+		t.Errorf("migrated to %+v at %q", got, store["ann"].step)
+	}
+	if err := answer(current, "bob", string(quantity)); err != nil { // begun in version 2
+		t.Fatal(err)
+	}
+	if err := answer(current, "bob", "look"); err != nil {
+		t.Fatal(err)
+	}
+	store["eve"] = &memory{step: "order:gone"}
+	if err := answer(current, "eve", "look"); err == nil || store["eve"].step != "order:gone" {
+		t.Errorf("a migration that fails: %v, state %+v", err, store["eve"])
+	}
+	older := bot.New("older")
+	older.Flow("order")
+	if err := answer(older, "bob", "look"); !errors.Is(err, bot.ErrVersion) {
+		t.Errorf("data of a newer version: %v", err)
+	}
+}
+
+// memory is the plainest state.
+type memory struct {
+	step       string
+	data, meta []byte
+}
+
+func (m *memory) State() string      { return m.step }
+func (m *memory) SetState(s string)  { m.step = s }
+func (m *memory) Data() []byte       { return m.data }
+func (m *memory) SetData(raw []byte) { m.data = raw }
+func (m *memory) Meta() []byte       { return m.meta }
+func (m *memory) SetMeta(raw []byte) { m.meta = raw }
