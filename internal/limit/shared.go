@@ -1,0 +1,163 @@
+package limit
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/go-redis/redis_rate/v10"
+	"github.com/redis/go-redis/v9"
+)
+
+// Shared counts in Redis. Safe for concurrent use by any number of processes.
+//
+// All keys of a bot share a hash tag, "chatlane:{limit:<bot>}:...", and live no longer
+// than they matter.
+type Shared struct {
+	cfg   Config
+	redis redis.UniversalClient
+	rates *redis_rate.Limiter
+	block *redis.Script
+}
+
+// New makes a limiter on a Redis server or cluster; cfg must be valid.
+func New(client redis.UniversalClient, cfg Config) *Shared {
+	return &Shared{
+		cfg: cfg.withDefaults(), redis: client,
+		rates: redis_rate.NewLimiter(client), block: redis.NewScript(blockScript),
+	}
+}
+
+// blockScript lengthens a block, and never shortens one. KEYS: block of the chat, block
+// of the bot, chats blocked lately. ARGV: ms, chat, chats that make it the bot's.
+const blockScript = `
+local function hold(key)
+  if redis.call('PTTL', key) < tonumber(ARGV[1]) then redis.call('SET', key, 1, 'PX', ARGV[1]) end
+end
+if ARGV[2] == '0' then
+  hold(KEYS[2])
+  return 1
+end
+hold(KEYS[1])
+redis.call('SADD', KEYS[3], ARGV[2])
+redis.call('PEXPIRE', KEYS[3], 1000)
+if redis.call('SCARD', KEYS[3]) >= tonumber(ARGV[3]) then
+  hold(KEYS[2])
+  return 1
+end
+return 0
+`
+
+// Wait returns when a message may go into the chat; chat 0 counts for the bot alone.
+func (s *Shared) Wait(ctx context.Context, bot, chat int64) error {
+	if err := s.unblocked(ctx, bot, chat); err != nil {
+		return err
+	}
+	waited := false
+	for _, r := range s.cfg.rates(chat) {
+		if r.n == 0 {
+			continue
+		}
+		w, err := s.take(ctx, s.key(bot, chat, r.name), r)
+		if err != nil {
+			return err
+		}
+		waited = waited || w
+	}
+	if waited { // and meanwhile Telegram may have asked for more
+		return s.unblocked(ctx, bot, chat)
+	}
+	return nil
+}
+
+// Block holds the chat's messages back for d; for chat 0, all of the bot's.
+func (s *Shared) Block(ctx context.Context, bot, chat int64, d time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	keys := []string{s.key(bot, chat, "blocked:chat"), s.key(bot, 0, "blocked:bot"), s.key(bot, 0, "refused")}
+	err := s.block.Run(ctx, s.redis, keys, max(d.Milliseconds(), 1), chat, s.cfg.BotWide).Err()
+	if err != nil {
+		return fmt.Errorf("block sending: %w", err)
+	}
+	return nil
+}
+
+// unblocked waits until neither the chat nor the bot is blocked.
+func (s *Shared) unblocked(ctx context.Context, bot, chat int64) error {
+	for {
+		left, err := s.blocked(ctx, bot, chat)
+		if err != nil || left <= 0 {
+			return err
+		}
+		if err := pause(ctx, left); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Shared) blocked(ctx context.Context, bot, chat int64) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	var ofBot, ofChat *redis.DurationCmd
+	_, err := s.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		ofBot = p.PTTL(ctx, s.key(bot, 0, "blocked:bot"))
+		ofChat = p.PTTL(ctx, s.key(bot, chat, "blocked:chat"))
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ask for blocked sending: %w", err)
+	}
+	return max(ofBot.Val(), ofChat.Val(), 0), nil
+}
+
+// take waits for a token of one bucket, and tells whether it had to.
+func (s *Shared) take(ctx context.Context, key string, r rate) (waited bool, err error) {
+	limit := redis_rate.Limit{Rate: r.n, Burst: r.burst, Period: r.per}
+	for {
+		got, err := s.allow(ctx, key, limit)
+		if err != nil || got.Allowed > 0 {
+			return waited, err
+		}
+		if err := pause(ctx, max(got.RetryAfter, time.Millisecond)); err != nil {
+			return true, err
+		}
+		waited = true
+	}
+}
+
+func (s *Shared) allow(ctx context.Context, key string, l redis_rate.Limit) (*redis_rate.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	got, err := s.rates.Allow(ctx, key, l)
+	if err != nil {
+		return nil, fmt.Errorf("take from limit of sending: %w", err)
+	}
+	return got, nil
+}
+
+// key is for a chat if what is asked for is a chat's.
+func (*Shared) key(bot, chat int64, what string) string {
+	b := make([]byte, 0, 64)
+	b = append(b, "chatlane:{limit:"...)
+	b = strconv.AppendInt(b, bot, 10)
+	b = append(b, "}:"...)
+	b = append(b, what...)
+	if what != "bot" && chat != 0 {
+		b = append(b, ':')
+		b = strconv.AppendInt(b, chat, 10)
+	}
+	return string(b)
+}
+
+// pause waits for d, or for the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,196 @@
+package telegram
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// errSlow is why an attempt was given up.
+var errSlow = errors.New("no answer in time")
+
+// errTooLong ends an answer over Config.MaxAnswer. It is no transport error: the
+// answer would be as long again.
+var errTooLong = errors.New("answer is too long")
+
+// attempt makes one HTTP request. The error is an *Error, a *TransportError, or says
+// why no request could be made.
+func (c *Client) attempt(ctx context.Context, token Token, r request) (json.RawMessage, error) {
+	began := time.Now()
+	result, err := c.roundTrip(ctx, token, r)
+	c.metrics.request(began, err)
+	return result, err
+}
+
+func (c *Client) roundTrip(ctx context.Context, token Token, r request) (json.RawMessage, error) {
+	if !isMethod(r.method) {
+		return nil, fmt.Errorf("telegram: %q is no method", otherMethod)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, broken(ctx, r.method, false, err)
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, c.timeout(r), errSlow)
+	defer cancel()
+	var wire wire
+	req, err := c.newRequest(httptrace.WithClientTrace(limited, wire.trace()), token, r)
+	if err != nil {
+		return nil, fmt.Errorf("telegram %s: %w", r.method, err)
+	}
+	defer func() { _ = req.Body.Close() }()
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, broken(ctx, r.method, wire.busy(), clean(limited, token, err))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxAnswer+1))
+	switch {
+	case err != nil && resp.StatusCode < http.StatusMultipleChoices:
+		return nil, broken(ctx, r.method, true, clean(limited, token, err))
+	case int64(len(body)) > c.cfg.MaxAnswer:
+		return nil, fmt.Errorf("telegram %s: %w", r.method, errTooLong)
+	}
+	return readAnswer(token, r.method, resp, body)
+}
+
+func (c *Client) newRequest(ctx context.Context, token Token, r request) (*http.Request, error) {
+	var body io.Reader = bytes.NewReader(r.params)
+	kind, size := "application/json", int64(len(r.params))
+	if r.files != nil {
+		form, err := r.files.form(r.params)
+		if err != nil {
+			return nil, err
+		}
+		body, kind, size = form.body, form.kind, form.size
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.BaseURL+"/bot"+token.reveal()+"/"+r.method, body)
+	if err != nil {
+		return nil, errors.New("make request: the server's URL is wrong") // err would show the token
+	}
+	req.ContentLength = size
+	req.Header.Set("Content-Type", kind)
+	return req, nil
+}
+
+// wire watches whether the server can have got a request. It counts as sent from the
+// moment that it has a connection, until writing it has failed: the connection's
+// writer may still be at work when the call gives up.
+type wire struct{ state atomic.Int32 }
+
+const (
+	wireIdle int32 = iota
+	wireBusy
+	wireFailed
+)
+
+func (w *wire) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { w.state.Store(wireBusy) },
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err != nil {
+				w.state.Store(wireFailed)
+			}
+		},
+	}
+}
+
+func (w *wire) busy() bool { return w.state.Load() == wireBusy }
+
+// broken is the error of an attempt that got no answer. A call that never left because
+// its caller gave up says that alone: the Bot API has no part in it.
+func broken(ctx context.Context, method string, lost bool, cause error) error {
+	if !lost && ctx.Err() != nil {
+		return fmt.Errorf("telegram %s: %w", method, because(ctx, ctx.Err()))
+	}
+	return &TransportError{Method: method, Lost: lost, Cause: cause}
+}
+
+// clean takes the URL, and with it the token, out of an error of net/http's.
+func clean(ctx context.Context, token Token, err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	if ctx.Err() != nil {
+		err = because(ctx, err)
+	}
+	if text := err.Error(); token.hide(text) != text {
+		return errors.New(token.hide(text))
+	}
+	return err
+}
+
+// because puts the cause of an ended context into its error.
+func because(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if cause == nil || errors.Is(err, cause) {
+		return err
+	}
+	if errors.Is(cause, errSlow) {
+		return errSlow // our own limit, not the caller's context
+	}
+	return fmt.Errorf("%w: %w", cause, err)
+}
+
+// answer is the Bot API's envelope.
+type answer struct {
+	OK          bool            `json:"ok"`
+	Result      json.RawMessage `json:"result"`
+	Code        int             `json:"error_code"`
+	Description string          `json:"description"`
+	Parameters  struct {
+		RetryAfter int64 `json:"retry_after"`
+		MigrateTo  int64 `json:"migrate_to_chat_id"`
+	} `json:"parameters"`
+}
+
+// readAnswer tells a result from a refusal. The envelope counts more than the HTTP
+// status, which a gateway may have put around it.
+func readAnswer(token Token, method string, resp *http.Response, body []byte) (json.RawMessage, error) {
+	var a answer
+	err := json.Unmarshal(body, &a)
+	switch {
+	case err == nil && a.OK:
+		return a.Result, nil
+	case err != nil && resp.StatusCode < http.StatusMultipleChoices:
+		return nil, &TransportError{Method: method, Lost: true, Cause: errors.New("answer is not the Bot API's")}
+	}
+	no := &Error{
+		Method: method, Code: a.Code, Description: token.hide(strings.ToValidUTF8(a.Description, "?")),
+		RetryAfter: seconds(a.Parameters.RetryAfter), MigrateTo: a.Parameters.MigrateTo,
+	}
+	if no.Code < 300 || no.Code > 999 {
+		no.Code = resp.StatusCode
+	}
+	if no.Code < 300 {
+		no.Code = http.StatusInternalServerError // it says no and gives no reason
+	}
+	if no.Description == "" {
+		no.Description = http.StatusText(no.Code)
+	}
+	if no.Code == http.StatusTooManyRequests && no.RetryAfter == 0 {
+		no.RetryAfter = max(headerSeconds(resp.Header), time.Second)
+	}
+	return nil, no
+}
+
+func headerSeconds(h http.Header) time.Duration {
+	n, err := strconv.ParseInt(h.Get("Retry-After"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return seconds(n)
+}
+
+// seconds bounds what a server may ask for to a day.
+func seconds(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), 24*3600)) * time.Second
+}
