@@ -1,0 +1,86 @@
+package ingress_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chatlane/chatlane/internal/ingress"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// nothing is a store that does nothing.
+type nothing struct{}
+
+func (nothing) Publish(context.Context, queue.Update) error         { return nil }
+func (nothing) Reject(context.Context, int64, []byte, string) error { return nil }
+
+// BenchmarkWebhook compares the handler with one that only reads the body and
+// answers: the floor.
+func BenchmarkWebhook(b *testing.B) {
+	var l log
+	in := ingress.NewIntake(settings(), nothing{}, nil, l.logger())
+	h, err := ingress.NewWebhook(settings(), in, nil, l.logger())
+	if err != nil {
+		b.Fatal(err)
+	}
+	floor := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusOK)
+	})
+	for _, c := range []struct {
+		name string
+		h    http.Handler
+	}{{"floor", floor}, {"webhook", h}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			r := request("")
+			w := discard{http.Header{}}
+			text := bytes.NewReader([]byte(body))
+			r.Body, r.ContentLength = io.NopCloser(text), int64(len(body))
+			for b.Loop() {
+				text.Reset([]byte(body))
+				c.h.ServeHTTP(w, r)
+			}
+		})
+	}
+}
+
+// discard is a response that nobody reads.
+type discard struct{ h http.Header }
+
+func (d discard) Header() http.Header       { return d.h }
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) WriteHeader(int)             {}
+
+// BenchmarkPublish is a request from its head to its 200, with many at once, over a
+// real broker on disk.
+func BenchmarkPublish(b *testing.B) {
+	conn := dial(b, broker(b))
+	if err := conn.Ensure(b.Context(), queue.Topology{}); err != nil {
+		b.Fatal(err)
+	}
+	var l log
+	in := ingress.NewIntake(settings(), queue.NewPublisher(conn, 64, nil), nil, l.logger())
+	h, err := ingress.NewWebhook(settings(), in, nil, l.logger())
+	if err != nil {
+		b.Fatal(err)
+	}
+	var last atomic.Int64
+	b.ReportAllocs()
+	b.SetParallelism(128)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			id := last.Add(1)
+			text := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":1,"date":1,"chat":{"id":%d,"type":"private"},"text":"hi"}}`, id, id%1000+1)
+			if w := post(h, request(text)); w.Code != http.StatusOK {
+				b.Errorf("answered %d", w.Code)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "updates/s")
+}

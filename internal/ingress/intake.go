@@ -1,0 +1,111 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/telegram"
+)
+
+// Publisher stores updates. A nil error means stored for good.
+type Publisher interface {
+	Publish(ctx context.Context, u queue.Update) error
+}
+
+// DeadLetters stores bodies that cannot be read or routed. A nil error means
+// stored for good.
+type DeadLetters interface {
+	Reject(ctx context.Context, bot int64, body []byte, reason string) error
+}
+
+// Store is where everything goes that is authentic.
+type Store interface {
+	Publisher
+	DeadLetters
+}
+
+// Intake takes in authentic updates, whatever way they came. Safe for concurrent use.
+type Intake struct {
+	store Store
+	by    lane.By
+	wait  time.Duration
+	log   *slog.Logger
+	dead  map[telegram.Reason]prometheus.Counter
+	quiet hush
+}
+
+// NewIntake stores in s. It takes the lane key and PublishTimeout from cfg.
+func NewIntake(cfg Config, s Store, reg prometheus.Registerer, log *slog.Logger) *Intake {
+	cfg = cfg.withDefaults()
+	return &Intake{
+		store: s, by: cfg.Broker.By(), wait: cfg.PublishTimeout, log: log,
+		dead: newDeadLetterCounters(reg), quiet: hush{every: complaintPause},
+	}
+}
+
+// complaintPause is how long a complaint of one kind keeps the next ones out of the log.
+const complaintPause = 10 * time.Second
+
+// errTooSlow is why storing was given up.
+var errTooSlow = errors.New("the broker did not confirm in time")
+
+// take stores an update, or where it cannot be routed, a dead letter. Anything but
+// accepted and deadLetter means that it must come again; the bytes of the body may
+// then still be in use.
+func (in *Intake) take(ctx context.Context, bot int64, body []byte) outcome {
+	ctx, cancel := context.WithTimeoutCause(ctx, in.wait, errTooSlow)
+	defer cancel()
+	read, err := telegram.Peek(bot, body)
+	if err != nil {
+		return in.reject(ctx, bot, body, err)
+	}
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		span.SetAttributes(attribute.String("chatlane.update.type", read.Type), attribute.Int64("chatlane.update.id", read.UpdateID))
+	}
+	err = in.store.Publish(ctx, queue.Update{
+		ID: read.UpdateID, Type: read.Type, Scope: read.Scope, Lane: in.by.Key(read.Scope), Received: time.Now(), Body: body,
+	})
+	if err != nil {
+		return in.refuse(ctx, bot, err)
+	}
+	return accepted
+}
+
+// reject keeps what nobody could route. Sent back, it would come again and again,
+// and hold back all that Telegram queued behind it.
+func (in *Intake) reject(ctx context.Context, bot int64, body []byte, why error) outcome {
+	if err := in.store.Reject(ctx, bot, body, why.Error()); err != nil {
+		return in.refuse(ctx, bot, err)
+	}
+	if counter, known := in.dead[telegram.ReasonOf(why)]; known {
+		counter.Inc()
+	}
+	in.log.WarnContext(ctx, "update made a dead letter",
+		slog.Int64("bot", bot), slog.Int("bytes", len(body)), slog.String("reason", why.Error()))
+	return deadLetter
+}
+
+func (in *Intake) refuse(ctx context.Context, bot int64, err error) outcome {
+	if held, ok := in.quiet.pass(); ok {
+		in.log.WarnContext(ctx, "update not stored, it must come again",
+			slog.Int64("bot", bot), slog.String("error", err.Error()), slog.Int("unsaid", held))
+	}
+	return unavailable
+}
+
+// lane is the lane that an update belongs to; those that have none share one.
+func (in *Intake) lane(bot int64, body []byte) lane.Key {
+	read, err := telegram.Peek(bot, body)
+	if err != nil {
+		return ""
+	}
+	return in.by.Key(read.Scope)
+}

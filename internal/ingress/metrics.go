@@ -1,0 +1,66 @@
+package ingress
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/chatlane/chatlane/internal/telegram"
+)
+
+type metrics struct {
+	requests [outcomes]prometheus.Counter
+	seconds  prometheus.Histogram
+	inFlight prometheus.Gauge
+	bytes    prometheus.Counter
+}
+
+// newMetrics registers with reg unless it is nil.
+func newMetrics(reg prometheus.Registerer) *metrics {
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "chatlane_webhook_requests_total", Help: "Webhook requests, by outcome.",
+	}, []string{"outcome"})
+	m := &metrics{
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "chatlane_webhook_request_seconds", Help: "Time from the request's headers to its answer.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+		}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "chatlane_webhook_in_flight_requests", Help: "Webhook requests that are being answered.",
+		}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "chatlane_webhook_received_bytes_total", Help: "Size of the bodies that were read.",
+		}),
+	}
+	for o := range outcomes {
+		m.requests[o] = requests.WithLabelValues(o.String())
+	}
+	register(reg, requests, m.seconds, m.inFlight, m.bytes)
+	return m
+}
+
+func (m *metrics) done(o outcome, took time.Duration) {
+	m.inFlight.Dec()
+	m.requests[o].Inc()
+	m.seconds.Observe(took.Seconds())
+}
+
+// newDeadLetterCounters has one counter for each reason why an update is unreadable.
+func newDeadLetterCounters(reg prometheus.Registerer) map[telegram.Reason]prometheus.Counter {
+	vec := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "chatlane_ingress_dead_letters_total", Help: "Authentic updates that could not be routed, by reason.",
+	}, []string{"reason"})
+	register(reg, vec)
+	counters := map[telegram.Reason]prometheus.Counter{}
+	for _, r := range telegram.Reasons() {
+		counters[r] = vec.WithLabelValues(string(r))
+	}
+	return counters
+}
+
+// register tolerates a missing registry: tests and tools have none.
+func register(reg prometheus.Registerer, cs ...prometheus.Collector) {
+	if reg != nil {
+		reg.MustRegister(cs...)
+	}
+}

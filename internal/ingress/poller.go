@@ -1,0 +1,196 @@
+package ingress
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/telegram"
+)
+
+// API calls methods of one bot's Bot API.
+type API interface {
+	Call(ctx context.Context, method string, params any) (json.RawMessage, error)
+}
+
+const (
+	// pollWait is how long Telegram holds a getUpdates back that has nothing to give.
+	pollWait = 50 * time.Second
+	// pollBatch is the most updates that one getUpdates gives.
+	pollBatch = 100
+	// pollLanes is how many lanes of one batch are stored at once.
+	pollLanes = 16
+
+	minPause = 250 * time.Millisecond
+	maxPause = 30 * time.Second
+)
+
+// Poller takes in one bot's updates by long polling. There may be only one in all:
+// Telegram refuses a second with 409, which is waited out.
+type Poller struct {
+	bot    int64
+	api    API
+	intake *Intake
+	types  []string
+	log    *slog.Logger
+}
+
+// NewPoller polls for bot through api. It takes AllowedUpdates from cfg.
+func NewPoller(cfg Config, bot int64, api API, intake *Intake) *Poller {
+	types := cfg.AllowedUpdates
+	if types == nil {
+		types = []string{} // an empty list is Telegram's default, a missing one what was asked for last
+	}
+	return &Poller{bot: bot, api: api, intake: intake, types: types, log: intake.log.With(slog.Int64("bot", bot))}
+}
+
+// Run polls until ctx ends. An offset is confirmed only once every update below it
+// is stored.
+func (p *Poller) Run(ctx context.Context) error {
+	var offset int64
+	var trouble trouble
+	for ctx.Err() == nil {
+		updates, err := p.fetch(ctx, offset)
+		if err == nil {
+			offset, err = p.storeAll(ctx, updates, offset)
+		}
+		switch {
+		case ctx.Err() != nil:
+		case err == nil:
+			if trouble.over() {
+				p.log.InfoContext(ctx, "polling works again")
+			}
+		default:
+			pause, news := trouble.next(err)
+			if news {
+				p.log.WarnContext(ctx, "polling pauses", slog.String("error", err.Error()))
+			}
+			sleep(ctx, pause)
+		}
+	}
+	return nil
+}
+
+type getUpdates struct {
+	Offset         int64    `json:"offset,omitempty"`
+	Limit          int      `json:"limit"`
+	Timeout        int      `json:"timeout"`
+	AllowedUpdates []string `json:"allowed_updates"`
+}
+
+// fetch waits for updates from offset on.
+func (p *Poller) fetch(ctx context.Context, offset int64) ([]json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollWait+10*time.Second)
+	defer cancel()
+	result, err := p.api.Call(ctx, "getUpdates", getUpdates{
+		Offset: offset, Limit: pollBatch, Timeout: int(pollWait.Seconds()), AllowedUpdates: p.types,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var updates []json.RawMessage
+	if err := json.Unmarshal(result, &updates); err != nil {
+		return nil, fmt.Errorf("read updates: %w", err)
+	}
+	return updates, nil
+}
+
+// polled is one update of a batch.
+type polled struct {
+	id     int64
+	body   json.RawMessage
+	stored bool
+}
+
+// errNotStored says that the rest of a batch must be fetched again.
+var errNotStored = errors.New("updates were not stored")
+
+// storeAll stores a batch, lane by lane in its order, and returns the offset below
+// which everything is stored.
+func (p *Poller) storeAll(ctx context.Context, updates []json.RawMessage, offset int64) (int64, error) {
+	batch := make([]polled, len(updates))
+	lanes := map[lane.Key][]*polled{}
+	for i, body := range updates {
+		batch[i] = polled{id: updateID(body), body: body}
+		key := p.intake.lane(p.bot, body)
+		lanes[key] = append(lanes[key], &batch[i])
+	}
+	var wg sync.WaitGroup
+	free := make(chan struct{}, pollLanes)
+	for _, updates := range lanes {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			p.storeLane(ctx, updates)
+		})
+	}
+	wg.Wait()
+	for _, u := range batch {
+		if !u.stored {
+			return offset, errNotStored
+		}
+		offset = max(offset, u.id+1)
+	}
+	return offset, nil
+}
+
+// storeLane stops at the first update that is not stored: none may pass it.
+func (p *Poller) storeLane(ctx context.Context, updates []*polled) {
+	for _, u := range updates {
+		result := p.intake.take(ctx, p.bot, u.body)
+		if u.stored = result == accepted || result == deadLetter; !u.stored {
+			return
+		}
+	}
+}
+
+// updateID reads what the offset needs, of unroutable updates too.
+func updateID(body []byte) int64 {
+	var u struct {
+		ID int64 `json:"update_id"`
+	}
+	if err := json.Unmarshal(body, &u); err != nil {
+		return 0
+	}
+	return u.ID
+}
+
+// trouble is a series of failures.
+type trouble struct {
+	pause time.Duration
+	said  string
+}
+
+// next is how long to wait after err, and whether err is another than before.
+func (t *trouble) next(err error) (pause time.Duration, news bool) {
+	news = t.said != err.Error()
+	t.said = err.Error()
+	t.pause = min(max(2*t.pause, minPause), maxPause)
+	pause = t.pause/2 + rand.N(t.pause)           //nolint:gosec // spreads load, guards nothing
+	if errors.Is(err, telegram.ErrUnauthorized) { // it may be mended, but hardly soon
+		pause = maxPause
+	}
+	return max(pause, telegram.RetryAfter(err)), news
+}
+
+// over ends the series, and says whether there was one.
+func (t *trouble) over() bool {
+	was := t.said != ""
+	*t = trouble{}
+	return was
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,271 @@
+package ingress_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/ingress"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/embedded"
+	"github.com/chatlane/chatlane/internal/telemetry"
+)
+
+// running is an ingress on a real broker.
+type running struct {
+	t    *testing.T
+	url  string
+	log  *log
+	tel  *telemetry.Telemetry
+	stop context.CancelFunc
+	done chan error
+	http http.Client
+}
+
+// run starts an ingress with its own telemetry, which it does not own.
+func run(t *testing.T, cfg ingress.Config, conn *queue.Conn) *running {
+	t.Helper()
+	r := &running{t: t, log: &log{}, done: make(chan error, 1)}
+	tel, err := telemetry.Start(t.Context(), telemetry.Config{Output: r.log, LogLevel: "debug", Exporter: "console"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.tel = tel
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.url = "http://" + ln.Addr().String() + "/webhook/111"
+	r.http.Transport = &http.Transport{}
+	ctx, stop := context.WithCancel(t.Context())
+	r.stop = stop
+	go func() {
+		r.done <- ingress.Run(ctx, cfg, ingress.Parts{Telemetry: tel, Conn: conn, Listener: ln})
+	}()
+	t.Cleanup(func() {
+		stop()
+		r.http.CloseIdleConnections()
+		if err := tel.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		showsNothing(t, r.log)
+	})
+	return r
+}
+
+func (r *running) ready() bool { return len(r.tel.Health.Reasons(r.t.Context())) == 0 }
+
+// await asks until cond holds.
+func (r *running) await(what string, cond func() bool) {
+	r.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(20 * time.Second)
+	for !cond() {
+		select {
+		case <-tick.C:
+		case err := <-r.done:
+			r.t.Fatalf("ended with %v while waiting: %s\n%s", err, what, r.log)
+		case <-limit:
+			r.t.Fatalf("waited too long: %s\n%s", what, r.log)
+		}
+	}
+}
+
+func (r *running) post(body string) int {
+	r.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, r.url, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("X-Telegram-Bot-Api-Secret-Token", secret)
+	resp, err := r.http.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if text, err := io.ReadAll(resp.Body); err != nil || len(text) != 0 {
+		r.t.Errorf("the answer has a body: %q, %v", text, err)
+	}
+	return resp.StatusCode
+}
+
+func dial(tb testing.TB, s *embedded.Server) *queue.Conn {
+	tb.Helper()
+	conn, err := queue.Connect(tb.Context(), queue.ConnConfig{FailFast: true, URL: s.URL()})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func broker(tb testing.TB) *embedded.Server {
+	tb.Helper()
+	s, err := embedded.Start(embedded.Config{Dir: tb.TempDir(), Listen: true})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(s.Stop)
+	return s
+}
+
+// stored is how many messages a stream holds.
+func stored(t *testing.T, conn *queue.Conn, stream string) int {
+	t.Helper()
+	s, err := conn.JetStream().Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(s.CachedInfo().State.Msgs)
+}
+
+func TestAcceptedUpdatesAreInTheStream(t *testing.T) {
+	conn := dial(t, broker(t))
+	r := run(t, settings(), conn)
+	r.await("ready", r.ready)
+	for _, text := range []string{body, body, strings.Replace(body, `"update_id":7`, `"update_id":8`, 1), "no JSON"} {
+		if code := r.post(text); code != http.StatusOK {
+			t.Fatalf("answered %d", code)
+		}
+	}
+	if n := stored(t, conn, queue.StreamUpdates); n != 2 {
+		t.Errorf("the stream holds %d updates, want 2", n)
+	}
+	if n := stored(t, conn, queue.StreamDeadLetters); n != 1 {
+		t.Errorf("there are %d dead letters, want 1", n)
+	}
+	r.stop()
+	if err := <-r.done; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+	if r.ready() {
+		t.Error("ready after the stop")
+	}
+	if err := r.tel.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	webhook, publish := spans(t, r.log, "ingress.webhook"), spans(t, r.log, "queue.publish")
+	if len(webhook) != 4 || len(publish) != 3 || !slices.Contains(webhook, publish[0]) {
+		t.Errorf("traces of the webhook %v, of publishing %v", webhook, publish)
+	}
+}
+
+// spans lists the trace ids of the spans with a name, as the console exporter shows them.
+func spans(t *testing.T, l *log, name string) []string {
+	t.Helper()
+	var ids []string
+	for line := range strings.SplitSeq(l.String(), "\n") {
+		var span struct {
+			Name        string
+			SpanContext struct{ TraceID string }
+		}
+		if json.Unmarshal([]byte(line), &span) == nil && span.Name == name {
+			ids = append(ids, span.SpanContext.TraceID)
+		}
+	}
+	return ids
+}
+
+func TestIngressOutlivesItsBroker(t *testing.T) {
+	p := newProxy(t, broker(t))
+	cfg := settings()
+	cfg.Broker.URL = "nats://" + p.ln.Addr().String()
+	r := run(t, cfg, nil)
+	r.await("say what it waits for", func() bool {
+		return r.tel.Health.Reasons(t.Context())["ingress"] == "waiting for NATS"
+	})
+	p.up.Store(true)
+	r.await("ready", r.ready)
+	if code := r.post(body); code != http.StatusOK {
+		t.Fatalf("answered %d", code)
+	}
+	p.cut()
+	r.await("not ready", func() bool { return !r.ready() })
+	began := time.Now()
+	if code := r.post(body); code != http.StatusServiceUnavailable {
+		t.Errorf("answered %d without a broker", code)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("answered after %s", took)
+	}
+	p.up.Store(true)
+	r.await("ready again", r.ready)
+	r.await("store again", func() bool { return r.post(body) == http.StatusOK })
+	r.stop()
+	if err := <-r.done; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestRunNamesWhatIsTaken(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	cfg := settings()
+	cfg.Listen = ln.Addr().String()
+	var l log
+	cfg.Telemetry = telemetry.Config{Output: &l, AdminListen: "127.0.0.1:0"}
+	conn := dial(t, broker(t))
+	err = ingress.Run(t.Context(), cfg, ingress.Parts{Conn: conn})
+	if err == nil || !strings.Contains(err.Error(), "CHATLANE_LISTEN") {
+		t.Errorf("error is %v", err)
+	}
+	cfg.Listen, cfg.Telemetry.AdminListen = "127.0.0.1:0", ln.Addr().String()
+	err = ingress.Run(t.Context(), cfg, ingress.Parts{Conn: conn})
+	if err == nil || !strings.Contains(err.Error(), "CHATLANE_ADMIN_LISTEN") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestRunRefusesAnotherPartitionCount(t *testing.T) {
+	conn := dial(t, broker(t))
+	if err := conn.Ensure(t.Context(), queue.Topology{Partitions: 8}); err != nil {
+		t.Fatal(err)
+	}
+	var l log
+	cfg := settings()
+	cfg.Telemetry = telemetry.Config{Output: &l, AdminListen: "127.0.0.1:0"}
+	err := ingress.Run(t.Context(), cfg, ingress.Parts{Conn: conn})
+	if err == nil || !strings.Contains(err.Error(), "CHATLANE_PARTITIONS") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestPollingFillsTheStream(t *testing.T) {
+	a := newBotAPI(upTo(30)...)
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var params json.RawMessage
+		if err := json.NewDecoder(r.Body).Decode(&params); err != nil {
+			t.Error(err)
+		}
+		_, method, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/bot"), "/")
+		result, err := a.Call(r.Context(), method, params)
+		if err != nil {
+			return // the poller has gone
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"ok": true, "result": result})
+	}))
+	defer api.Close()
+	conn := dial(t, broker(t))
+	cfg := settings()
+	cfg.Polling, cfg.BotAPIURL, cfg.Bots.All[0].Secrets = true, api.URL, nil
+	r := run(t, cfg, conn)
+	r.await("all confirmed", func() bool { return len(a.left()) == 0 })
+	if n := stored(t, conn, queue.StreamUpdates); n != 30 {
+		t.Errorf("the stream holds %d updates, want 30", n)
+	}
+	r.stop()
+	if err := <-r.done; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}

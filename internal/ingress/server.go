@@ -1,0 +1,89 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	// idleTimeout exceeds the 60 s after which Telegram closes an idle connection:
+	// the side that closes first is the side that cannot lose a request by it.
+	idleTimeout = 75 * time.Second
+	// readTimeout bounds the reading of one request, head and body.
+	readTimeout = 15 * time.Second
+	headTimeout = 5 * time.Second
+	// maxHead is the largest head of a request, in bytes. Telegram's has 4 KiB at most.
+	maxHead = 16 << 10
+)
+
+// Server serves a handler on connections that it keeps alive, but not for ever:
+// Telegram holds on to its connections, so that new instances would get no traffic.
+type Server struct {
+	handler http.Handler
+	maxAge  time.Duration
+	grace   time.Duration
+	log     *slog.Logger
+}
+
+// NewServer serves h. It takes ConnMaxAge and Grace from cfg.
+func NewServer(cfg Config, h http.Handler, log *slog.Logger) *Server {
+	cfg = cfg.withDefaults()
+	return &Server{handler: h, maxAge: cfg.ConnMaxAge, grace: cfg.Grace, log: log}
+}
+
+// Serve accepts from ln until ctx ends. Then it closes ln and idle connections,
+// answers what is in flight, and gives up on that after the grace period.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler:           s.aging(s.handler),
+		ConnContext:       s.born,
+		ReadHeaderTimeout: headTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      2 * readTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHead,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // broken handshakes and the like
+	}
+	drained := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() { drained <- s.drain(ctx, srv) })
+	err := srv.Serve(ln)
+	if stop() {
+		return fmt.Errorf("serve webhook: %w", err) // nobody asked it to end
+	}
+	return <-drained
+}
+
+func (s *Server) drain(ctx context.Context, srv *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.grace)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("answer requests in flight: %w", err), srv.Close())
+	}
+	return nil
+}
+
+// deadline is the key of a connection's end in its context.
+type deadline struct{}
+
+// born gives a connection its end: the maximal age, a fifth more or less.
+func (s *Server) born(ctx context.Context, _ net.Conn) context.Context {
+	jitter := 0.8 + 0.4*rand.Float64() //nolint:gosec // spreads load, guards nothing
+	return context.WithValue(ctx, deadline{}, time.Now().Add(time.Duration(jitter*float64(s.maxAge))))
+}
+
+// aging closes a connection with the first answer after its end. Every other
+// answer keeps it: Telegram slows down to 20 updates a second where none does.
+func (s *Server) aging(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if end, ok := r.Context().Value(deadline{}).(time.Time); ok && time.Now().After(end) {
+			w.Header()["Connection"] = []string{"close"}
+		}
+		next.ServeHTTP(w, r)
+	})
+}

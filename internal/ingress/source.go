@@ -1,0 +1,87 @@
+package ingress
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// networks is a list of address ranges.
+type networks []netip.Prefix
+
+// telegramNetworks are where Telegram says that its webhook requests come from.
+func telegramNetworks() []string { return []string{"149.154.160.0/20", "91.108.4.0/22"} }
+
+// parseNetworks reads addresses, CIDR ranges and the word "telegram".
+func parseNetworks(list []string) (networks, error) {
+	var out networks
+	for _, item := range list {
+		if strings.EqualFold(item, "telegram") {
+			for _, cidr := range telegramNetworks() {
+				out = append(out, netip.MustParsePrefix(cidr))
+			}
+			continue
+		}
+		prefix, err := netip.ParsePrefix(item)
+		if addr, addrErr := netip.ParseAddr(item); addrErr == nil {
+			prefix, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is no address range; set one like 10.0.0.0/8, 2001:db8::/32 or telegram", item)
+		}
+		if prefix.Addr().Is4In6() && prefix.Bits() >= 96 {
+			prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
+		}
+		out = append(out, prefix.Masked())
+	}
+	return out, nil
+}
+
+func (n networks) contain(addr netip.Addr) bool {
+	return slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// sources decides where requests may come from.
+type sources struct {
+	allowed networks // empty: from anywhere
+	proxies networks // whose X-Forwarded-For is believed
+}
+
+// allow says whether the request comes from an allowed address.
+func (s sources) allow(r *http.Request) bool {
+	return len(s.allowed) == 0 || s.allowed.contain(s.of(r))
+}
+
+// of is the address that the request came from: the peer, or what trusted proxies
+// say, read from the nearest to the farthest until one is not trusted. What
+// cannot be read is the zero address, which no range contains.
+func (s sources) of(r *http.Request) netip.Addr {
+	addr := parseHost(r.RemoteAddr)
+	if !s.proxies.contain(addr) {
+		return addr
+	}
+	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	for _, hop := range slices.Backward(hops) {
+		if hop = strings.TrimSpace(hop); hop == "" {
+			continue
+		}
+		if addr = parseHost(hop); !s.proxies.contain(addr) {
+			break
+		}
+	}
+	return addr
+}
+
+// parseHost reads an address with or without a port; the zero address if it is none.
+func parseHost(host string) netip.Addr {
+	if at, err := netip.ParseAddrPort(host); err == nil {
+		return at.Addr().Unmap().WithZone("")
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
+}

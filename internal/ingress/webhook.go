@@ -1,0 +1,184 @@
+// Package ingress takes in Telegram's updates and stores each one before it says so.
+//
+// What it keeps true: 200 is answered only after the broker has confirmed the
+// update; what is authentic is stored, be it as a dead letter; what is not
+// authentic reaches nothing; and no token, secret or text of an update shows in a
+// log, metric, trace or answer.
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// scopeName is the instrumentation scope of the spans made here.
+const scopeName = "github.com/chatlane/chatlane/internal/ingress"
+
+// webhookPath is what a bot's id follows.
+const webhookPath = "/webhook/"
+
+// Webhook answers Telegram's webhook requests: POST /webhook/{bot_id}.
+// Safe for concurrent use.
+type Webhook struct {
+	doors   map[string]door // by bot id, as it stands in the path
+	sources sources
+	bodies  bodies
+	intake  *Intake
+	metrics *metrics
+	log     *slog.Logger
+	tracer  trace.Tracer
+	carrier propagation.TextMapPropagator
+	quiet   [outcomes]hush
+}
+
+// door is where one bot's updates come in.
+type door struct {
+	bot  int64
+	lock lock
+}
+
+// NewWebhook hands what it admits to intake. It refuses a bot without a secret.
+func NewWebhook(cfg Config, intake *Intake, reg prometheus.Registerer, log *slog.Logger) (*Webhook, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	allowed, err := parseNetworks(cfg.AllowedIPs)
+	if err != nil {
+		return nil, fmt.Errorf("CHATLANE_ALLOWED_IPS: %w", err)
+	}
+	proxies, err := parseNetworks(cfg.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("CHATLANE_TRUSTED_PROXIES: %w", err)
+	}
+	h := &Webhook{
+		doors:   make(map[string]door, len(cfg.Bots.All)),
+		sources: sources{allowed: allowed, proxies: proxies},
+		bodies:  bodies{max: cfg.MaxBody},
+		intake:  intake,
+		metrics: newMetrics(reg),
+		log:     log,
+		tracer:  otel.Tracer(scopeName),
+		carrier: otel.GetTextMapPropagator(),
+	}
+	for _, b := range cfg.Bots.All {
+		h.doors[strconv.FormatInt(b.ID(), 10)] = door{bot: b.ID(), lock: newLock(b.Secrets)}
+	}
+	for i := range h.quiet {
+		h.quiet[i].every = complaintPause
+	}
+	return h, nil
+}
+
+// ServeHTTP stores the request's update and answers 200, or says why not.
+func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	h.metrics.inFlight.Inc()
+	result := h.guarded(r.Context(), w, r)
+	h.metrics.done(result, time.Since(began))
+	result.answer(w)
+}
+
+// guarded turns a panic into an outcome.
+func (h *Webhook) guarded(ctx context.Context, w http.ResponseWriter, r *http.Request) (result outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.logPanic(ctx, p)
+			result = panicked
+		}
+	}()
+	return h.serve(ctx, w, r)
+}
+
+func (h *Webhook) serve(ctx context.Context, w http.ResponseWriter, r *http.Request) outcome {
+	d, result := h.admit(r)
+	if result != accepted {
+		h.refused(ctx, result)
+		return result
+	}
+	ctx, span := h.tracer.Start(h.carrier.Extract(ctx, propagation.HeaderCarrier(r.Header)), "ingress.webhook",
+		trace.WithSpanKind(trace.SpanKindServer))
+	defer span.End()
+	result = h.store(ctx, w, r, d.bot)
+	if span.IsRecording() {
+		span.SetAttributes(attribute.Int64("chatlane.bot", d.bot), attribute.String("chatlane.outcome", result.String()),
+			attribute.Int("http.response.status_code", result.status()))
+		if result.status() >= http.StatusInternalServerError {
+			span.SetStatus(codes.Error, result.String())
+		}
+	}
+	return result
+}
+
+// admit decides by head alone whether the request is Telegram's.
+func (h *Webhook) admit(r *http.Request) (door, outcome) {
+	id, ok := strings.CutPrefix(r.URL.Path, webhookPath)
+	if !ok {
+		return door{}, notFound
+	}
+	if r.Method != http.MethodPost {
+		return door{}, wrongMethod
+	}
+	d, ok := h.doors[id]
+	switch {
+	case !ok:
+		return door{}, notFound
+	case r.ContentLength > h.bodies.max:
+		return door{}, tooLarge
+	case !h.sources.allow(r):
+		return door{}, forbidden
+	case !d.lock.opens(r):
+		return door{}, unauthorized
+	}
+	return d, accepted
+}
+
+// store reads the body and has it taken in.
+func (h *Webhook) store(ctx context.Context, w http.ResponseWriter, r *http.Request, bot int64) outcome {
+	body, result := h.bodies.read(w, r)
+	if result != accepted {
+		h.refused(ctx, result)
+		return result
+	}
+	h.metrics.bytes.Add(float64(body.Len()))
+	if result = h.intake.take(ctx, bot, body.Bytes()); result != unavailable {
+		h.bodies.give(body) // confirmed: the broker has the bytes. Until then the client may still send them
+	}
+	return result
+}
+
+// refused logs requests that hint at a wrong setting. Others are noise, and counted.
+func (h *Webhook) refused(ctx context.Context, result outcome) {
+	switch result {
+	case tooLarge, forbidden, unauthorized:
+	default:
+		return
+	}
+	if held, ok := h.quiet[result].pass(); ok {
+		h.log.WarnContext(ctx, "webhook request refused", slog.String("reason", result.String()), slog.Int("unsaid", held))
+	}
+}
+
+// logPanic logs where a defect showed. What was panicked with is shown only if it
+// is the runtime's: anything else might hold a part of the update.
+func (h *Webhook) logPanic(ctx context.Context, p any) {
+	what := fmt.Sprintf("%T", p)
+	if err, ok := p.(runtime.Error); ok {
+		what = err.Error()
+	}
+	h.log.ErrorContext(ctx, "webhook panicked", slog.String("panic", what), slog.String("stack", string(debug.Stack())))
+}
