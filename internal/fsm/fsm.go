@@ -1,5 +1,3 @@
-// Package fsm keeps what a lane must not forget between turns: the state of its
-// conversations, its cursor, and the journal of the turn under way.
 package fsm
 
 import (
@@ -18,11 +16,16 @@ var (
 	ErrCursorMoved = errors.New("cursor moved")
 	// ErrStreamChanged says that the lane was committed under a newer stream.
 	ErrStreamChanged = errors.New("stream was made anew")
-	// ErrClosed says that the session was committed, closed or abandoned before.
+	// ErrClosed says that the session was committed or closed before.
 	ErrClosed = errors.New("session closed")
+	// ErrTooLarge says that state, or a journal entry, is larger than the store takes: the turn's fault.
+	ErrTooLarge = errors.New("record too large")
 	// ErrUnavailable wraps every failure of the store itself: broken infrastructure, no fault of the turn.
 	ErrUnavailable = errors.New("state store unavailable")
 )
+
+// Schema is the version that records are written with.
+const Schema = 1
 
 // Position is the place of one update in the stream.
 type Position struct {
@@ -44,12 +47,40 @@ type Keys struct {
 	Shared bool
 }
 
+// Separate says that the state has a lock of its own: other lanes may touch it, or
+// it lives where the lane's lock cannot be checked in the same step.
+func (k Keys) Separate() bool { return k.State != "" && (k.Shared || k.StateHome != k.Home) }
+
 // Store opens sessions. Implementations are safe for concurrent use.
 type Store interface {
-	// Open locks the lane (and a shared state), then loads both. It waits for a
+	// Open locks the lane (and a separate state), then loads both. It waits for a
 	// lock until ctx ends, and then fails with ErrBusy.
 	Open(ctx context.Context, k Keys, at Position) (*Session, error)
 }
 
-// Session is one turn's hold on its lane and its state.
-type Session struct{}
+// Admin is what operators, readiness and tests ask of a store.
+type Admin interface {
+	// Ping tells whether the store can be reached and written to.
+	Ping(ctx context.Context) error
+	// Peek reads without a lock: what it tells may be old when it returns.
+	Peek(ctx context.Context, k Keys) (Record, error)
+	// Forget removes the state and everything of the lane, once their locks are free.
+	Forget(ctx context.Context, k Keys) error
+	// Move takes a state to another lane, once their locks are free. It changes
+	// nothing where the old state is empty or the new one is not.
+	Move(ctx context.Context, from, to Keys) (moved bool, err error)
+}
+
+// Record is what a store keeps of one lane and one state.
+type Record struct {
+	Stream int64  // of the last commit; 0 before the first
+	Cursor uint64 // stream sequence of the last commit
+	Locked bool   // somebody holds the lane
+
+	State string
+	Data  []byte
+	Meta  []byte
+
+	Journal  map[int][]byte // of the turn that has not ended
+	Attempts int            // that it has failed
+}

@@ -1,0 +1,78 @@
+package fsm
+
+import (
+	"context"
+	"time"
+)
+
+// Hold is a store's side of one session: its locks, and the writes that they
+// guard. Once a lock is another's, every write fails with ErrLockLost and changes
+// nothing. Record and Renew may be called at once.
+type Hold interface {
+	// Record keeps a journal entry of this position.
+	Record(ctx context.Context, index int, entry []byte) error
+	// Fail keeps the number of failed attempts at this position.
+	Fail(ctx context.Context, attempts int) error
+	// Renew extends the locks by their TTL.
+	Renew(ctx context.Context) error
+	// Commit writes the change, ends the journal and gives the locks back, in one
+	// step or as package fsm says. Called again after an error of unknown outcome,
+	// it finds its own work done.
+	Commit(ctx context.Context, c Change) error
+	// Release gives the locks back where they are still held.
+	Release(ctx context.Context) error
+}
+
+// Loaded is what a store found when it opened a session.
+type Loaded struct {
+	Stream int64 // of the last commit; 0 before the first
+	Cursor uint64
+	Seen   bool // the update id was committed within the window
+	Wrote  bool // the state carries the mark of this very turn
+
+	State string
+	Data  []byte
+	Meta  []byte
+
+	Journal  map[int][]byte // of this position only
+	Attempts int            // of this position only
+}
+
+// Change is what a commit writes beside the position.
+type Change struct {
+	Cursor  uint64 // the lane's cursor from now on
+	Touched bool   // the state changed
+	State   string
+	Data    []byte
+	Meta    []byte
+}
+
+// Gone says that the state's record has nothing left to keep.
+func (c Change) Gone() bool { return c.State == "" && len(c.Data) == 0 }
+
+// Grip is how long the locks of a session live.
+type Grip struct {
+	TTL   time.Duration // without renewal
+	Since time.Time     // a moment before they were taken
+}
+
+// cursorAfter is the cursor once at is committed. It never goes back in one stream.
+func (l Loaded) cursorAfter(at Position) uint64 {
+	if l.Stream == at.Stream {
+		return max(l.Cursor, at.Seq)
+	}
+	return at.Seq
+}
+
+// doneBy says what shows that at was committed before.
+func (l Loaded) doneBy(at Position) string {
+	switch {
+	case l.Stream == at.Stream && l.Cursor >= at.Seq && l.Cursor > 0:
+		return DoneByCursor
+	case l.Seen && at.Update != 0:
+		return DoneBySeen
+	case l.Wrote:
+		return DoneByState
+	}
+	return ""
+}

@@ -1,0 +1,168 @@
+package memstore
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+)
+
+// hold is one session's locks and writes. The whole memory has one mutex, so every
+// commit is one step.
+type hold struct {
+	s     *Store
+	keys  fsm.Keys
+	at    fsm.Position
+	token uint64
+
+	stream int64 // as loaded
+	cursor uint64
+}
+
+var _ fsm.Hold = (*hold)(nil)
+
+// locks lists them in the order in which they are taken.
+func (h *hold) locks() []string {
+	if h.keys.Separate() {
+		return []string{laneLock(h.keys), stateLock(h.keys)}
+	}
+	return []string{laneLock(h.keys)}
+}
+
+func (h *hold) obtain(ctx context.Context) error {
+	for _, name := range h.locks() {
+		if err := h.s.wait(ctx, name, h.token); err != nil {
+			h.s.mem.mu.Lock()
+			h.s.mem.give(laneLock(h.keys), h.token)
+			h.s.mem.mu.Unlock()
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *hold) load() fsm.Loaded {
+	m := h.s.mem
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out fsm.Loaded
+	if l := m.lanes[h.keys.Lane]; l != nil {
+		out.Stream, out.Cursor = l.stream, l.cursor
+		out.Seen = l.seen.has(h.at, m.cfg.SeenWindow)
+		if l.journalOf == h.place() {
+			out.Journal, out.Attempts = maps.Clone(l.journal), l.attempts
+		}
+	}
+	h.stream, h.cursor = out.Stream, out.Cursor
+	if h.keys.State != "" {
+		st := m.states[h.keys.State]
+		out.State, out.Data, out.Meta = st.state, st.data, st.meta
+	}
+	return out
+}
+
+func (h *hold) place() place { return place{h.at.Stream, h.at.Seq} }
+
+// guarded does a write under the memory's mutex if every lock is ours.
+func (h *hold) guarded(do func(m *memory) error) error {
+	if err := h.s.reach(); err != nil {
+		return err
+	}
+	m := h.s.mem
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range h.locks() {
+		if token, held := m.holder(name); !held || token != h.token {
+			return fsm.ErrLockLost
+		}
+	}
+	return do(m)
+}
+
+// journal gives the lane's record, emptied of what another position left there.
+func (h *hold) journal(m *memory) *laneRecord {
+	l := m.lane(h.keys.Lane)
+	if l.journalOf != h.place() || l.journal == nil {
+		l.journalOf, l.journal, l.attempts = h.place(), make(map[int][]byte), 0
+	}
+	return l
+}
+
+func (h *hold) Record(_ context.Context, index int, entry []byte) error {
+	return h.guarded(func(m *memory) error {
+		h.journal(m).journal[index] = entry
+		return nil
+	})
+}
+
+func (h *hold) Fail(_ context.Context, attempts int) error {
+	return h.guarded(func(m *memory) error {
+		h.journal(m).attempts = attempts
+		return nil
+	})
+}
+
+func (h *hold) Renew(context.Context) error {
+	return h.guarded(func(m *memory) error {
+		for _, name := range h.locks() {
+			m.locks[name].until = time.Now().Add(m.cfg.LockTTL)
+		}
+		return nil
+	})
+}
+
+func (h *hold) Commit(_ context.Context, c fsm.Change) error {
+	if h.committed(c) {
+		return h.s.reach()
+	}
+	return h.guarded(func(m *memory) error {
+		l := m.lane(h.keys.Lane)
+		switch {
+		case l.stream != h.stream:
+			return fsm.ErrStreamChanged
+		case l.cursor != h.cursor:
+			return fsm.ErrCursorMoved
+		}
+		l.stream, l.cursor, l.by = h.at.Stream, c.Cursor, h.token
+		l.journalOf, l.journal, l.attempts = place{}, nil, 0
+		l.seen.add(h.at, m.cfg)
+		h.keep(m, c)
+		for _, name := range h.locks() {
+			m.give(name, h.token)
+		}
+		return nil
+	})
+}
+
+func (h *hold) keep(m *memory, c fsm.Change) {
+	switch {
+	case h.keys.State == "" || !c.Touched:
+	case c.Gone():
+		delete(m.states, h.keys.State)
+	default:
+		m.states[h.keys.State] = stateRecord{c.State, c.Data, c.Meta}
+	}
+}
+
+// committed tells that an earlier Commit of this session took effect.
+func (h *hold) committed(c fsm.Change) bool {
+	m := h.s.mem
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.lanes[h.keys.Lane]
+	return l != nil && l.by == h.token && l.stream == h.at.Stream && l.cursor == c.Cursor
+}
+
+func (h *hold) Release(context.Context) error {
+	if err := h.s.reach(); err != nil {
+		return err
+	}
+	m := h.s.mem
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range h.locks() {
+		m.give(name, h.token)
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+)
+
+// lock is one lane's or one state's.
+type lock struct {
+	token uint64
+	until time.Time
+	freed chan struct{} // closed when it is given back
+}
+
+func laneLock(k fsm.Keys) string  { return "lane " + k.Lane }
+func stateLock(k fsm.Keys) string { return "state " + k.State }
+
+// holder needs m.mu. It tells who holds a lock, if anybody does.
+func (m *memory) holder(name string) (token uint64, held bool) {
+	l := m.locks[name]
+	if l == nil || !time.Now().Before(l.until) {
+		return 0, false
+	}
+	return l.token, true
+}
+
+// take takes a free lock; else it returns what to wait for.
+func (m *memory) take(name string, token uint64) (freed <-chan struct{}, left time.Duration, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, held := m.holder(name); held {
+		l := m.locks[name]
+		return l.freed, time.Until(l.until), false
+	}
+	m.locks[name] = &lock{token: token, until: time.Now().Add(m.cfg.LockTTL), freed: make(chan struct{})}
+	return nil, 0, true
+}
+
+// give needs m.mu.
+func (m *memory) give(name string, token uint64) {
+	if l := m.locks[name]; l != nil && l.token == token {
+		close(l.freed)
+		delete(m.locks, name)
+	}
+}
+
+// wait takes a lock, or fails with ErrBusy when ctx ends.
+func (s *Store) wait(ctx context.Context, name string, token uint64) error {
+	for first := true; ; first = false {
+		if err := s.reach(); err != nil {
+			return err
+		}
+		freed, left, ok := s.mem.take(name, token)
+		if ok {
+			return nil
+		}
+		if first {
+			s.metrics.Conflict()
+		}
+		expiry := time.NewTimer(left)
+		select {
+		case <-freed:
+		case <-expiry.C:
+		case <-ctx.Done():
+			expiry.Stop()
+			return fmt.Errorf("%w: %w", fsm.ErrBusy, context.Cause(ctx))
+		}
+		expiry.Stop()
+	}
+}

@@ -1,0 +1,63 @@
+package fsm
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Why something was refused: a closed set, the label of chatlane_fsm_refusals_total.
+const (
+	refusedLock   = "lock"
+	refusedCursor = "cursor"
+	refusedStream = "stream"
+	refusedClosed = "closed"
+)
+
+// Metrics count what the sessions of a store meet.
+type Metrics struct {
+	refusals  *prometheus.CounterVec
+	conflicts prometheus.Counter
+	lost      prometheus.Counter
+}
+
+// NewMetrics makes them. Without a registerer they count for nobody.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "chatlane_fsm_refusals_total", Help: "Writes of turns that were refused, by what fenced them off.",
+		}, []string{"reason"}),
+		conflicts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "chatlane_fsm_lock_conflicts_total", Help: "Sessions that found a lock taken when they opened.",
+		}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "chatlane_fsm_locks_lost_total", Help: "Locks that were lost while a turn ran.",
+		}),
+	}
+	for _, r := range []string{refusedLock, refusedCursor, refusedStream, refusedClosed} {
+		m.refusals.WithLabelValues(r)
+	}
+	if reg != nil {
+		reg.MustRegister(m.refusals, m.conflicts, m.lost)
+	}
+	return m
+}
+
+// Conflict counts a session that has to wait for a lock.
+func (m *Metrics) Conflict() { m.conflicts.Inc() }
+
+// refused counts err if it is a refusal, and returns it.
+func (m *Metrics) refused(err error) error {
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrLockLost):
+		m.refusals.WithLabelValues(refusedLock).Inc()
+	case errors.Is(err, ErrCursorMoved):
+		m.refusals.WithLabelValues(refusedCursor).Inc()
+	case errors.Is(err, ErrStreamChanged):
+		m.refusals.WithLabelValues(refusedStream).Inc()
+	case errors.Is(err, ErrClosed):
+		m.refusals.WithLabelValues(refusedClosed).Inc()
+	}
+	return err
+}

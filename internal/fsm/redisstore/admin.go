@@ -1,0 +1,101 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+)
+
+// Ping implements [fsm.Admin]. It writes, since a server that only answers may
+// still refuse to write.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.client.Set(ctx, "chatlane:ping", "1", s.cfg.SeenWindow).Err(); err != nil {
+		return unavailable("ping", err)
+	}
+	return nil
+}
+
+// Peek implements [fsm.Admin].
+func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
+	n := newNames(k)
+	pipe := s.client.Pipeline()
+	lane := pipe.HMGet(ctx, n.lane, "v", "stream", "cursor")
+	journal := pipe.HGetAll(ctx, n.journal)
+	locked := pipe.Exists(ctx, n.lock)
+	var state *redis.MapStringStringCmd
+	if k.State != "" {
+		state = pipe.HGetAll(ctx, n.state)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fsm.Record{}, unavailable("peek", err)
+	}
+	l, err := loadLane(lane.Val())
+	if err != nil {
+		return fsm.Record{}, err
+	}
+	r := fsm.Record{Stream: l.Stream, Cursor: l.Cursor, Locked: locked.Val() > 0}
+	r.Journal, r.Attempts = loadJournal(journal.Val())
+	if state != nil {
+		f := state.Val()
+		r.State, r.Data, r.Meta = f["state"], []byte(f["data"]), []byte(f["meta"])
+	}
+	return r, nil
+}
+
+// Forget implements [fsm.Admin].
+func (s *Store) Forget(ctx context.Context, k fsm.Keys) (err error) {
+	h := s.hold(k, fsm.Position{})
+	if err := h.obtain(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.Release(ctx)) }()
+	err = h.run(ctx, s.scripts.remove, []string{h.names.lock, h.names.lane, h.names.journal, h.names.seen}, h.token)
+	if err != nil || k.State == "" {
+		return err
+	}
+	return h.removeState(ctx)
+}
+
+// removeState removes the state's record under the lock that guards it.
+func (h *hold) removeState(ctx context.Context) error {
+	return h.run(ctx, h.s.scripts.remove, []string{h.guard(), h.names.state}, h.token)
+}
+
+// guard is the lock that lives where the state does.
+func (h *hold) guard() string {
+	if h.keys.Separate() {
+		return h.names.stateLock
+	}
+	return h.names.lock
+}
+
+// Move implements [fsm.Admin]. It writes the new record before it removes the old
+// one: cut short in between, it can be repeated.
+func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err error) {
+	old, fresh := s.hold(from, fsm.Position{}), s.hold(to, fsm.Position{})
+	for _, h := range []*hold{old, fresh} {
+		if err := h.obtain(ctx); err != nil {
+			return false, err
+		}
+		defer func() { err = errors.Join(err, h.Release(ctx)) }()
+	}
+	f, err := s.client.HGetAll(ctx, old.names.state).Result()
+	if err != nil {
+		return false, unavailable("move", err)
+	}
+	if f["state"] == "" && f["data"] == "" {
+		return false, nil
+	}
+	err = fresh.run(ctx, s.scripts.move, []string{fresh.names.state, fresh.guard()},
+		fresh.token, millis(s.cfg.StateTTL), f["state"], f["data"], f["meta"])
+	if errors.Is(err, fsm.ErrCursorMoved) {
+		return false, nil // there is a state already
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, old.removeState(ctx)
+}

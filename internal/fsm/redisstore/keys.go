@@ -1,0 +1,30 @@
+package redisstore
+
+import (
+	"strconv"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+)
+
+// names are the Redis keys of one session. Those of one home share a hash tag, so
+// that one script may touch them on a cluster.
+type names struct {
+	lane, journal, seen, lock string
+	state, stateLock          string // empty where the update has no state
+}
+
+func newNames(k fsm.Keys) names {
+	lane := "chatlane:{" + k.Home + "}:lane:" + k.Lane
+	n := names{lane: lane, journal: lane + ":journal", seen: lane + ":seen", lock: lane + ":lock"}
+	if k.State != "" {
+		n.state = "chatlane:{" + k.StateHome + "}:state:" + k.State
+		n.stateLock = n.state + ":lock"
+	}
+	return n
+}
+
+func itoa(n int64) string  { return strconv.FormatInt(n, 10) }
+func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// place is a position as records name it.
+func place(at fsm.Position) string { return itoa(at.Stream) + ":" + utoa(at.Seq) }

@@ -1,0 +1,176 @@
+// Package redistest runs real Redis servers for tests.
+package redistest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Server is a redis-server of its own on a free loopback port, with an append-only
+// file that is flushed on each write. It ends with the test.
+type Server struct {
+	Addr string // "127.0.0.1:port"
+	URL  string // "redis://127.0.0.1:port/0"
+
+	tb   testing.TB
+	args []string
+	cmd  *exec.Cmd
+}
+
+// Available skips the test where there is no redis-server, or fails it where
+// CHATLANE_REQUIRE_REDIS says that there has to be one.
+func Available(tb testing.TB) string {
+	tb.Helper()
+	path, err := exec.LookPath("redis-server")
+	switch {
+	case err == nil:
+		return path
+	case os.Getenv("CHATLANE_REQUIRE_REDIS") != "":
+		tb.Fatal("redis-server is not on PATH")
+	default:
+		tb.Skip("redis-server is not on PATH")
+	}
+	return ""
+}
+
+// Start runs a server until the test ends. Further arguments are redis-server's,
+// such as "--maxmemory", "1mb".
+func Start(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	return start(tb, freePort(tb), args...)
+}
+
+func start(tb testing.TB, port int, args ...string) *Server {
+	tb.Helper()
+	path := Available(tb)
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	s := &Server{Addr: addr, URL: "redis://" + addr + "/0", tb: tb}
+	s.args = append([]string{
+		path, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", tb.TempDir(),
+		"--save", "", "--appendonly", "yes", "--appendfsync", "always",
+		"--logfile", filepath.Join(tb.TempDir(), "redis.log"),
+	}, args...)
+	tb.Cleanup(s.end)
+	s.run()
+	return s
+}
+
+// Stop kills the server, as a crash does, and waits for its end. What it
+// acknowledged is in its append-only file.
+func (s *Server) Stop() {
+	s.tb.Helper()
+	if s.cmd == nil {
+		s.tb.Fatal("redis-server does not run")
+	}
+	s.end()
+}
+
+// Restart stops the server if it runs, and starts it again on its port and files.
+func (s *Server) Restart() {
+	s.tb.Helper()
+	s.end()
+	s.run()
+}
+
+// Freeze stops the process in its tracks: connections stay open, nothing answers.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig os.Signal) {
+	s.tb.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.tb.Fatalf("signal redis-server: %v", err)
+	}
+}
+
+func (s *Server) end() {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait() // it says "killed"
+	s.cmd = nil
+}
+
+// run starts the process and waits until it has loaded its files.
+func (s *Server) run() {
+	s.tb.Helper()
+	cmd := exec.Command(s.args[0], s.args[1:]...) //nolint:gosec,noctx // the server under test; Stop ends it
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		s.tb.Fatalf("start redis-server: %v", err)
+	}
+	s.cmd = cmd
+	ctx, cancel := context.WithTimeout(s.tb.Context(), 10*time.Second)
+	defer cancel()
+	for {
+		answer, err := Do(ctx, s.Addr, "PING")
+		if err == nil && answer == "+PONG" {
+			return
+		}
+		if waitErr := pause(ctx); waitErr != nil {
+			s.tb.Fatalf("redis-server at %s did not come up: %v %v\n%s", s.Addr, answer, err, out.String())
+		}
+	}
+}
+
+func pause(ctx context.Context) error {
+	t := time.NewTimer(5 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return errors.New("timed out")
+	}
+}
+
+// Do sends one inline command and reads the first 64 KiB of its answer, without a
+// client library.
+func Do(ctx context.Context, addr, command string) (string, error) {
+	var d net.Dialer
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = c.Close() }()
+	deadline, _ := ctx.Deadline()
+	if err := c.SetDeadline(deadline); err != nil {
+		return "", err
+	}
+	// QUIT closes the connection after the answer, so that reading it has an end.
+	if _, err := fmt.Fprintf(c, "%s\r\nQUIT\r\n", command); err != nil {
+		return "", err
+	}
+	raw, err := io.ReadAll(io.LimitReader(c, 64<<10))
+	if err != nil {
+		return "", err
+	}
+	return string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(raw), []byte("+OK")))), nil
+}
+
+func freePort(tb testing.TB) int {
+	tb.Helper()
+	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatalf("find a free port: %v", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}

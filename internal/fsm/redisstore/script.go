@@ -1,0 +1,139 @@
+package redisstore
+
+import "github.com/redis/go-redis/v9"
+
+// What the scripts answer.
+const (
+	saidOK     = "ok"
+	saidLock   = "lock"
+	saidCursor = "cursor"
+	saidStream = "stream"
+)
+
+// scripts are the steps that must be atomic. Numbers stay strings in them: stream
+// times and update ids do not fit Lua's floats.
+type scripts struct{ commit, mark, finish, record, move, remove *redis.Script }
+
+func newScripts() scripts {
+	return scripts{
+		commit: redis.NewScript(commitLua),
+		mark:   redis.NewScript(markLua),
+		finish: redis.NewScript(finishLua),
+		record: redis.NewScript(recordLua),
+		move:   redis.NewScript(moveLua),
+		remove: redis.NewScript(removeLua),
+	}
+}
+
+// writeLua keeps a conversation. op: "keep" leaves it and lets it live on, "write"
+// writes it, "drop" ends it.
+const writeLua = `
+local function write(key, op, ttl, state, data, meta)
+  if op == 'drop' then
+    redis.call('HDEL', key, 'state', 'data', 'meta')
+    if redis.call('HLEN', key) <= 1 then redis.call('DEL', key) end
+    return
+  end
+  if op == 'write' then
+    redis.call('HSET', key, 'v', '1', 'state', state, 'data', data, 'meta', meta)
+    if ttl == '0' then redis.call('PERSIST', key) end
+  end
+  if ttl ~= '0' then redis.call('PEXPIRE', key, ttl) end
+end
+`
+
+// commitLua is the one step of a commit. A second run, after the answer to the
+// first was lost, finds the first by its token; it still writes, so that WAIT
+// after it waits for the first as well.
+//
+// KEYS: lane lock, lane, journal, seen [, state [, state lock]]
+// ARGV: token, stream and cursor as loaded, stream and cursor to write, lane TTL,
+// update id, its time, oldest time to keep, ids to keep, TTL of the ids,
+// [op, state TTL, state, data, meta].
+const commitLua = writeLua + `
+local lane = redis.call('HMGET', KEYS[2], 'stream', 'cursor', 'by')
+if lane[3] == ARGV[1] and lane[1] == ARGV[4] and lane[2] == ARGV[5] then
+  redis.call('PEXPIRE', KEYS[2], ARGV[6])
+  return 'ok'
+end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lock' end
+if KEYS[6] and redis.call('GET', KEYS[6]) ~= ARGV[1] then return 'lock' end
+if (lane[1] or '0') ~= ARGV[2] then return 'stream' end
+if (lane[2] or '0') ~= ARGV[3] then return 'cursor' end
+redis.call('HSET', KEYS[2], 'v', '1', 'stream', ARGV[4], 'cursor', ARGV[5], 'by', ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
+redis.call('DEL', KEYS[3])
+if ARGV[7] ~= '0' then
+  redis.call('ZADD', KEYS[4], ARGV[8], ARGV[7])
+  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. ARGV[9])
+  redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -1 - ARGV[10])
+  redis.call('PEXPIRE', KEYS[4], ARGV[11])
+end
+if KEYS[5] then write(KEYS[5], ARGV[12], ARGV[13], ARGV[14], ARGV[15], ARGV[16]) end
+redis.call('DEL', KEYS[1])
+if KEYS[6] then redis.call('DEL', KEYS[6]) end
+return 'ok'
+`
+
+// markLua is the first of two steps: the state, with the mark of the turn. A
+// state that ended keeps its marks, for as long as a lane is remembered.
+//
+// KEYS: state, state lock. ARGV: token, mark's name, mark, lane TTL, op, state TTL, state, data, meta.
+const markLua = writeLua + `
+if redis.call('HGET', KEYS[1], ARGV[2]) == ARGV[3] then return 'ok' end
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
+redis.call('HSET', KEYS[1], 'v', '1', ARGV[2], ARGV[3])
+write(KEYS[1], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9])
+if ARGV[5] == 'drop' then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+return 'ok'
+`
+
+// finishLua ends two steps: the mark is not needed once the cursor has moved.
+//
+// KEYS: state, state lock. ARGV: token, mark's name, mark, state TTL.
+const finishLua = `
+if redis.call('HGET', KEYS[1], ARGV[2]) == ARGV[3] then
+  redis.call('HDEL', KEYS[1], ARGV[2])
+  if redis.call('HLEN', KEYS[1]) <= 1 then redis.call('DEL', KEYS[1]) end
+end
+if ARGV[4] ~= '0' and redis.call('HEXISTS', KEYS[1], 'state') == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+return 'ok'
+`
+
+// recordLua keeps one field of the turn's journal.
+//
+// KEYS: lane lock, journal. ARGV: token, position, field, value, lane TTL.
+const recordLua = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lock' end
+if redis.call('HGET', KEYS[2], 'at') ~= ARGV[2] then
+  redis.call('DEL', KEYS[2])
+  redis.call('HSET', KEYS[2], 'v', '1', 'at', ARGV[2])
+end
+redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+return 'ok'
+`
+
+// moveLua puts a moved state down where there is none.
+//
+// KEYS: state, lock. ARGV: token, state TTL, state, data, meta.
+const moveLua = writeLua + `
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
+local there = redis.call('HMGET', KEYS[1], 'state', 'data', 'meta')
+if there[1] or there[2] then
+  if there[1] == ARGV[3] and there[2] == ARGV[4] and there[3] == ARGV[5] then return 'ok' end
+  return 'cursor'
+end
+write(KEYS[1], 'write', ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+return 'ok'
+`
+
+// removeLua removes records.
+//
+// KEYS: lock, records. ARGV: token.
+const removeLua = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lock' end
+for i = 2, #KEYS do redis.call('DEL', KEYS[i]) end
+return 'ok'
+`

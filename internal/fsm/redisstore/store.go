@@ -1,0 +1,101 @@
+// Package redisstore keeps sessions in Redis, on a single server or a cluster.
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	mrand "math/rand/v2"
+	"time"
+
+	"github.com/bsm/redislock"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+)
+
+// Store keeps sessions in Redis. Safe for concurrent use.
+type Store struct {
+	cfg     Config
+	client  redis.UniversalClient
+	locker  *redislock.Client
+	scripts scripts
+	metrics *fsm.Metrics
+}
+
+var (
+	_ fsm.Store = (*Store)(nil)
+	_ fsm.Admin = (*Store)(nil)
+)
+
+// New makes a store on a client, which stays the caller's to close. The client
+// should have ContextTimeoutEnabled, as those of [Dial] have.
+func New(client redis.UniversalClient, cfg Config) *Store {
+	return &Store{
+		cfg: cfg.withDefaults(), client: client, locker: redislock.New(client),
+		scripts: newScripts(), metrics: fsm.NewMetrics(cfg.Registerer),
+	}
+}
+
+// Open implements [fsm.Store].
+func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Session, error) {
+	h := s.hold(k, at)
+	since := time.Now()
+	if err := h.obtain(ctx); err != nil {
+		return nil, err
+	}
+	l, err := h.load(ctx)
+	if err != nil {
+		return nil, errors.Join(err, h.Release(ctx))
+	}
+	return fsm.Begin(ctx, h, at, l, fsm.Grip{TTL: s.cfg.LockTTL, Since: since}, s.metrics)
+}
+
+func (s *Store) hold(k fsm.Keys, at fsm.Position) *hold {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	return &hold{s: s, keys: k, names: newNames(k), at: at, token: base64.RawURLEncoding.EncodeToString(random[:])}
+}
+
+// lock waits for one lock until ctx ends. Obtain's own retries are not used: they
+// end after the lock's TTL unless ctx has a deadline.
+func (s *Store) lock(ctx context.Context, key, token string) (*redislock.Lock, error) {
+	pause := s.cfg.PollMin
+	for first := true; ; first = false {
+		l, err := s.locker.Obtain(ctx, key, s.cfg.LockTTL, &redislock.Options{Token: token})
+		if err == nil {
+			return l, nil
+		}
+		if !errors.Is(err, redislock.ErrNotObtained) {
+			if !first && ctx.Err() != nil {
+				return nil, fmt.Errorf("%w: %w", fsm.ErrBusy, context.Cause(ctx))
+			}
+			return nil, unavailable("lock", err)
+		}
+		if first {
+			s.metrics.Conflict()
+		}
+		if err := sleep(ctx, pause/2+mrand.N(pause/2+1)); err != nil { //nolint:gosec // spreading load needs no secret
+			return nil, fmt.Errorf("%w: %w", fsm.ErrBusy, err)
+		}
+		pause = min(2*pause, s.cfg.PollMax)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// unavailable says that Redis itself failed.
+func unavailable(doing string, err error) error {
+	return fmt.Errorf("%s: %w: %w", doing, fsm.ErrUnavailable, err)
+}

@@ -1,0 +1,237 @@
+package fsm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+)
+
+// What shows that an update was committed before.
+const (
+	DoneByCursor = "cursor" // the lane's cursor is at or past it
+	DoneBySeen   = "seen"   // its update id was committed from another place in the stream
+	DoneByState  = "state"  // the state is committed, the cursor was not reached
+)
+
+// Session is one turn's hold on its lane and its state. It is safe for concurrent
+// use. What is set is buffered until Commit; after Commit or Close nothing has
+// effect, so a handler that was abandoned does no harm.
+type Session struct {
+	hold    Hold
+	at      Position
+	loaded  Loaded
+	metrics *Metrics
+	keeper  *keeper
+
+	end sync.Mutex // one commit or close at a time
+
+	mu      sync.Mutex
+	state   string
+	data    []byte
+	meta    []byte
+	touched bool
+	journal map[int][]byte
+	closed  bool
+}
+
+// Begin makes the session of a hold; stores call it when they have locked and
+// loaded. If the lane was committed under a newer stream, it gives the hold back
+// and fails with ErrStreamChanged.
+func Begin(ctx context.Context, h Hold, at Position, l Loaded, g Grip, m *Metrics) (*Session, error) {
+	if at.Stream < l.Stream {
+		err := m.refused(fmt.Errorf("stream %d, lane was committed under %d: %w", at.Stream, l.Stream, ErrStreamChanged))
+		return nil, errors.Join(err, h.Release(ctx))
+	}
+	s := &Session{
+		hold: h, at: at, loaded: l, metrics: m,
+		state: l.State, data: l.Data, meta: l.Meta, journal: maps.Clone(l.Journal),
+	}
+	s.keeper = keep(ctx, h, g)
+	return s, nil
+}
+
+// State is the conversation's step; empty outside of one.
+func (s *Session) State() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// SetState buffers another step.
+func (s *Session) SetState(state string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.state == state {
+		return
+	}
+	s.state, s.touched = state, true
+}
+
+// Data is the conversation's data. Who gets it does not write to it.
+func (s *Session) Data() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.data
+}
+
+// SetData buffers other data, and keeps the slice.
+func (s *Session) SetData(data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set(&s.data, data)
+}
+
+// Meta is what the router keeps beside the data. It is gone once state and data are empty.
+func (s *Session) Meta() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.meta
+}
+
+// SetMeta buffers other bookkeeping, and keeps the slice.
+func (s *Session) SetMeta(meta []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set(&s.meta, meta)
+}
+
+// set needs s.mu.
+func (s *Session) set(field *[]byte, v []byte) {
+	if s.closed || bytes.Equal(*field, v) {
+		return
+	}
+	*field, s.touched = v, true
+}
+
+// Done says that this update was committed before, so that only the cursor is left to move.
+func (s *Session) Done() bool { return s.DoneBy() != "" }
+
+// DoneBy says what shows it: DoneByCursor, DoneBySeen or DoneByState; empty if nothing does.
+func (s *Session) DoneBy() string { return s.loaded.doneBy(s.at) }
+
+// Attempts is how often this update has failed before.
+func (s *Session) Attempts() int { return s.loaded.Attempts }
+
+// Lost is closed when a lock is found to be lost: the turn has to stop.
+func (s *Session) Lost() <-chan struct{} { return s.keeper.lost }
+
+// Recall finds a journal entry of this turn, from an earlier attempt or this one.
+func (s *Session) Recall(index int) (entry []byte, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry, ok = s.journal[index]
+	return entry, ok
+}
+
+// Record writes a journal entry through, replacing one of the same index.
+func (s *Session) Record(ctx context.Context, index int, entry []byte) error {
+	if err := s.write(func() error { return s.hold.Record(ctx, index, entry) }); err != nil {
+		return fmt.Errorf("record call %d: %w", index, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.journal == nil {
+		s.journal = make(map[int][]byte)
+	}
+	s.journal[index] = entry
+	return nil
+}
+
+// Fail keeps how often this update has failed, for whoever tries next.
+func (s *Session) Fail(ctx context.Context, attempts int) error {
+	if err := s.write(func() error { return s.hold.Fail(ctx, attempts) }); err != nil {
+		return fmt.Errorf("note attempt %d: %w", attempts, err)
+	}
+	return nil
+}
+
+// write does one guarded write in the middle of the turn.
+func (s *Session) write(do func() error) error {
+	err := s.usable()
+	if err == nil {
+		err = do()
+	}
+	if errors.Is(err, ErrLockLost) {
+		s.keeper.lose()
+	}
+	return s.metrics.refused(err)
+}
+
+// Commit makes the turn's changes take effect, ends its journal and gives the
+// locks back, all or nothing. A refusal is ErrLockLost, ErrCursorMoved or
+// ErrStreamChanged. After ErrUnavailable the outcome is unknown: another Commit,
+// or another session, finds out. Of a turn that is Done it commits the cursor alone.
+func (s *Session) Commit(ctx context.Context) error {
+	if s.Done() {
+		return s.CommitCursor(ctx)
+	}
+	s.mu.Lock()
+	c := Change{Touched: s.touched, State: s.state, Data: s.data, Meta: s.meta}
+	s.mu.Unlock()
+	return s.commit(ctx, c)
+}
+
+// CommitCursor moves past the update and ends its journal, but leaves the state as
+// it was: for a dead letter, whose copy is stored before, and for what is Done.
+func (s *Session) CommitCursor(ctx context.Context) error {
+	return s.commit(ctx, Change{State: s.loaded.State, Data: s.loaded.Data, Meta: s.loaded.Meta})
+}
+
+func (s *Session) commit(ctx context.Context, c Change) error {
+	s.end.Lock()
+	defer s.end.Unlock()
+	if err := s.usable(); err != nil {
+		return fmt.Errorf("commit: %w", s.metrics.refused(err))
+	}
+	s.keeper.stop()
+	c.Cursor = s.loaded.cursorAfter(s.at)
+	if err := s.hold.Commit(ctx, c); err != nil {
+		if errors.Is(err, ErrLockLost) {
+			s.keeper.lose()
+		}
+		return fmt.Errorf("commit: %w", s.metrics.refused(err))
+	}
+	s.close()
+	return nil
+}
+
+// Close gives the locks back without a commit. After Commit, or again, it does nothing.
+func (s *Session) Close(ctx context.Context) error {
+	s.end.Lock()
+	defer s.end.Unlock()
+	if !s.close() {
+		return nil
+	}
+	s.keeper.stop()
+	if s.keeper.isLost() {
+		s.metrics.lost.Inc()
+	}
+	if err := s.hold.Release(ctx); err != nil {
+		return fmt.Errorf("close session: %w", err)
+	}
+	return nil
+}
+
+// close fences off everything later; false if it was closed before.
+func (s *Session) close() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.closed
+	s.closed = true
+	return first
+}
+
+func (s *Session) usable() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.keeper.isLost():
+		return ErrLockLost
+	}
+	return nil
+}
