@@ -17,12 +17,8 @@ var ErrToken = errors.New("no bot token: want <bot id>:<letters, digits, _ or ->
 // Token is a bot's token. Whatever prints, logs or encodes it shows "[redacted]",
 // also where it is a field of something else.
 type Token struct {
-	*secret // behind a pointer: fmt reads unexported fields of the structs around it
-}
-
-type secret struct {
 	bot  int64
-	text string
+	text func() string // a closure: fmt reads unexported fields, of structs around it too, and follows pointers
 }
 
 // ParseToken reads a token such as BotFather gives.
@@ -35,31 +31,27 @@ func ParseToken(text string) (Token, error) {
 	if err != nil || bot <= 0 {
 		return Token{}, ErrToken
 	}
-	return Token{&secret{bot: bot, text: text}}, nil
+	return Token{bot: bot, text: func() string { return text }}, nil
 }
 
 // Bot is the bot's id, 0 for the zero token.
-func (t Token) Bot() int64 {
-	if t.secret == nil {
-		return 0
-	}
-	return t.bot
-}
+func (t Token) Bot() int64 { return t.bot }
 
 func (t Token) reveal() string {
-	if t.secret == nil {
+	if t.text == nil {
 		return ""
 	}
-	return t.text
+	return t.text()
 }
 
 // hide takes the token out of a text, whole or without the bot's id.
 func (t Token) hide(text string) string {
-	if t.secret == nil {
+	whole := t.reveal()
+	if whole == "" {
 		return text
 	}
-	text = strings.ReplaceAll(text, t.text, redacted)
-	if _, key, _ := strings.Cut(t.text, ":"); len(key) >= 8 {
+	text = strings.ReplaceAll(text, whole, redacted)
+	if _, key, _ := strings.Cut(whole, ":"); len(key) >= 8 {
 		text = strings.ReplaceAll(text, key, redacted)
 	}
 	return text
