@@ -109,7 +109,7 @@ func (w *wire) busy() bool { return w.state.Load() == wireBusy }
 // its caller gave up says that alone: the Bot API has no part in it.
 func broken(ctx context.Context, method string, lost bool, cause error) error {
 	if !lost && ctx.Err() != nil {
-		return fmt.Errorf("telegram %s: %w", method, because(ctx, ctx.Err()))
+		return fmt.Errorf("telegram %s: %w", method, because(ctx))
 	}
 	return &TransportError{Method: method, Lost: lost, Cause: cause}
 }
@@ -120,7 +120,7 @@ func clean(ctx context.Context, token Token, err error) error {
 		err = u.Err
 	}
 	if ctx.Err() != nil {
-		err = because(ctx, err)
+		err = because(ctx)
 	}
 	if text := err.Error(); token.hide(text) != text {
 		return errors.New(token.hide(text))
@@ -128,16 +128,16 @@ func clean(ctx context.Context, token Token, err error) error {
 	return err
 }
 
-// because puts the cause of an ended context into its error.
-func because(ctx context.Context, err error) error {
+// because says why a context ended, and that it did.
+func because(ctx context.Context) error {
 	cause := context.Cause(ctx)
-	if cause == nil || errors.Is(err, cause) {
-		return err
-	}
-	if errors.Is(cause, errSlow) {
+	switch {
+	case errors.Is(cause, errSlow):
 		return errSlow // our own limit, not the caller's context
+	case errors.Is(cause, ctx.Err()):
+		return cause
 	}
-	return fmt.Errorf("%w: %w", cause, err)
+	return fmt.Errorf("%w: %w", cause, ctx.Err())
 }
 
 // answer is the Bot API's envelope.

@@ -39,29 +39,31 @@ func (m *mender) object(path string, doc []byte, level int, fits attempt) ([]byt
 	if !ok || level > m.deepest {
 		return nil, false
 	}
-	var kept, rest []memberOf
+	kept := make([]memberOf, 0, len(members))
+	var rest []memberOf
 	for _, x := range members {
-		if isEssential(x) {
+		switch {
+		case isEssential(x):
 			kept = append(kept, x)
-		} else {
-			rest = append(rest, x)
+			continue
+		case x.v.Kind() == '[': // a list may be empty, but some decoders want it there
+			kept = append(kept, memberOf{x.name, jsontext.Value("[]")})
 		}
+		rest = append(rest, x)
 	}
 	if !m.try(fits, objectOf(kept)) {
 		return nil, false
 	}
 	for _, x := range rest {
 		at := path + x.label(path)
-		if m.try(fits, objectOf(append(kept, x))) {
-			kept = append(kept, x)
+		if with := put(kept, x); m.try(fits, objectOf(with)) {
+			kept = with
 			continue
 		}
-		inner, ok := m.value(at, x.v, level+1, func(v []byte) bool {
-			return fits(objectOf(append(kept, memberOf{x.name, v})))
-		})
+		inner, ok := m.value(at, x.v, level+1, func(v []byte) bool { return fits(objectOf(put(kept, memberOf{x.name, v}))) })
 		switch {
 		case ok:
-			kept = append(kept, memberOf{x.name, inner})
+			kept = put(kept, memberOf{x.name, inner})
 		case level == 0:
 			return nil, false // no update without its payload
 		default:
@@ -69,6 +71,16 @@ func (m *mender) object(path string, doc []byte, level int, fits attempt) ([]byt
 		}
 	}
 	return objectOf(kept), true
+}
+
+// put is members with x, in the place of one of its name if there is one.
+func put(members []memberOf, x memberOf) []memberOf {
+	all := slices.Clone(members)
+	if i := slices.IndexFunc(all, func(m memberOf) bool { return m.name == x.name }); i >= 0 {
+		all[i] = x
+		return all
+	}
+	return append(all, x)
 }
 
 func (m *mender) array(path string, doc []byte, level int, fits attempt) ([]byte, bool) {
@@ -112,10 +124,8 @@ func (m *mender) value(path string, v jsontext.Value, level int, fits attempt) (
 // what tells its variants apart.
 func isEssential(x memberOf) bool {
 	switch x.label("") {
-	case "update_id", "message_id", "id", "date", "chat", "from", "user", "old_chat_member", "new_chat_member", "type", "status":
+	case "update_id", "message_id", "id", "date", "chat", "from", "user", "boost", "old_chat_member", "new_chat_member", "type", "status", "source":
 		return true
-	case "source": // a boost's is an object, and may be newer than the decoder
-		return x.v.Kind() == '"'
 	}
 	return false
 }

@@ -43,7 +43,7 @@ func TestTokenShowsItselfNowhere(t *testing.T) {
 			_, _ = fmt.Fprintf(&out, verb+"\n", v)
 		}
 		for _, log := range []*slog.Logger{slog.New(slog.NewJSONHandler(&out, nil)), slog.New(slog.NewTextHandler(&out, nil))} {
-			log.Info("x", "v", v, slog.Any("token", tok))
+			log.Info("x", slog.Any("v", v), slog.Any("token", tok))
 		}
 		j, _ := json.Marshal(v)
 		out.Write(j)

@@ -1,0 +1,461 @@
+package telegram_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	ta "github.com/mymmrac/telego/telegoapi"
+
+	"github.com/chatlane/chatlane/internal/telegram"
+)
+
+func TestAnswersThatSayNoAreTyped(t *testing.T) {
+	sentinels := []error{
+		telegram.ErrBadRequest, telegram.ErrUnauthorized, telegram.ErrBlocked, telegram.ErrConflict, telegram.ErrTooMany,
+		telegram.ErrServer, telegram.ErrMigrated, telegram.ErrNotModified, telegram.ErrAnswerLost, telegram.ErrUnreachable, telegram.ErrMaybeSent,
+	}
+	for _, tt := range []struct {
+		name      string
+		status    int
+		body      string
+		header    []string
+		want      telegram.Error
+		is        []error
+		blameless bool
+	}{
+		{
+			"bad request", 400, `{"ok":false,"error_code":400,"description":"Bad Request: chat not found"}`, nil,
+			telegram.Error{Code: 400, Description: "Bad Request: chat not found"},
+			[]error{telegram.ErrBadRequest},
+			false,
+		},
+		{
+			"not modified", 400, `{"ok":false,"error_code":400,"description":"Bad Request: message is not modified: specified"}`, nil,
+			telegram.Error{Code: 400, Description: "Bad Request: message is not modified: specified"},
+			[]error{telegram.ErrBadRequest, telegram.ErrNotModified},
+			false,
+		},
+		{
+			"token refused", 401, `{"ok":false,"error_code":401,"description":"Unauthorized"}`, nil,
+			telegram.Error{Code: 401, Description: "Unauthorized"},
+			[]error{telegram.ErrUnauthorized},
+			false,
+		},
+		{
+			"blocked", 403, `{"ok":false,"error_code":403,"description":"Forbidden: bot was blocked by the user"}`, nil,
+			telegram.Error{Code: 403, Description: "Forbidden: bot was blocked by the user"},
+			[]error{telegram.ErrBlocked},
+			false,
+		},
+		{
+			"conflict", 409, `{"ok":false,"error_code":409,"description":"Conflict"}`, nil,
+			telegram.Error{Code: 409, Description: "Conflict"},
+			[]error{telegram.ErrConflict},
+			false,
+		},
+		{
+			"too many", 429, `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 7","parameters":{"retry_after":7}}`,
+			[]string{"Retry-After", "9"},
+			telegram.Error{Code: 429, Description: "Too Many Requests: retry after 7", RetryAfter: 7 * time.Second},
+			[]error{telegram.ErrTooMany},
+			true,
+		},
+		{
+			"too many, by header", 429, `<html>slow down</html>`,
+			[]string{"Retry-After", "9"},
+			telegram.Error{Code: 429, Description: "Too Many Requests", RetryAfter: 9 * time.Second},
+			[]error{telegram.ErrTooMany},
+			true,
+		},
+		{
+			"too many, nobody says how long", 429, `null`,
+			[]string{"Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT"},
+			telegram.Error{Code: 429, Description: "Too Many Requests", RetryAfter: time.Second},
+			[]error{telegram.ErrTooMany},
+			true,
+		},
+		{
+			"too many, absurdly long", 429, `{"ok":false,"error_code":429,"parameters":{"retry_after":9223372036854775807}}`, nil,
+			telegram.Error{Code: 429, Description: "Too Many Requests", RetryAfter: 24 * time.Hour},
+			[]error{telegram.ErrTooMany},
+			true,
+		},
+		{
+			"too many under a gateway's status", 502, `{"ok":false,"error_code":429,"description":"Too Many","parameters":{"retry_after":5}}`, nil,
+			telegram.Error{Code: 429, Description: "Too Many", RetryAfter: 5 * time.Second},
+			[]error{telegram.ErrTooMany},
+			true,
+		},
+		{
+			"migrated, to where the call cannot go", 400, `{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-1005}}`, nil,
+			telegram.Error{Code: 400, Description: "Bad Request: group chat was upgraded to a supergroup chat", MigrateTo: -1005},
+			[]error{telegram.ErrBadRequest, telegram.ErrMigrated},
+			false,
+		},
+		{
+			"server error", 500, `{"ok":false,"error_code":500,"description":"Internal Server Error: restart"}`, nil,
+			telegram.Error{Code: 500, Description: "Internal Server Error: restart"},
+			[]error{telegram.ErrServer},
+			true,
+		},
+		{"gateway's page", 502, `<html>502 Bad Gateway</html>`, nil, telegram.Error{Code: 502, Description: "Bad Gateway"}, []error{telegram.ErrServer}, true},
+		{"empty gateway", 504, ``, nil, telegram.Error{Code: 504, Description: "Gateway Timeout"}, []error{telegram.ErrServer}, true},
+		{"too large for the proxy", 413, `<html>`, nil, telegram.Error{Code: 413, Description: "Request Entity Too Large"}, nil, false},
+		{"no and no reason", 200, `{"ok":false}`, nil, telegram.Error{Code: 500, Description: "Internal Server Error"}, []error{telegram.ErrServer}, true},
+		{"null", 200, `null`, nil, telegram.Error{Code: 500, Description: "Internal Server Error"}, []error{telegram.ErrServer}, true},
+		{"null and a status", 404, `null`, nil, telegram.Error{Code: 404, Description: "Not Found"}, nil, false},
+		{"redirect", 302, ``, []string{"Location", "/elsewhere"}, telegram.Error{Code: 302, Description: "Found"}, nil, false},
+		{
+			"token in the description", 404, `{"ok":false,"error_code":404,"description":"no bot ` + tokenText + `"}`, nil,
+			telegram.Error{Code: 404, Description: "no bot [redacted]"},
+			nil, false,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := start(t, say(tt.status, tt.body, tt.header...))
+			_, err := a.client(telegram.Config{}, nil).Call(t.Context(), token(t), "sendMessage", nil)
+			tt.want.Method = "sendMessage"
+			got, ok := errors.AsType[*telegram.Error](a.met(err))
+			if !ok || *got != tt.want {
+				t.Fatalf("error %+v, want %+v", got, tt.want)
+			}
+			for _, s := range sentinels {
+				want := slices.ContainsFunc(tt.is, func(is error) bool { return errors.Is(is, s) })
+				if errors.Is(err, s) != want {
+					t.Errorf("is %q: %v, want %v", s, !want, want)
+				}
+			}
+			theirs, ok := errors.AsType[*ta.Error](err)
+			if !ok || theirs.ErrorCode != tt.want.Code || (theirs.Parameters != nil) != (got.RetryAfter > 0 || got.MigrateTo != 0) {
+				t.Errorf("as telego's: %+v", theirs)
+			}
+			if got.Blameless() != tt.blameless || telegram.RetryAfter(err) != got.RetryAfter {
+				t.Errorf("blameless %v, retry after %v", got.Blameless(), telegram.RetryAfter(err))
+			}
+			if strings.Contains(err.Error(), secretPart) {
+				t.Error("the token is in the error")
+			}
+		})
+	}
+}
+
+func TestLostAnswersSaySo(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		cfg   telegram.Config
+		reply func(http.ResponseWriter, int, seen)
+	}{
+		{"hang-up after the request was read", telegram.Config{}, func(w http.ResponseWriter, _ int, _ seen) { hangUp(w, "") }},
+		{"hang-up in the header", telegram.Config{}, func(w http.ResponseWriter, _ int, _ seen) { hangUp(w, "HTTP/1.1 200 OK\r\nContent-Le") }},
+		{"hang-up in the body", telegram.Config{}, func(w http.ResponseWriter, _ int, _ seen) {
+			hangUp(w, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"+sent[:30])
+		}},
+		{"no answer in time", telegram.Config{Timeout: 50 * time.Millisecond}, func(w http.ResponseWriter, _ int, _ seen) {
+			<-wait(w)
+		}},
+		{"somebody else's answer", telegram.Config{}, say(200, "<html>please log in</html>")},
+		{"no HTTP", telegram.Config{}, func(w http.ResponseWriter, _ int, _ seen) { hangUp(w, "SSH-2.0-x\r\n") }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := start(t, tt.reply)
+			_, err := a.client(tt.cfg, nil).Call(t.Context(), token(t), "sendMessage", nil)
+			var lost *telegram.TransportError
+			if !errors.Is(a.met(err), telegram.ErrAnswerLost) || !errors.As(err, &lost) || !lost.Lost || !lost.Blameless() {
+				t.Errorf("error %v", err)
+			}
+			if telegram.IsServerFault(err) || errors.Is(err, telegram.ErrUnreachable) || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error %v is more than lost", err)
+			}
+			if n := len(a.requests()); n != 1 {
+				t.Errorf("%d requests, want 1: only the turn may repeat it", n)
+			}
+			if a.count("chatlane_telegram_answers_lost_total") != 1 || a.count("chatlane_telegram_calls_total", "sendMessage", "answer_lost") != 1 {
+				t.Error("not counted")
+			}
+		})
+	}
+}
+
+// wait ends when the client has gone.
+func wait(w http.ResponseWriter) <-chan struct{} {
+	gone := make(chan struct{})
+	conn, buf, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		close(gone)
+		return gone
+	}
+	go func() {
+		defer close(gone)
+		_, _ = buf.ReadByte()
+		_ = conn.Close()
+	}()
+	return gone
+}
+
+func TestWhatNeverLeftIsTriedAgainAndIsNoLostAnswer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close() // nobody listens there now
+	a := start(t, nil)
+	a.URL = "http://" + l.Addr().String()
+	c := a.client(telegram.Config{Attempts: 4}, nil)
+	_, err = c.Call(t.Context(), token(t), "sendMessage", nil)
+	if !errors.Is(a.met(err), telegram.ErrUnreachable) || !telegram.IsServerFault(err) || errors.Is(err, telegram.ErrAnswerLost) {
+		t.Errorf("error %v", err)
+	}
+	if n := a.count("chatlane_telegram_retries_total"); n != 3 {
+		t.Errorf("%v retries, want 3", n)
+	}
+}
+
+func TestServerErrorsAreTriedAgain(t *testing.T) {
+	a := start(t, func(w http.ResponseWriter, n int, s seen) {
+		if n < 3 {
+			say(500, `{"ok":false,"error_code":500,"description":"x"}`)(w, n, s)
+			return
+		}
+		say(200, sent)(w, n, s)
+	})
+	c := a.client(telegram.Config{}, nil)
+	result, err := c.Account(token(t)).Call(t.Context(), "sendMessage", map[string]any{"chat_id": 5, "text": "hi"})
+	if err != nil || !strings.Contains(string(result), `"message_id":7`) {
+		t.Errorf("%s, %v", result, err)
+	}
+	if n := len(a.requests()); n != 3 || a.count("chatlane_telegram_retries_total") != 2 || a.count("chatlane_telegram_call_seconds") != 3 {
+		t.Errorf("%d requests, want 3, and counted", n)
+	}
+	spans := a.spans.GetSpans()
+	if len(spans) != 1 || spans[0].Name != "telegram.sendMessage" {
+		t.Errorf("spans %v, want one telegram.sendMessage", spans)
+	}
+}
+
+func TestUnknownMethodsMakeNoLabels(t *testing.T) {
+	a := start(t, say(200, `{"ok":true,"result":true}`))
+	c := a.client(telegram.Config{}, nil)
+	for _, method := range []string{"sendMoment", "deleteEverything"} {
+		if _, err := c.Call(t.Context(), token(t), method, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, method := range []string{"", "../getMe", "get Me", "getMe?x=1", "getMe/../x"} {
+		if _, err := c.Call(t.Context(), token(t), method, nil); err == nil {
+			t.Errorf("%q was called", method)
+		}
+	}
+	if n := a.count("chatlane_telegram_calls_total", "other", "ok"); n != 2 || len(a.requests()) != 2 {
+		t.Errorf("%v calls labelled other, want 2", n)
+	}
+	if s := a.spans.GetSpans(); s[0].Name != "telegram.other" {
+		t.Errorf("span %s", s[0].Name)
+	}
+}
+
+func TestTheCallersContextEndsACall(t *testing.T) {
+	stop := errors.New("turn has ended")
+	a := start(t, func(w http.ResponseWriter, _ int, _ seen) { <-wait(w) })
+	c := a.client(telegram.Config{}, nil)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		for len(a.requests()) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		cancel(stop)
+	}()
+	_, err := c.Call(ctx, token(t), "sendMessage", nil)
+	lost, ok := errors.AsType[*telegram.TransportError](a.met(err))
+	if !ok || !errors.Is(err, stop) || !errors.Is(err, telegram.ErrAnswerLost) || lost.Blameless() {
+		t.Errorf("error %v, want a lost answer that is the caller's doing", err)
+	}
+	_, err = c.Call(ctx, token(t), "sendMessage", nil)
+	if !errors.Is(a.met(err), stop) || !errors.Is(err, context.Canceled) || errors.Is(err, telegram.ErrAnswerLost) || telegram.IsServerFault(err) {
+		t.Errorf("error %v, want nothing but the end of the context", err)
+	}
+	if n := len(a.requests()); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
+}
+
+func TestAnswersThatAreTooLongEndTheCall(t *testing.T) {
+	a := start(t, say(200, `{"ok":true,"result":"`+strings.Repeat("x", 5000)+`"}`))
+	_, err := a.client(telegram.Config{MaxAnswer: 4096}, nil).Call(t.Context(), token(t), "getFile", nil)
+	if a.met(err) == nil || telegram.IsServerFault(err) || errors.Is(err, telegram.ErrAnswerLost) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// slow answers after a time, in a bubble.
+type slow time.Duration
+
+func (d slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case <-time.After(time.Duration(d)):
+		return nil, errors.New("answered")
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+func TestLongPollsMayTakeTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := telegram.NewClient(telegram.Config{Timeout: 15 * time.Second, Attempts: 1, Transport: slow(64 * time.Second)}, nil, nil)
+		for _, tt := range []struct {
+			method string
+			poll   int
+			want   string
+			after  time.Duration
+		}{
+			{"getUpdates", 50, "answered", 64 * time.Second},
+			{"getUpdates", 40, "no answer in time", 55 * time.Second},
+			{"sendMessage", 50, "no answer in time", 15 * time.Second},
+		} {
+			began := time.Now()
+			_, err := c.Call(t.Context(), token(t), tt.method, map[string]int{"timeout": tt.poll})
+			if err == nil || !strings.Contains(err.Error(), tt.want) || time.Since(began) != tt.after {
+				t.Errorf("%s with timeout %d: %v after %v", tt.method, tt.poll, err, time.Since(began))
+			}
+		}
+	})
+}
+
+// watch is a limiter that notes what it is asked.
+type watch struct {
+	mu     sync.Mutex
+	waits  [][2]int64
+	blocks []blocked
+	err    error
+}
+
+type blocked struct {
+	bot, chat int64
+	d         time.Duration
+}
+
+func (w *watch) Wait(ctx context.Context, bot, chat int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waits = append(w.waits, [2]int64{bot, chat})
+	return errors.Join(w.err, ctx.Err())
+}
+
+func (w *watch) Block(_ context.Context, bot, chat int64, d time.Duration) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.blocks = append(w.blocks, blocked{bot, chat, d})
+	return w.err
+}
+
+func TestOnlySendingWaitsForTheLimit(t *testing.T) {
+	a := start(t, say(200, `{"ok":true,"result":true}`))
+	l := &watch{}
+	c := a.client(telegram.Config{}, l)
+	for _, call := range []struct {
+		method string
+		chat   any
+		want   int64 // -1: does not wait
+	}{
+		{"sendMessage", 5, 5},
+		{"sendPhoto", "-100123", -100123},
+		{"copyMessages", "@channel", 0},
+		{"forwardMessage", -7, -7},
+		{"editMessageText", nil, 0}, // an inline message
+		{"sendChatAction", 5, -1},
+		{"sendMessageDraft", 5, -1},
+		{"editForumTopic", 5, -1},
+		{"getChat", 5, -1},
+		{"deleteMessage", 5, -1},
+		{"answerCallbackQuery", nil, -1},
+	} {
+		l.waits = nil
+		params := map[string]any{"a": map[string]int{"chat_id": 9}, "text": "x"}
+		if call.chat != nil {
+			params["chat_id"] = call.chat
+		}
+		if _, err := c.Call(t.Context(), token(t), call.method, params); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case call.want == -1 && len(l.waits) != 0:
+			t.Errorf("%s waited", call.method)
+		case call.want != -1 && (len(l.waits) != 1 || l.waits[0] != [2]int64{tokenBot, call.want}):
+			t.Errorf("%s waited for %v, want %d", call.method, l.waits, call.want)
+		}
+	}
+}
+
+func TestA429HoldsTheLimiterAndReturnsAtOnce(t *testing.T) {
+	a := start(t, say(429, `{"ok":false,"error_code":429,"description":"x","parameters":{"retry_after":30}}`))
+	l := &watch{}
+	c := a.client(telegram.Config{}, l)
+	began := time.Now()
+	for _, params := range []string{`{"chat_id":5}`, `{"inline_message_id":"x"}`} {
+		raw := []byte(params)
+		if _, err := c.Call(t.Context(), token(t), "editMessageText", jsonRaw(raw)); telegram.RetryAfter(a.met(err)) != 30*time.Second {
+			t.Errorf("error %v", err)
+		}
+	}
+	if _, err := c.Call(t.Context(), token(t), "answerCallbackQuery", nil); !errors.Is(a.met(err), telegram.ErrTooMany) {
+		t.Errorf("error %v", err)
+	}
+	if len(l.blocks) != 2 || l.blocks[0] != (blocked{tokenBot, 5, 30 * time.Second}) || l.blocks[1] != (blocked{tokenBot, 0, 30 * time.Second}) {
+		t.Errorf("blocks %v", l.blocks)
+	}
+	if time.Since(began) > 5*time.Second {
+		t.Error("the client waited itself")
+	}
+}
+
+func TestABrokenLimiterLetsCallsThrough(t *testing.T) {
+	a := start(t, say(200, sent))
+	c := a.client(telegram.Config{}, &watch{err: errors.New("no redis")})
+	if _, err := c.Call(t.Context(), token(t), "sendMessage", nil); err != nil {
+		t.Error(err)
+	}
+	if a.count("chatlane_telegram_unlimited_total") != 1 {
+		t.Error("not counted")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := c.Call(ctx, token(t), "sendMessage", nil)
+	if !errors.Is(err, context.Canceled) || len(a.requests()) != 1 {
+		t.Errorf("error %v with %d requests", err, len(a.requests()))
+	}
+}
+
+func TestCallsFollowAGroupThatBecameASupergroup(t *testing.T) {
+	const gone = `{"ok":false,"error_code":400,"description":"x","parameters":{"migrate_to_chat_id":-1005}}`
+	a := start(t, func(w http.ResponseWriter, n int, s seen) {
+		if s.params["chat_id"] == float64(-1005) {
+			say(200, sent)(w, n, s)
+			return
+		}
+		say(400, gone)(w, n, s)
+	})
+	var moves [][3]int64
+	c := a.client(telegram.Config{Migrated: func(bot, from, to int64) { moves = append(moves, [3]int64{bot, from, to}) }}, nil)
+	for _, params := range []string{`{"text":"x","chat_id": -5 ,"a":{"chat_id":-5}}`, `{"chat_id":"-5"}`} {
+		if _, err := c.Call(t.Context(), token(t), "sendMessage", jsonRaw([]byte(params))); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(moves) != 2 || moves[0] != [3]int64{tokenBot, -5, -1005} || a.count("chatlane_telegram_migrations_total") != 2 {
+		t.Errorf("moves %v", moves)
+	}
+	if s := a.requests()[1]; s.params["text"] != "x" || s.params["a"].(map[string]any)["chat_id"] != float64(-5) {
+		t.Errorf("repeated with %v", s.params)
+	}
+	_, err := c.Call(t.Context(), token(t), "sendMessage", jsonRaw([]byte(`{"chat_id":"@group"}`)))
+	if !errors.Is(err, telegram.ErrMigrated) {
+		t.Errorf("error %v", err)
+	}
+}
