@@ -6,25 +6,25 @@
 // Each partition has one durable consumer on the work-queue stream UPDATES. Who
 // holds the consumer's pin owns the partition; nothing else decides that.
 //
-//	          standby: pull 1 without a pin
-//	                    |
-//	     a message comes under a new pin; it is kept nowhere
-//	                    |
-//	      reset the consumer to its acknowledgement floor
-//	                    |
-//	 .----> new inbox; expect consumer sequence 1, 2, 3, ...
-//	 |                  |
-//	 |     +------------+-------------+------------------+
-//	 |     |            |             |                  |
-//	 |   a gap, a    silence, and   423, or no      stop, or the plan
-//	 |  redelivery   the broker's   answer for      says: elsewhere
-//	 |     |         books differ   PinTTL               |
-//	 |     v            v             |           let running turns end,
-//	 '-- drop what has not started,   |           renewing the pin
-//	     reset                        v                  |
-//	                         cancel running turns    reset, unpin
-//	                                  |                  |
-//	                                standby           standby
+//	         standby: pull 1 without a pin
+//	                   |
+//	    a message comes under a new pin; it is kept nowhere
+//	                   |
+//	     reset the consumer to its acknowledgement floor
+//	                   |
+//	.----> new inbox; expect consumer sequence 1, 2, 3, ...
+//	|                  |
+//	|     +------------+-------------+------------------+
+//	|     |            |             |                  |
+//	|   a gap, a    silence, and   423, or no      stop, or the plan
+//	|  redelivery   the broker's   answer for      says: elsewhere
+//	|     |         books differ   PinTTL               |
+//	|     v            v             |           let running turns end,
+//	'-- drop what has not started,   |           renewing the pin
+//	    reset                        v                  |
+//	                        cancel running turns    reset, unpin
+//	                                 |                  |
+//	                               standby           standby
 //
 // Why this keeps the order. On a work queue an acknowledged message is gone, so
 // what comes after a reset is exactly what is not finished, in stream order. The

@@ -1,0 +1,126 @@
+package turn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/telegram"
+)
+
+// answer runs the router under the handler deadline. Its context ends with the
+// deadline, with the lock, or with the partition; a handler that ignores that is
+// abandoned after the grace period, and nothing it does later has effect.
+func (t *task) answer(ctx context.Context, s *fsm.Session) (outcome string, err error) {
+	if limit := t.r.cfg.Freshness(t.d.Type); limit > 0 && t.d.Age() > limit && t.d.Replay == 0 {
+		return outStale, nil
+	}
+	id, known := t.r.deps.Bots[t.d.Scope.Bot]
+	if !known {
+		return "", fmt.Errorf("bot %d: %w", t.d.Scope.Bot, ErrNoBot)
+	}
+	update, dropped, err := telegram.Decode(t.d.Body)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUndecoded, err)
+	}
+	if len(dropped) > 0 {
+		t.r.log.WarnContext(ctx, "parts of the update are newer than this worker", t.attrs(slog.Any("dropped", dropped))...)
+	}
+	calls := t.r.deps.Client.Turn(id.Token, s, arounds(t.r.deps.Router))
+	turn := bot.NewTurn(bot.Parts{
+		Bot:  bot.Info{ID: t.d.Scope.Bot, Username: id.Username},
+		Type: t.d.Type, Raw: t.d.Body, Update: update,
+		Chat: t.d.Scope.Chat, User: t.d.Scope.User, Thread: t.d.Scope.Thread, Business: t.business(),
+		State: t.state(s), API: calls.Bot(), Attempt: t.attempts + 1,
+		Logger: t.r.log.With(slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane))),
+	})
+	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Router.Answer(ctx, turn) })
+	if errors.Is(err, bot.ErrUnhandled) {
+		return outUnhandled, err
+	}
+	return outCommitted, err
+}
+
+// supervise runs work until it returns or has to be abandoned.
+func (t *task) supervise(ctx context.Context, s *fsm.Session, calls *telegram.Calls, work func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	limited, stop := context.WithTimeoutCause(ctx, t.r.cfg.Deadline, ErrDeadline)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				ended <- recovered(v)
+			}
+		}()
+		ended <- work(limited)
+	}()
+	select {
+	case err := <-ended:
+		return causeOf(limited, err)
+	case <-s.Lost():
+		cancel(fsm.ErrLockLost)
+	case <-limited.Done():
+	}
+	return t.outlast(limited, calls, ended)
+}
+
+// outlast gives a cancelled handler the grace period, then closes its calls.
+func (t *task) outlast(ctx context.Context, calls *telegram.Calls, ended <-chan error) error {
+	grace, stop := context.WithTimeout(context.WithoutCancel(ctx), t.r.cfg.Grace)
+	defer stop()
+	select {
+	case err := <-ended:
+		if err == nil && !errors.Is(context.Cause(ctx), fsm.ErrLockLost) {
+			return nil // it finished all the same; the commit is what decides
+		}
+		return causeOf(ctx, errors.Join(context.Cause(ctx), err))
+	case <-grace.Done():
+		calls.Close(ErrAbandoned)
+		t.r.metrics.abandoned.Inc()
+		t.r.log.ErrorContext(ctx, "handler ignores its cancelled context and is abandoned", t.attrs()...)
+		return causeOf(ctx, context.Cause(ctx))
+	}
+}
+
+// causeOf says why a handler's context ended, where its own error only says that it did.
+func causeOf(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return err
+}
+
+// state is nil where the update has none: a nil pointer in an interface would not be.
+func (t *task) state(s *fsm.Session) bot.State {
+	if t.keys.State == "" {
+		return nil
+	}
+	return s
+}
+
+func (t *task) business() string {
+	if t.d.Scope.Kind == 'b' {
+		return t.d.Scope.ID
+	}
+	return ""
+}
+
+// arounds hands the router's request middleware to the client.
+func arounds(r *bot.Router) []telegram.Around {
+	mws := r.CallMiddleware()
+	out := make([]telegram.Around, 0, len(mws))
+	for _, mw := range mws {
+		out = append(out, func(next telegram.CallFunc) telegram.CallFunc {
+			return telegram.CallFunc(mw(bot.CallFunc(next)))
+		})
+	}
+	return out
+}

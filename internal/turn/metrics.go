@@ -1,0 +1,67 @@
+package turn
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Outcomes of an attempt: the label of chatlane_turns_total.
+const (
+	outCommitted = "committed"
+	outUnhandled = "unhandled" // committed, but no handler wanted the update
+	outDone      = "already_done"
+	outStale     = "stale"
+	outDropped   = "dropped" // refused before the lock
+	outRetried   = "retried"
+	outWaited    = "waited"
+	outDead      = "dead"
+	outLeft      = "left"
+)
+
+type metrics struct {
+	turns     *prometheus.CounterVec
+	setbacks  *prometheus.CounterVec
+	seconds   prometheus.Histogram
+	latency   prometheus.Histogram
+	abandoned prometheus.Counter
+	ackErrors prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) metrics {
+	m := metrics{
+		turns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "chatlane_turns_total", Help: "Attempts at updates, by outcome.",
+		}, []string{"outcome"}),
+		setbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "chatlane_turn_setbacks_total", Help: "Attempts that did not commit, by reason.",
+		}, []string{"reason"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "chatlane_turn_seconds", Help: "Time of one attempt, from dispatch to commit.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 13),
+		}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "chatlane_update_seconds", Help: "Time from the broker's confirmation to the commit.",
+			Buckets: prometheus.ExponentialBuckets(0.002, 2.5, 14),
+		}),
+		abandoned: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "chatlane_handlers_abandoned_total", Help: "Handlers that ignored their cancelled context.",
+		}),
+		ackErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "chatlane_ack_errors_total", Help: "Acknowledgements that could not be sent; the update comes again and is skipped.",
+		}),
+	}
+	for _, o := range []string{outCommitted, outUnhandled, outDone, outStale, outDropped, outRetried, outWaited, outDead, outLeft} {
+		m.turns.WithLabelValues(o)
+	}
+	if reg != nil {
+		reg.MustRegister(m.turns, m.setbacks, m.seconds, m.latency, m.abandoned, m.ackErrors)
+	}
+	return m
+}
+
+func (m metrics) committed(outcome string, attempt, age time.Duration) {
+	m.turns.WithLabelValues(outcome).Inc()
+	m.seconds.Observe(attempt.Seconds())
+	m.latency.Observe(max(0, age.Seconds()))
+}

@@ -1,0 +1,182 @@
+package turn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// task is one update at the head of its lane, through all its attempts here. Its
+// lane runs it, so no two goroutines do at once.
+type task struct {
+	r    *Runner
+	d    *queue.Delivery
+	keys fsm.Keys
+
+	first    time.Time // of the first attempt here
+	attempts int       // failed ones, earlier owners' included
+	waits    int       // in a row, nobody's fault
+}
+
+// run is one attempt.
+func (t *task) run(ctx context.Context) queue.Next {
+	if t.first.IsZero() {
+		t.first = time.Now()
+	}
+	traced := t.d.Context(ctx, t.r.carrier)
+	traced, span := t.r.tracer.Start(traced, "turn.run", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+		attribute.Int64("chatlane.bot", t.d.Scope.Bot), attribute.String("chatlane.lane", string(t.d.Lane)),
+		attribute.Int64("chatlane.update", t.d.ID), attribute.String("chatlane.type", t.d.Type),
+		attribute.Int("chatlane.attempt", t.attempts+1)))
+	defer span.End()
+	next, err := t.attempt(traced)
+	if err != nil {
+		span.RecordError(err)
+		span.SetStatus(codes.Error, "attempt failed")
+	}
+	return next
+}
+
+// attempt opens the session, answers, and carries the verdict out.
+func (t *task) attempt(ctx context.Context) (queue.Next, error) {
+	began := time.Now()
+	s, err := t.open(ctx)
+	if err != nil {
+		return t.settle(ctx, nil, err)
+	}
+	defer t.close(ctx, s)
+	t.attempts = max(t.attempts, s.Attempts())
+	if s.Done() {
+		t.r.metrics.turns.WithLabelValues(outDone).Inc()
+		t.r.log.DebugContext(ctx, "update was done already", t.attrs(slog.String("by", s.DoneBy()))...)
+		if err := s.CommitCursor(ctx); err != nil {
+			return t.settle(ctx, s, err)
+		}
+		t.ack(ctx)
+		return queue.Next{}, nil
+	}
+	outcome, err := t.answer(ctx, s)
+	if err == nil || errors.Is(err, bot.ErrUnhandled) {
+		if err = s.Commit(ctx); err == nil {
+			t.ack(ctx)
+			t.r.metrics.committed(outcome, time.Since(began), t.d.Age())
+			return queue.Next{}, nil
+		}
+	}
+	return t.settle(ctx, s, err)
+}
+
+func (t *task) open(ctx context.Context) (*fsm.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.r.cfg.OpenWait)
+	defer cancel()
+	s, err := t.r.deps.Store.Open(ctx, t.keys, position(t.d))
+	if err != nil {
+		return nil, fmt.Errorf("open lane %s: %w", t.d.Lane, err)
+	}
+	return s, nil
+}
+
+// settle carries out the verdict on a failed attempt. The session may be nil.
+func (t *task) settle(ctx context.Context, s *fsm.Session, err error) (queue.Next, error) {
+	v := t.r.cfg.judge(ctx, err, t.attempts, t.waits)
+	if v.action == actDead {
+		if derr := t.bury(ctx, s, v.reason, err); derr != nil {
+			v = t.r.cfg.judge(ctx, derr, t.attempts, t.waits)
+		}
+	}
+	t.r.metrics.setbacks.WithLabelValues(v.reason).Inc()
+	switch v.action {
+	case actDead:
+		t.r.metrics.turns.WithLabelValues(outDead).Inc()
+		t.log(ctx, slog.LevelError, "update is a dead letter", v, err)
+		t.ack(ctx)
+		return queue.Next{}, err
+	case actRetry:
+		t.attempts, t.waits = t.attempts+1, 0
+		if s != nil {
+			if ferr := s.Fail(ctx, t.attempts); ferr != nil {
+				t.r.log.DebugContext(ctx, "attempt not noted", t.attrs(slog.String("error", ferr.Error()))...)
+			}
+		}
+		t.r.metrics.turns.WithLabelValues(outRetried).Inc()
+		t.log(ctx, slog.LevelWarn, "attempt failed", v, err)
+	case actWait:
+		if t.waits == 0 {
+			t.log(ctx, slog.LevelInfo, "lane waits", v, err)
+		}
+		t.waits++
+		t.r.metrics.turns.WithLabelValues(outWaited).Inc()
+	case actLeave, actCommit:
+		t.r.metrics.turns.WithLabelValues(outLeft).Inc()
+		return queue.Next{Again: time.Nanosecond}, err // not done; the lane notices that it is over
+	}
+	return queue.Next{Again: max(v.after, time.Nanosecond), Park: v.park}, err
+}
+
+// bury stores the dead letter before the cursor moves past its update.
+func (t *task) bury(ctx context.Context, s *fsm.Session, reason string, cause error) error {
+	l := queue.DeadLetter{
+		Bot: t.d.Scope.Bot, Update: t.d.ID, Type: t.d.Type, Scope: t.d.Scope, Lane: t.d.Lane, Partition: t.d.Partition,
+		Seq: t.d.Seq, Reason: reason, Error: cause.Error(), Stack: stackOf(cause), Attempts: t.attempts + 1,
+		Received: t.d.Received, First: t.first, Died: time.Now(),
+		Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: t.d.Body,
+	}
+	if err := t.r.deps.Dead.Put(ctx, l); err != nil {
+		return fmt.Errorf("%w: %w", errDeadLetter, err)
+	}
+	if s == nil {
+		return nil
+	}
+	return s.CommitCursor(ctx)
+}
+
+// ack tells the broker; a failure costs one redelivery, which is skipped.
+func (t *task) ack(ctx context.Context) {
+	if err := t.d.Ack(ctx); err != nil {
+		t.r.metrics.ackErrors.Inc()
+	}
+}
+
+// close gives the lock back, also when ctx has ended.
+func (t *task) close(ctx context.Context, s *fsm.Session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := s.Close(ctx); err != nil {
+		t.r.log.DebugContext(ctx, "lock not released, it expires", t.attrs(slog.String("error", err.Error()))...)
+	}
+}
+
+func (t *task) log(ctx context.Context, level slog.Level, msg string, v verdict, err error) {
+	t.r.log.Log(ctx, level, msg, t.attrs( //nolint:sloglint // constant at each caller
+		slog.String("reason", v.reason), slog.Int("attempt", t.attempts),
+		slog.Duration("next_in", v.after), slog.String("error", err.Error()))...)
+}
+
+func (t *task) attrs(more ...any) []any {
+	return append([]any{
+		slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane)),
+		slog.Int64("update", t.d.ID), slog.Uint64("seq", t.d.Seq),
+	}, more...)
+}
+
+func stackOf(err error) string {
+	var p *bot.PanicError
+	if errors.As(err, &p) {
+		return string(p.Stack)
+	}
+	return ""
+}
+
+// recovered turns a panic outside the router into the error that the router makes of one.
+func recovered(v any) error { return &bot.PanicError{Value: v, Stack: debug.Stack()} }

@@ -1,0 +1,133 @@
+package turn
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/telegram"
+)
+
+// Errors of the pipeline's own.
+var (
+	// ErrDeadline says that a handler took longer than it may.
+	ErrDeadline = errors.New("handler exceeded its deadline")
+	// ErrAbandoned is what the late calls of an abandoned handler get.
+	ErrAbandoned = errors.New("handler was abandoned: its turn is over")
+	// ErrUndecoded says that the worker's decoder could not read the update.
+	ErrUndecoded = errors.New("update could not be decoded")
+	// ErrNoBot says that an update belongs to a bot that this worker does not know.
+	ErrNoBot = errors.New("bot is not configured in this worker")
+)
+
+// action is what happens to an update after an attempt.
+type action uint8
+
+const (
+	actCommit action = iota // the handler is content: commit and acknowledge
+	actRetry                // the handler failed: an attempt is used up
+	actWait                 // nobody's fault: try again, no attempt used up
+	actDead                 // attempts used up, or hopeless from the start
+	actLeave                // the partition goes elsewhere: touch nothing more
+)
+
+// verdict is the decision on one error.
+type verdict struct {
+	action action
+	after  time.Duration // before the next attempt
+	park   bool          // wait for it aside, so that the partition's window is free
+	reason string        // label of the metric; for actDead the dead letter's reason
+}
+
+// judge decides what err means for an update that has failed attempts times
+// before. Waits counts the attempts in a row that were nobody's fault.
+func (c Config) judge(ctx context.Context, err error, attempts, waits int) verdict {
+	switch {
+	case err == nil, errors.Is(err, bot.ErrUnhandled):
+		return verdict{action: actCommit}
+	case ctx.Err() != nil:
+		return verdict{action: actLeave, reason: "cancelled"}
+	}
+	if v, ok := c.blameless(err, waits); ok {
+		return v
+	}
+	reason := blame(err)
+	if attempts+1 >= c.MaxAttempts || hopeless(err) {
+		return verdict{action: actDead, reason: reason}
+	}
+	after := c.backoff(attempts)
+	return verdict{action: actRetry, after: after, park: after > c.ParkAfter, reason: reason}
+}
+
+// blameless finds the errors that are no fault of the update: rate limits, fences
+// and broken infrastructure. They use up no attempt, however often they come.
+func (c Config) blameless(err error, waits int) (verdict, bool) {
+	var api *telegram.Error
+	switch {
+	case errors.As(err, &api) && api.RetryAfter > 0:
+		after := jitter(api.RetryAfter, api.RetryAfter/10)
+		return verdict{action: actWait, after: after, park: after > c.ParkAfter, reason: "rate_limited"}, true
+	case errors.Is(err, fsm.ErrLockLost), errors.Is(err, fsm.ErrCursorMoved),
+		errors.Is(err, fsm.ErrStreamChanged), errors.Is(err, fsm.ErrClosed):
+		return verdict{action: actWait, after: pace(waits), reason: "fenced"}, true
+	case errors.Is(err, fsm.ErrBusy):
+		return verdict{action: actWait, after: pace(0), reason: "locked"}, true
+	case errors.Is(err, fsm.ErrUnavailable), errors.Is(err, queue.ErrDisconnected), errors.Is(err, errDeadLetter):
+		return verdict{action: actWait, after: pace(waits), reason: "infrastructure"}, true
+	case telegram.IsServerFault(err):
+		return verdict{action: actWait, after: pace(waits), reason: "bot_api_down"}, true
+	case errors.Is(err, telegram.ErrAnswerLost):
+		return verdict{action: actWait, after: pace(waits), reason: "answer_lost"}, true
+	case errors.Is(err, ErrNoBot):
+		return verdict{action: actWait, after: c.MaxBackoff, reason: "no_bot"}, true
+	}
+	return verdict{}, false
+}
+
+// errDeadLetter says that a dead letter could not be stored: the update is held.
+var errDeadLetter = errors.New("dead letter not stored")
+
+// blame names the reason of a failure that is the update's or its handler's.
+func blame(err error) string {
+	var p *bot.PanicError
+	switch {
+	case errors.As(err, &p):
+		return queue.ReasonPanic
+	case errors.Is(err, ErrDeadline):
+		return queue.ReasonTimeout
+	case errors.Is(err, ErrUndecoded):
+		return queue.ReasonUndecoded
+	}
+	return queue.ReasonError
+}
+
+// hopeless tells that another attempt would end the same way.
+func hopeless(err error) bool { return errors.Is(err, ErrUndecoded) }
+
+// backoff is MinBackoff times 4 for each attempt before, half of it random.
+func (c Config) backoff(attempts int) time.Duration {
+	d := c.MaxBackoff
+	if attempts < 16 {
+		d = min(c.MinBackoff<<(2*attempts), c.MaxBackoff)
+	}
+	return jitter(d/2, d/2)
+}
+
+// pace is how soon to look again at what is broken and not ours to mend: quickly at
+// first, at most every 5 s, so that nothing spins and recovery is noticed.
+func pace(waits int) time.Duration {
+	d := min(100*time.Millisecond<<min(waits, 10), 5*time.Second)
+	return jitter(d/2, d/2)
+}
+
+// jitter is least plus up to spread more.
+func jitter(least, spread time.Duration) time.Duration {
+	if spread <= 0 {
+		return least
+	}
+	return least + rand.N(spread) //nolint:gosec // spreading load needs no secret
+}
