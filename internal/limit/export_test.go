@@ -1,0 +1,8 @@
+package limit
+
+// Size is how much is kept.
+func (l *Local) Size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.buckets) + len(l.blocks) + len(l.refused)
+}

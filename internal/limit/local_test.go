@@ -1,0 +1,191 @@
+package limit_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/limit"
+)
+
+// send sends n messages into a chat, one after the other, and tells when each went.
+func send(t *testing.T, l limiter, chat int64, n int) (after []time.Duration) {
+	t.Helper()
+	began := time.Now()
+	for range n {
+		if err := l.Wait(t.Context(), 42, chat); err != nil {
+			t.Error(err)
+		}
+		after = append(after, time.Since(began))
+	}
+	return after
+}
+
+func seconds(s ...float64) (all []time.Duration) {
+	for _, x := range s {
+		all = append(all, time.Duration(x*float64(time.Second)))
+	}
+	return all
+}
+
+func TestAChatGetsItsRepliesAtOnceAndASeriesIsSlowed(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		cfg  limit.Config
+		chat int64
+		want []time.Duration
+	}{
+		{"private", limit.Default(), 5, seconds(0, 0, 0, 1, 2, 3)},
+		{"private, no burst", limit.Config{ChatPerSecond: 2, ChatBurst: 1}, 5, seconds(0, 0.5, 1, 1.5)},
+		{"group", limit.Config{GroupPerMinute: 20, GroupBurst: 2}, -5, seconds(0, 0, 3, 6)},
+		{"group, both limits", limit.Config{ChatPerSecond: 1, ChatBurst: 1, GroupPerMinute: 20, GroupBurst: 3}, -5, seconds(0, 1, 2, 3, 6)},
+		{"private is no group", limit.Config{GroupPerMinute: 1, GroupBurst: 1}, 5, seconds(0, 0, 0)},
+		{"bot alone", limit.Config{BotPerSecond: 2}, 0, seconds(0, 0, 0.5, 1)},
+		{"no limits", limit.Config{}, -5, seconds(0, 0, 0, 0, 0, 0)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			if got := send(t, limit.NewLocal(tt.cfg), tt.chat, len(tt.want)); !slices.Equal(got, tt.want) {
+				t.Errorf("%s: went after %v, want %v", tt.name, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestChatsDoNotSlowEachOtherButForTheBotsLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.NewLocal(limit.Default())
+		began := time.Now()
+		var all sync.WaitGroup
+		for chat := range int64(90) {
+			all.Go(func() {
+				if err := l.Wait(t.Context(), 42, chat+1); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Go(func() {
+			if got := send(t, l, 1000, 3); got[2] > 3*time.Second {
+				t.Errorf("a chat's burst went after %v", got)
+			}
+		})
+		if err := l.Wait(t.Context(), 43, 5); err != nil || time.Since(began) != 0 {
+			t.Errorf("another bot waited: %v", err)
+		}
+		all.Wait()
+		if took := time.Since(began); took < 2*time.Second || took > 2200*time.Millisecond {
+			t.Errorf("93 messages at 30 a second took %v", took)
+		}
+	})
+}
+
+// Who waits for its chat must not keep the others from the bot's places.
+func TestAChatThatWaitsTakesNothingOfTheBots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.NewLocal(limit.Config{BotPerSecond: 10, BotBurst: 1, ChatPerSecond: 1, ChatBurst: 1})
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { _ = l.Wait(t.Context(), 42, 5) })
+		}
+		synctest.Wait()
+		if got := send(t, l, 6, 1); got[0] > 100*time.Millisecond {
+			t.Errorf("another chat waited %v", got[0])
+		}
+		all.Wait()
+	})
+}
+
+func TestABlockHoldsTheChatOrTheBotAndIsNeverShortened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.NewLocal(limit.Config{BotWide: 3})
+		_ = l.Block(t.Context(), 42, 5, 10*time.Second)
+		_ = l.Block(t.Context(), 42, 5, 2*time.Second)
+		if got := send(t, l, 6, 1); got[0] != 0 {
+			t.Errorf("another chat waited %v", got)
+		}
+		if got := send(t, l, 5, 2); !slices.Equal(got, seconds(10, 10)) {
+			t.Errorf("the chat went after %v, want 10s", got)
+		}
+		_ = l.Block(t.Context(), 42, 0, 7*time.Second)
+		if got := send(t, l, 6, 1); got[0] != 7*time.Second {
+			t.Errorf("the bot went after %v, want 7s", got)
+		}
+		for chat := range int64(3) { // too many at once to be each its own
+			_ = l.Block(t.Context(), 42, chat+1, 4*time.Second)
+		}
+		if got := send(t, l, 9, 1); got[0] != 4*time.Second {
+			t.Errorf("the bot went after %v, want 4s", got)
+		}
+		for chat := range int64(6) {
+			_ = l.Block(t.Context(), 42, chat+1, 4*time.Second)
+			time.Sleep(600 * time.Millisecond)
+		}
+		if got := send(t, l, 9, 1); got[0] != 0 {
+			t.Errorf("the bot waited %v for chats that were told so apart", got)
+		}
+	})
+}
+
+// A block that comes while somebody waits for a place holds for them, too.
+func TestABlockHoldsThoseWhoWaitAlready(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.NewLocal(limit.Config{ChatPerSecond: 1, ChatBurst: 1})
+		send(t, l, 5, 1)
+		began := time.Now()
+		done := make(chan time.Duration, 1)
+		go func() {
+			_ = l.Wait(t.Context(), 42, 5)
+			done <- time.Since(began)
+		}()
+		synctest.Wait()
+		_ = l.Block(t.Context(), 42, 5, 30*time.Second)
+		if got := <-done; got != 30*time.Second {
+			t.Errorf("went after %v, want 30s", got)
+		}
+	})
+}
+
+func TestWaitingEndsWithTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		why := errors.New("turn has ended")
+		l := limit.NewLocal(limit.Config{ChatPerSecond: 1, ChatBurst: 1})
+		for _, hold := range []func(){
+			func() { send(t, l, 5, 1) },
+			func() { _ = l.Block(t.Context(), 42, 5, time.Hour) },
+		} {
+			hold()
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 500*time.Millisecond, why)
+			if err := l.Wait(ctx, 42, 5); !errors.Is(err, why) {
+				t.Errorf("error %v", err)
+			}
+			cancel()
+		}
+	})
+}
+
+func TestWhatHasPassedIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.NewLocal(limit.Config{ChatPerSecond: 1})
+		for chat := range int64(20000) {
+			send(t, l, chat+1, 1)
+			_ = l.Block(t.Context(), 42, chat+1, time.Second)
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := l.Size(); n > 2048 {
+			t.Errorf("%d things kept, of which some 200 matter", n)
+		}
+	})
+}
+
+func BenchmarkLocalWait(b *testing.B) {
+	l := limit.NewLocal(limit.Config{BotPerSecond: 1 << 30, ChatPerSecond: 1 << 30, ChatBurst: 1 << 20, BotBurst: 1 << 20})
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := l.Wait(b.Context(), 42, 5); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
