@@ -23,6 +23,9 @@ var errSlow = errors.New("no answer in time")
 // answer would be as long again.
 var errTooLong = errors.New("answer is too long")
 
+// errURL stands for an error that would show the URL, and with it the token.
+var errURL = errors.New("make request: the server's URL is wrong")
+
 // attempt makes one HTTP request. The error is an *Error, a *TransportError, or says
 // why no request could be made.
 func (c *Client) attempt(ctx context.Context, token Token, r request) (json.RawMessage, error) {
@@ -74,7 +77,7 @@ func (c *Client) newRequest(ctx context.Context, token Token, r request) (*http.
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.BaseURL+"/bot"+token.reveal()+"/"+r.method, body)
 	if err != nil {
-		return nil, errors.New("make request: the server's URL is wrong") // err would show the token
+		return nil, errURL
 	}
 	req.ContentLength = size
 	req.Header.Set("Content-Type", kind)

@@ -283,6 +283,9 @@ func TestALostAnswerIsMadeGoodByTheNextAttempt(t *testing.T) {
 	if got, err := run(); err != nil || got != "1 3" {
 		t.Errorf("%s, %v: want the first from the journal, the second anew", got, err)
 	}
+	if n := a.count("chatlane_telegram_journal_divergences_total"); n != 0 {
+		t.Errorf("%v divergences, want none: it is the same call", n)
+	}
 }
 
 func TestAClosedTurnCallsNoMore(t *testing.T) {

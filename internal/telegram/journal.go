@@ -61,7 +61,8 @@ func (r *replay) begin(d digest) slot {
 		r.old[at].taken = true
 		return slot{index: r.old[at].index, old: r.old[at].entry, found: true}
 	}
-	s := slot{index: r.end, diverged: nth < len(r.old)}
+	other := slices.ContainsFunc(r.old, func(e recalled) bool { return !e.taken && e.index == nth })
+	s := slot{index: r.end, diverged: other}
 	r.end++
 	return s
 }

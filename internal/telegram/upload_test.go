@@ -195,3 +195,38 @@ func TestEveryMethodOfTheLibraryHasItsLabel(t *testing.T) {
 	}
 	t.Log(sending)
 }
+
+func TestFilesAreFetchedWithoutShowingTheToken(t *testing.T) {
+	var path string
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /file/", func(w http.ResponseWriter, r *http.Request) {
+		path = r.URL.Path
+		if strings.HasSuffix(path, "gone") {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, "content")
+	})
+	a := start(t, nil)
+	a.Config.Handler = mux
+	c := a.client(telegram.Config{}, nil)
+	calls := c.Turn(token(t), newBook(), nil)
+	body, err := calls.File(t.Context(), "photos/file 1.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(body)
+	_ = body.Close()
+	if string(text) != "content" || path != "/file/bot"+tokenText+"/photos/file 1.jpg" {
+		t.Errorf("%s from %s", text, path)
+	}
+	for _, bad := range []string{"", "/", "a//b", "../x", "a/../b", "gone"} {
+		if _, err := calls.File(t.Context(), bad); a.met(err) == nil {
+			t.Errorf("%q was fetched", bad)
+		}
+	}
+	calls.Close(nil)
+	if _, err := calls.File(t.Context(), "a"); !errors.Is(err, telegram.ErrClosed) {
+		t.Errorf("error %v", err)
+	}
+}
