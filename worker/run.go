@@ -1,0 +1,127 @@
+// Package worker runs a bot: it owns partitions of the stream and takes their
+// updates through the router, in order per chat, in parallel across chats, once
+// each. An author's own worker is a main that calls [Main], or [Run].
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telemetry"
+	"github.com/chatlane/chatlane/internal/turn"
+)
+
+// Run works until ctx ends, then hands its partitions over within cfg.Grace and
+// returns nil. Any number of workers may run against the same servers.
+func Run(ctx context.Context, router *bot.Router, cfg Config) error {
+	return run(ctx, router, cfg, parts{})
+}
+
+// parts are what the one-process mode shares with the worker. Each may be nil.
+type parts struct {
+	telemetry *telemetry.Telemetry
+	conn      *queue.Conn
+}
+
+// run is the worker's assembly: what it is made of, in the order of the layers.
+func run(ctx context.Context, router *bot.Router, cfg Config, shared parts) (err error) {
+	cfg = cfg.withDefaults()
+	if err := errors.Join(cfg.Broker.Validate(), cfg.Validate()); err != nil {
+		return err
+	}
+	a := &assembly{cfg: cfg, shared: shared}
+	defer func() { err = errors.Join(err, a.stop(ctx)) }()
+	if err := a.observe(ctx); err != nil {
+		return err
+	}
+	if err := a.connect(ctx); err != nil {
+		return quiet(ctx, err)
+	}
+	limiter, err := a.openState(ctx)
+	if err != nil {
+		return quiet(ctx, err)
+	}
+	client := telegram.NewClient(telegram.Config{BaseURL: cfg.BotAPIURL}, limiter, a.tel.Registry)
+	a.onStop("bot api client", func(context.Context) error { client.Close(); return nil })
+	bots, err := a.identities(ctx, client)
+	if err != nil {
+		return quiet(ctx, err)
+	}
+	runner := turn.New(a.turnConfig(), turn.Deps{
+		Router: router, Store: a.store, Client: client, Dead: queue.NewDeadLetters(a.conn), Bots: bots,
+	}, a.tel.Log, a.tel.Registry)
+	presence := queue.NewPresence(a.conn, queue.PresenceConfig{
+		Worker: cfg.worker(), Partitions: cfg.Broker.Topology().Partitions, Logger: a.tel.Log,
+	})
+	owner := queue.NewOwner(a.conn, queue.OwnerConfig{
+		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Elsewhere: presence.Elsewhere, Logger: a.tel.Log,
+	}, lane.NewSlots(cfg.Concurrency), a.tel.Registry)
+	return a.work(ctx, queue.NewFleet(presence, owner, runner.Turn, a.tel.Log))
+}
+
+// work runs the fleet; turns that still run when the grace period is nearly over
+// are cancelled, and recovered by the partitions' next owners.
+func (a *assembly) work(ctx context.Context, fleet *queue.Fleet) error {
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	a.tel.Health.SetReady(healthName)
+	a.tel.Log.InfoContext(ctx, "worker runs", slog.String("worker", a.cfg.worker()))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return fleet.Run(ctx, work) })
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-ended:
+			return
+		}
+		a.tel.Health.SetNotReady(healthName, "stopping")
+		a.tel.Log.InfoContext(ctx, "worker stops: no more intake")
+		select {
+		case <-time.After(a.cfg.Grace * 3 / 4):
+			cancel(errGrace)
+		case <-ended:
+		}
+	}()
+	err := g.Wait()
+	close(ended)
+	return err
+}
+
+var errGrace = errors.New("worker stops: the grace period is nearly over")
+
+const healthName = "worker"
+
+// quiet turns the end of ctx into a clean stop.
+func quiet(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// worker is the name among the others.
+func (c *Config) worker() string {
+	if c.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "worker"
+		}
+		var random [4]byte
+		_, _ = rand.Read(random[:]) // it never fails
+		c.Name = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), hex.EncodeToString(random[:]))
+	}
+	return c.Name
+}
