@@ -21,7 +21,7 @@ import (
 // assembly is a worker with what it holds open.
 type assembly struct {
 	cfg    Config
-	shared parts
+	shared Parts
 	tel    *telemetry.Telemetry
 	conn   *queue.Conn
 	store  fsm.Store
@@ -55,7 +55,7 @@ func (a *assembly) stop(ctx context.Context) error {
 
 // observe sets up logs, metrics and traces, and serves readiness from the first moment.
 func (a *assembly) observe(ctx context.Context) error {
-	if a.tel = a.shared.telemetry; a.tel != nil {
+	if a.tel = a.shared.Telemetry; a.tel != nil {
 		a.tel.Health.SetNotReady(healthName, "starting")
 		return nil
 	}
@@ -75,7 +75,7 @@ func (a *assembly) observe(ctx context.Context) error {
 
 // connect waits for the broker as long as it takes; what stands there and differs is an error.
 func (a *assembly) connect(ctx context.Context) error {
-	if a.conn = a.shared.conn; a.conn == nil {
+	if a.conn = a.shared.Conn; a.conn == nil {
 		err := a.await(ctx, "waiting for NATS", func() error {
 			conn, err := queue.Connect(ctx, queue.ConnConfig{URL: a.cfg.Broker.URL, Name: a.cfg.worker(), Logger: a.tel.Log})
 			a.conn = conn

@@ -26,17 +26,18 @@ import (
 // Run works until ctx ends, then hands its partitions over within cfg.Grace and
 // returns nil. Any number of workers may run against the same servers.
 func Run(ctx context.Context, router *bot.Router, cfg Config) error {
-	return run(ctx, router, cfg, parts{})
+	return RunWith(ctx, router, cfg, Parts{})
 }
 
-// parts are what the one-process mode shares with the worker. Each may be nil.
-type parts struct {
-	telemetry *telemetry.Telemetry
-	conn      *queue.Conn
+// Parts are what a worker may share with others in its process. Each may be nil:
+// then the worker makes its own, and ends it.
+type Parts struct {
+	Telemetry *telemetry.Telemetry // its admin server is run by its owner
+	Conn      *queue.Conn
 }
 
-// run is the worker's assembly: what it is made of, in the order of the layers.
-func run(ctx context.Context, router *bot.Router, cfg Config, shared parts) (err error) {
+// RunWith is [Run] with shared parts: the worker's assembly, in the order of the layers.
+func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) (err error) {
 	cfg = cfg.withDefaults()
 	if err := errors.Join(cfg.Broker.Validate(), cfg.Validate()); err != nil {
 		return err

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/chatlane/chatlane/internal/config"
+	"github.com/chatlane/chatlane/internal/handlers"
+	"github.com/chatlane/chatlane/internal/ingress"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/embedded"
+	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/internal/telemetry"
+	"github.com/chatlane/chatlane/worker"
+)
+
+// devConfig are the settings of the one-process mode.
+type devConfig struct {
+	Data     string        `env:"CHATLANE_DATA" help:"Folder of the embedded broker. Empty: chatlane in the user's cache folder; with --demo, a new one."`
+	Demo     bool          `env:"CHATLANE_DEMO" help:"Play a scripted conversation of several people, print what each saw, and exit."`
+	Token    config.Secret `env:"CHATLANE_TOKEN" help:"Talk to the real Telegram by long polling, as the bot with this token, instead of the simulated one."`
+	LogLevel string        `env:"CHATLANE_LOG_LEVEL" default:"warn" help:"Least level that is logged: debug, info, warn or error."`
+}
+
+// devSecret guards a webhook that listens on loopback only.
+const devSecret = "one-process-mode"
+
+// dev is the one-process mode.
+func (p program) dev(ctx context.Context, args []string) error {
+	var cfg devConfig
+	_, err := p.load(config.Command{
+		Name:  "chatlane dev",
+		About: "dev runs broker, ingress, worker and a simulated Telegram in one process. In a terminal it is then a chat with the bundled bot.",
+	}, args, &cfg)
+	if err != nil {
+		return err
+	}
+	dir, forget, err := cfg.folder()
+	if err != nil {
+		return err
+	}
+	defer forget()
+	server, err := embedded.Start(embedded.Config{Dir: dir})
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	h := &house{p: p, cfg: cfg, server: server, telegram: simulator.New(simulator.Config{})}
+	return h.run(ctx)
+}
+
+// folder is where the broker keeps its files, and how to be rid of a passing one.
+func (c devConfig) folder() (dir string, forget func(), err error) {
+	switch {
+	case c.Data != "":
+		return c.Data, func() {}, nil
+	case c.Demo:
+		dir, err = os.MkdirTemp("", "chatlane-demo-")
+		return dir, func() { _ = os.RemoveAll(dir) }, err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", nil, fmt.Errorf("no cache folder: set CHATLANE_DATA: %w", err)
+	}
+	return filepath.Join(cache, "chatlane"), func() {}, nil
+}
+
+// house is everything that runs in the one process.
+type house struct {
+	p        program
+	cfg      devConfig
+	server   *embedded.Server
+	telegram *simulator.Telegram
+	tel      *telemetry.Telemetry
+}
+
+func (h *house) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tel, err := telemetry.Start(ctx, telemetry.Config{LogLevel: h.cfg.LogLevel, LogFormat: "text", Output: h.p.err})
+	if err != nil {
+		return err
+	}
+	h.tel = tel
+	api, hook, err := listeners(ctx)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	token, apiURL := config.Secret(simulator.Token), "http://"+api.Addr().String()
+	if h.cfg.Token != "" {
+		token, apiURL = h.cfg.Token, "https://api.telegram.org"
+		_ = api.Close()
+	} else {
+		g.Go(func() error { return serveUntil(ctx, api, h.telegram) })
+	}
+	bots := config.Bots{All: []config.Bot{{Token: token, Secrets: []config.Secret{devSecret}}}}
+	g.Go(func() error { return h.ingress(ctx, bots, apiURL, hook) })
+	g.Go(func() error { return h.worker(ctx, bots, apiURL) })
+	g.Go(func() error {
+		defer cancel()
+		return h.converse(ctx, fmt.Sprintf("http://%s/webhook/%d", hook.Addr(), bots.All[0].ID()))
+	})
+	err = g.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx)))
+}
+
+func listeners(ctx context.Context) (api, hook net.Listener, err error) {
+	var lc net.ListenConfig
+	if api, err = lc.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+		return nil, nil, fmt.Errorf("listen on loopback: %w", err)
+	}
+	if hook, err = lc.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+		return nil, nil, fmt.Errorf("listen on loopback: %w", err)
+	}
+	return api, hook, nil
+}
+
+// partitions of the one-process mode: fewer than in production, since there is one worker.
+const devPartitions = 16
+
+func (h *house) broker() queue.Settings {
+	return queue.Settings{Partitions: devPartitions, LaneKey: "chat", PinTTL: 2 * time.Second, Window: 256}
+}
+
+func (h *house) connect(ctx context.Context, failFast bool) (*queue.Conn, error) {
+	return queue.Connect(ctx, queue.ConnConfig{FailFast: failFast, Logger: h.tel.Log, Options: []nats.Option{h.server.Option()}})
+}
+
+func (h *house) ingress(ctx context.Context, bots config.Bots, apiURL string, l net.Listener) error {
+	conn, err := h.connect(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return ingress.Run(ctx, ingress.Config{
+		Broker: h.broker(), Bots: bots, BotAPIURL: apiURL, Polling: h.cfg.Token != "",
+	}, ingress.Parts{Telemetry: h.tel, Conn: conn, Listener: l})
+}
+
+func (h *house) worker(ctx context.Context, bots config.Bots, apiURL string) error {
+	conn, err := h.connect(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return worker.RunWith(ctx, handlers.New(), worker.Config{
+		Broker: h.broker(), Bots: bots, BotAPIURL: apiURL, Store: "nats", LimitBot: 30, LimitChat: 1, LimitGroup: 20, LimitBurst: 5,
+	}, worker.Parts{Telemetry: h.tel, Conn: conn})
+}
+
+// converse delivers updates and talks, until the talk is over.
+func (h *house) converse(ctx context.Context, webhook string) error {
+	if h.cfg.Token != "" {
+		h.p.printf("polling Telegram; write to the bot there, stop with Ctrl-C\n")
+		<-ctx.Done()
+		return nil
+	}
+	delivering, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.telegram.Deliver(delivering, simulator.WebhookConfig{Targets: []string{webhook}, Secret: devSecret, RetryBase: 200 * time.Millisecond})
+	}()
+	defer func() { stop(); <-done }()
+	if h.cfg.Demo {
+		return h.demo(ctx)
+	}
+	return h.chat(ctx)
+}
+
+// serveUntil serves h on l until ctx ends.
+func serveUntil(ctx context.Context, l net.Listener, handler http.Handler) error {
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		<-ctx.Done()
+		_ = srv.Close()
+	}()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("simulated Telegram: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/config"
+	"github.com/chatlane/chatlane/internal/handlers"
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/partition"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// deadConfig selects dead letters.
+type deadConfig struct {
+	Broker queue.Settings
+	Bot    int64         `env:"CHATLANE_DEAD_BOT" help:"Only of this bot id."`
+	Chat   int64         `env:"CHATLANE_DEAD_CHAT" help:"Only of this chat id."`
+	Reason string        `env:"CHATLANE_DEAD_REASON" help:"Only with this reason: unreadable, undecoded, error, panic or timeout."`
+	Within time.Duration `env:"CHATLANE_DEAD_WITHIN" help:"Only of the last so long, such as 1h."`
+	JSON   bool          `env:"CHATLANE_JSON" help:"Print JSON, a line each."`
+}
+
+func (c deadConfig) filter() queue.Filter {
+	f := queue.Filter{Bot: c.Bot, Chat: c.Chat, Reason: c.Reason}
+	if c.Within > 0 {
+		f.Since = time.Now().Add(-c.Within)
+	}
+	return f
+}
+
+// dead lists, shows, replays and drops dead letters.
+func (p program) dead(ctx context.Context, args []string) error {
+	verb, args := first(args)
+	var cfg deadConfig
+	ids, err := p.load(config.Command{
+		Name: "chatlane dead list|show|replay|drop", Args: "[<id>...]",
+		About: "dead works on dead letters: those with the given ids, else all that the filters select.",
+		Notes: "replay puts updates back at the end of their lanes, oldest first.",
+	}, args, &cfg)
+	if err != nil {
+		return err
+	}
+	act, ok := map[string]func(context.Context, *queue.Publisher, *queue.DeadLetters, queue.DeadLetter) error{
+		"list": nil, "show": nil,
+		"replay": func(ctx context.Context, pub *queue.Publisher, _ *queue.DeadLetters, l queue.DeadLetter) error {
+			return pub.Replay(ctx, l)
+		},
+		"drop": func(ctx context.Context, _ *queue.Publisher, d *queue.DeadLetters, l queue.DeadLetter) error {
+			return d.Drop(ctx, l.ID)
+		},
+	}[verb]
+	if !ok {
+		return fmt.Errorf("%w: dead list, show, replay or drop", errUsage)
+	}
+	conn, err := queue.Connect(ctx, queue.ConnConfig{URL: cfg.Broker.URL, Name: "chatlane-dead"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	letters, pub := queue.NewDeadLetters(conn), queue.NewPublisher(conn, cfg.Broker.Topology().Partitions, nil)
+	selected, err := choose(ctx, letters, cfg.filter(), ids)
+	if err != nil {
+		return err
+	}
+	for _, l := range selected {
+		if act != nil {
+			if err := act(ctx, pub, letters, l); err != nil {
+				return err
+			}
+		}
+		p.letter(verb, cfg.JSON, l)
+	}
+	return nil
+}
+
+// choose reads the letters with the ids, or all that match.
+func choose(ctx context.Context, letters *queue.DeadLetters, f queue.Filter, ids []string) ([]queue.DeadLetter, error) {
+	var out []queue.DeadLetter
+	for _, text := range ids {
+		id, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %q is no id of a dead letter", errUsage, text)
+		}
+		l, err := letters.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, l)
+	}
+	if len(ids) > 0 {
+		return out, nil
+	}
+	for l, err := range letters.All(ctx, f) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+func (p program) letter(verb string, asJSON bool, l queue.DeadLetter) {
+	switch {
+	case asJSON:
+		line, err := json.Marshal(l)
+		if err != nil {
+			line = fmt.Appendf(nil, `{"ID":%d}`, l.ID)
+		}
+		p.printf("%s\n", line)
+	case verb == "show":
+		p.printf("id        %d\nbot       %d\nlane      %s\nupdate    %d (%s)\nreason    %s\nerror     %s\nattempts  %d\nreceived  %s\ndied      %s\ntrace     %s\n%s\n%s\n",
+			l.ID, l.Bot, l.Lane, l.Update, l.Type, l.Reason, l.Error, l.Attempts,
+			l.Received.UTC().Format(time.RFC3339), l.Died.UTC().Format(time.RFC3339), l.Trace, l.Stack, l.Body)
+	default:
+		p.printf("%d\t%s\t%s\t%s\t%d\t%s\n", l.ID, l.Died.UTC().Format(time.RFC3339), l.Lane, l.Reason, l.Update, l.Error)
+	}
+}
+
+// laneConfig selects lanes.
+type laneConfig struct {
+	Broker queue.Settings
+	Parked bool `env:"CHATLANE_LANE_PARKED" help:"List the parked lanes (the only list there is)."`
+}
+
+// lane lists and frees parked lanes.
+func (p program) lane(ctx context.Context, args []string) error {
+	verb, args := first(args)
+	var cfg laneConfig
+	keys, err := p.load(config.Command{
+		Name: "chatlane lane list|free", Args: "[<lane>...]",
+		About: "lane list --parked shows the lanes that wait aside, with the number of their updates; lane free wakes them before their time.",
+	}, args, &cfg)
+	if err != nil {
+		return err
+	}
+	if verb != "list" && verb != "free" {
+		return fmt.Errorf("%w: lane list or free", errUsage)
+	}
+	conn, err := queue.Connect(ctx, queue.ConnConfig{URL: cfg.Broker.URL, Name: "chatlane-lane"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	if verb == "free" {
+		for _, k := range keys {
+			part := partition.Of(k, cfg.Broker.Topology().Partitions)
+			if err := conn.Free(ctx, part, lane.Key(k)); err != nil {
+				return err
+			}
+			p.printf("%s is free\n", k)
+		}
+		return nil
+	}
+	lanes, err := conn.Parked(ctx)
+	for _, l := range lanes {
+		p.printf("%s\tpartition %d\t%d updates\n", l.Lane, l.Partition, l.Updates)
+	}
+	return err
+}
+
+// check names settings of the broker under which a promise would not hold.
+func (p program) check(ctx context.Context, args []string) error {
+	var cfg struct{ Broker queue.Settings }
+	if _, err := p.load(config.Command{
+		Name: "chatlane check", About: "check looks at the broker and names what a promise would suffer from, each with what to set.",
+	}, args, &cfg); err != nil {
+		return err
+	}
+	conn, err := queue.Connect(ctx, queue.ConnConfig{URL: cfg.Broker.URL, Name: "chatlane-check"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	findings, err := conn.Preflight(ctx, cfg.Broker.Topology())
+	for _, f := range findings {
+		p.printf("%s\n", f)
+	}
+	if err == nil && len(findings) > 0 {
+		return errors.New("not every promise holds with these settings")
+	}
+	return err
+}
+
+// graph prints states and transitions of the bundled bot.
+func (p program) graph(args []string) error {
+	var cfg struct {
+		DOT bool `env:"CHATLANE_GRAPH_DOT" help:"Print DOT for Graphviz instead of Mermaid."`
+	}
+	if _, err := p.load(config.Command{Name: "chatlane graph", About: "graph prints the states and transitions of the bundled bot."}, args, &cfg); err != nil {
+		return err
+	}
+	g := handlers.New().Graph()
+	if cfg.DOT {
+		return g.WriteDOT(p.out)
+	}
+	return g.WriteMermaid(p.out)
+}
+
+// first splits the verb off.
+func first(args []string) (verb string, rest []string) {
+	if len(args) == 0 {
+		return "", nil
+	}
+	return args[0], args[1:]
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/chatlane/chatlane/internal/simulator"
+)
+
+// scripts are what each person of the demo says; each line waits for its answer.
+func scripts() map[string][]string {
+	return map[string][]string{
+		"Ann":   {"/start", "Ann", "29"},
+		"Ben":   {"/order", "a few", "3"},
+		"Cleo":  {"/feedback", "5", "quick and friendly"},
+		"Dan":   {"/tally", "apples", "pears", "plums", "/stop"},
+		"Elena": {"/help"},
+	}
+}
+
+// demo lets all people talk at once, each waiting for the answer to each line, and
+// prints what each saw.
+func (h *house) demo(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the demo got no answer within a minute"))
+	defer cancel()
+	names := []string{"Ann", "Ben", "Cleo", "Dan", "Elena"}
+	seen := make([][]string, len(names))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, name := range names {
+		g.Go(func() (err error) {
+			seen[i], err = h.play(ctx, int64(101+i), name, scripts()[name])
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, name := range names {
+		h.p.printf("--- %s\n%s\n", name, strings.Join(seen[i], "\n"))
+	}
+	return nil
+}
+
+// play says the lines one after the other and returns the conversation.
+func (h *house) play(ctx context.Context, user int64, name string, lines []string) ([]string, error) {
+	var seen []string
+	for i, line := range lines {
+		h.telegram.Say(user, name, line)
+		seen = append(seen, "> "+line)
+		var answer string
+		err := h.telegram.Await(ctx, func(calls []simulator.Call) bool {
+			told := textsTo(user, calls)
+			if len(told) > i {
+				answer = told[i]
+			}
+			return len(told) > i
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%s said %q: %w", name, line, err)
+		}
+		seen = append(seen, "< "+answer)
+	}
+	return seen, nil
+}
+
+func textsTo(user int64, calls []simulator.Call) []string {
+	var texts []string
+	for _, c := range calls {
+		if c.Method == "sendMessage" && c.Chat == user {
+			texts = append(texts, c.Text)
+		}
+	}
+	return texts
+}
+
+// chat reads lines as one person after the other, and prints what the bot says.
+func (h *house) chat(ctx context.Context) error {
+	h.p.printf("A chat with the bundled bot; begin with /help. /users 2 makes you the second person, Ctrl-D ends it.\n")
+	talk := &talk{user: 1}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go h.follow(ctx, talk)
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for in := bufio.NewScanner(h.p.in); in.Scan(); {
+			select {
+			case lines <- in.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case line, open := <-lines:
+			if !open {
+				return h.settle(ctx, talk)
+			}
+			if n, ok := strings.CutPrefix(line, "/users "); ok {
+				h.switchTo(talk, n)
+			} else if line != "" {
+				h.telegram.Say(talk.say(), "Person "+strconv.FormatInt(talk.current(), 10), line)
+			}
+		}
+	}
+}
+
+// settle waits, at the end of the input, for answers that are still due.
+func (h *house) settle(ctx context.Context, t *talk) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_ = h.telegram.Await(ctx, func(calls []simulator.Call) bool { return len(calls) >= t.said() && t.printed() >= len(calls) })
+	return nil
+}
+
+func (h *house) switchTo(t *talk, n string) {
+	user, err := strconv.ParseInt(strings.TrimSpace(n), 10, 64)
+	if err != nil || user < 1 {
+		h.p.printf("%q is no person; say /users 1, /users 2 and so on\n", n)
+		return
+	}
+	t.become(user)
+	h.p.printf("you are person %d\n", user)
+}
+
+// follow prints what the bot sends.
+func (h *house) follow(ctx context.Context, t *talk) {
+	for {
+		var fresh []simulator.Call
+		err := h.telegram.Await(ctx, func(calls []simulator.Call) bool {
+			fresh = append(fresh[:0], calls[t.printed():]...)
+			return len(fresh) > 0
+		})
+		if err != nil {
+			return
+		}
+		for _, c := range fresh {
+			if c.Method == "sendMessage" {
+				h.p.printf("[%d] %s\n", c.Chat, c.Text)
+			}
+		}
+		t.print(len(fresh))
+	}
+}
+
+// talk is who speaks, and how far printing has come.
+type talk struct {
+	mu    sync.Mutex
+	user  int64
+	lines int
+	shown int
+}
+
+func (t *talk) current() int64 { t.mu.Lock(); defer t.mu.Unlock(); return t.user }
+func (t *talk) become(u int64) { t.mu.Lock(); defer t.mu.Unlock(); t.user = u }
+func (t *talk) said() int      { t.mu.Lock(); defer t.mu.Unlock(); return t.lines }
+func (t *talk) printed() int   { t.mu.Lock(); defer t.mu.Unlock(); return t.shown }
+func (t *talk) print(n int)    { t.mu.Lock(); defer t.mu.Unlock(); t.shown += n }
+
+func (t *talk) say() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines++
+	return t.user
+}
