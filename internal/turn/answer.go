@@ -2,6 +2,7 @@ package turn
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,7 +35,7 @@ func (t *task) answer(ctx context.Context, s *fsm.Session) (outcome string, err 
 		Bot:  bot.Info{ID: t.d.Scope.Bot, Username: id.Username},
 		Type: t.d.Type, Raw: t.d.Body, Update: update,
 		Chat: t.d.Scope.Chat, User: t.d.Scope.User, Thread: t.d.Scope.Thread, Business: t.business(),
-		State: t.state(s), API: calls.Bot(), Attempt: t.attempts + 1,
+		State: t.state(s), API: calls.Bot(), Attempt: t.attempts + 1, Received: t.d.Received,
 		Logger: t.r.log.With(slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane))),
 	})
 	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Router.Answer(ctx, turn) })
@@ -42,6 +43,18 @@ func (t *task) answer(ctx context.Context, s *fsm.Session) (outcome string, err 
 		return outUnhandled, err
 	}
 	return outCommitted, err
+}
+
+// admitted asks the router's gates, which see no state and hold no lock. Only the
+// first attempt asks: a turn that has begun is not dropped half way.
+func (t *task) admitted(ctx context.Context) error {
+	if t.attempts+t.waits > 0 {
+		return nil
+	}
+	s := t.d.Scope
+	return t.r.deps.Router.Admit(ctx, bot.Glance{
+		Bot: s.Bot, Type: t.d.Type, Chat: s.Chat, User: s.User, Thread: s.Thread, Received: t.d.Received, Raw: t.d.Body,
+	})
 }
 
 // supervise runs work until it returns or has to be abandoned.
@@ -122,5 +135,17 @@ func arounds(r *bot.Router) []telegram.Around {
 			return telegram.CallFunc(mw(bot.CallFunc(next)))
 		})
 	}
-	return out
+	// The innermost: what a bot's author asks of a call, in the client's words.
+	return append(out, func(next telegram.CallFunc) telegram.CallFunc {
+		return func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+			if bot.IsAtMostOnce(ctx) {
+				ctx = telegram.AtMostOnce(ctx)
+			}
+			result, err := next(ctx, method, params)
+			if errors.Is(err, telegram.ErrMaybeSent) {
+				err = fmt.Errorf("%w: %w", bot.ErrMaybeSent, err)
+			}
+			return result, err
+		}
+	})
 }

@@ -51,6 +51,14 @@ func (t *task) run(ctx context.Context) queue.Next {
 // attempt opens the session, answers, and carries the verdict out.
 func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 	began := time.Now()
+	switch err := t.admitted(ctx); {
+	case errors.Is(err, bot.ErrDropped):
+		t.r.metrics.turns.WithLabelValues(outDropped).Inc()
+		t.ack(ctx)
+		return queue.Next{}, nil
+	case err != nil:
+		return t.settle(ctx, nil, err)
+	}
 	s, err := t.open(ctx)
 	if err != nil {
 		return t.settle(ctx, nil, err)
@@ -58,13 +66,8 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 	defer t.close(ctx, s)
 	t.attempts = max(t.attempts, s.Attempts())
 	if s.Done() {
-		t.r.metrics.turns.WithLabelValues(outDone).Inc()
 		t.r.log.DebugContext(ctx, "update was done already", t.attrs(slog.String("by", s.DoneBy()))...)
-		if err := s.CommitCursor(ctx); err != nil {
-			return t.settle(ctx, s, err)
-		}
-		t.ack(ctx)
-		return queue.Next{}, nil
+		return t.skip(ctx, s, outDone)
 	}
 	outcome, err := t.answer(ctx, s)
 	if err == nil || errors.Is(err, bot.ErrUnhandled) {
@@ -75,6 +78,16 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 		}
 	}
 	return t.settle(ctx, s, err)
+}
+
+// skip moves the cursor past an update that gets no answer.
+func (t *task) skip(ctx context.Context, s *fsm.Session, outcome string) (queue.Next, error) {
+	t.r.metrics.turns.WithLabelValues(outcome).Inc()
+	if err := s.CommitCursor(ctx); err != nil {
+		return t.settle(ctx, s, err)
+	}
+	t.ack(ctx)
+	return queue.Next{}, nil
 }
 
 func (t *task) open(ctx context.Context) (*fsm.Session, error) {

@@ -47,7 +47,7 @@ type verdict struct {
 // before. Waits counts the attempts in a row that were nobody's fault.
 func (c Config) judge(ctx context.Context, err error, attempts, waits int) verdict {
 	switch {
-	case err == nil, errors.Is(err, bot.ErrUnhandled):
+	case err == nil, errors.Is(err, bot.ErrUnhandled), errors.Is(err, bot.ErrCancelled):
 		return verdict{action: actCommit}
 	case ctx.Err() != nil:
 		return verdict{action: actLeave, reason: "cancelled"}
@@ -80,12 +80,19 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 		return verdict{action: actWait, after: pace(waits), reason: "infrastructure"}, true
 	case telegram.IsServerFault(err):
 		return verdict{action: actWait, after: pace(waits), reason: "bot_api_down"}, true
-	case errors.Is(err, telegram.ErrAnswerLost):
+	case lostAnswer(err):
 		return verdict{action: actWait, after: pace(waits), reason: "answer_lost"}, true
 	case errors.Is(err, ErrNoBot):
 		return verdict{action: actWait, after: c.MaxBackoff, reason: "no_bot"}, true
 	}
 	return verdict{}, false
+}
+
+// lostAnswer tells that a call's answer was lost on the way. Where the handler's own
+// context ended the call it is the handler's fault, and uses up an attempt.
+func lostAnswer(err error) bool {
+	var lost *telegram.TransportError
+	return errors.As(err, &lost) && lost.Blameless()
 }
 
 // errDeadLetter says that a dead letter could not be stored: the update is held.
