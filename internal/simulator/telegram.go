@@ -18,7 +18,7 @@ type Config struct {
 }
 
 // Token is the token of the simulated bot unless configured.
-const Token = "424242:simulated-telegram-token-0123456789A"
+const Token = "424242:simulated-telegram-token-0123456789"
 
 // Call is one executed Bot API call.
 type Call struct {

@@ -1,0 +1,273 @@
+// Package harness runs the real programs as processes, for tests that kill them.
+package harness
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/fsm/redisstore/redistest"
+	"github.com/chatlane/chatlane/internal/simulator"
+)
+
+// Secret is what the simulated Telegram sends, and ingress expects.
+const Secret = "harness-secret"
+
+// Rig is one deployment on loopback: broker, Redis, simulated Telegram, and any
+// number of ingresses and workers.
+type Rig struct {
+	t          testing.TB
+	bin        string
+	env        []string
+	Partitions int
+
+	Telegram *simulator.Telegram
+	NATS     *Process
+	Redis    *redistest.Server
+	natsURL  string
+	natsArgs []string
+}
+
+// New starts broker, Redis and Telegram. It skips the test where redis-server is
+// missing, unless CHATLANE_REQUIRE_REDIS is set: then that is a failure.
+func New(t testing.TB) *Rig {
+	t.Helper()
+	r := &Rig{t: t, bin: build(t), Partitions: 16, Telegram: simulator.New(simulator.Config{}), Redis: redistest.Start(t)}
+	api := httptest.NewServer(r.Telegram)
+	t.Cleanup(api.Close)
+	port := FreePort(t)
+	r.natsURL = fmt.Sprintf("nats://127.0.0.1:%d", port)
+	r.natsArgs = []string{"-a", "127.0.0.1", "-p", strconv.Itoa(port), "-js", "-sd", t.TempDir()}
+	r.env = append(os.Environ(),
+		"CHATLANE_NATS_URL="+r.natsURL, "CHATLANE_REDIS_URL="+r.Redis.URL, "CHATLANE_BOT_API_URL="+api.URL,
+		"CHATLANE_BOT_TOKEN="+simulator.Token, "CHATLANE_WEBHOOK_SECRET="+Secret,
+		"CHATLANE_PARTITIONS="+strconv.Itoa(r.Partitions),
+		"CHATLANE_LIMIT_BOT=0", "CHATLANE_LIMIT_CHAT=0", "CHATLANE_LIMIT_GROUP=0")
+	r.StartNATS()
+	return r
+}
+
+// NATSURL is where the broker listens.
+func (r *Rig) NATSURL() string { return r.natsURL }
+
+// StartNATS starts the broker, again on the same store after a kill.
+func (r *Rig) StartNATS() {
+	r.t.Helper()
+	r.NATS = r.start("nats-server", nil, r.natsArgs...)
+	WaitPort(r.t, strings.TrimPrefix(r.natsURL, "nats://"))
+}
+
+// Ingress starts an ingress and gives its webhook's URL.
+func (r *Rig) Ingress(env ...string) (*Process, string) {
+	r.t.Helper()
+	addr, admin := FreeAddr(r.t), FreeAddr(r.t)
+	p := r.start("ingress", append([]string{"CHATLANE_LISTEN=" + addr, "CHATLANE_ADMIN_LISTEN=" + admin}, env...))
+	p.Admin = admin
+	p.WaitReady(r.t)
+	id, _, _ := strings.Cut(simulator.Token, ":")
+	return p, "http://" + addr + "/webhook/" + id
+}
+
+// Worker starts a worker of the bundled bot.
+func (r *Rig) Worker(env ...string) *Process {
+	r.t.Helper()
+	admin := FreeAddr(r.t)
+	p := r.start("worker", append([]string{"CHATLANE_ADMIN_LISTEN=" + admin}, env...))
+	p.Admin = admin
+	p.WaitReady(r.t)
+	return p
+}
+
+// Process is one running program.
+type Process struct {
+	Admin string
+	cmd   *exec.Cmd
+	ended chan struct{}
+	log   *tail
+}
+
+func (r *Rig) start(name string, env []string, args ...string) *Process {
+	r.t.Helper()
+	p := &Process{cmd: exec.Command(filepath.Join(r.bin, name), args...), ended: make(chan struct{}), log: &tail{}}
+	p.cmd.Env = append(append([]string(nil), r.env...), env...)
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		r.t.Fatalf("start %s: %v", name, err)
+	}
+	go func() { defer close(p.ended); _ = p.cmd.Wait() }()
+	r.t.Cleanup(func() {
+		p.Kill()
+		if r.t.Failed() {
+			r.t.Logf("last of %s (%d):\n%s", name, p.cmd.Process.Pid, p.log)
+		}
+	})
+	return p
+}
+
+// Kill ends the process as a crash would, and waits.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Signal(syscall.SIGCONT)
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// Stop sends SIGTERM and gives the exit code.
+func (p *Process) Stop() int {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	<-p.ended
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// Freeze stops the process as a paused machine would; Thaw goes on.
+func (p *Process) Freeze() { _ = p.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw ends a Freeze.
+func (p *Process) Thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
+
+// WaitReady waits until /readyz says 200.
+func (p *Process) WaitReady(t testing.TB) {
+	t.Helper()
+	Eventually(t, 20*time.Second, "ready at "+p.Admin, func() bool {
+		select {
+		case <-p.ended:
+			t.Fatalf("ended before it was ready:\n%s", p.log)
+		default:
+		}
+		resp, err := http.Get("http://" + p.Admin + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer func() { _ = resp.Body.Close() }()
+		return resp.StatusCode == http.StatusOK
+	})
+}
+
+// Metric sums the samples of a metric whose line contains all of the parts.
+func (p *Process) Metric(t testing.TB, parts ...string) float64 {
+	t.Helper()
+	resp, err := http.Get("http://" + p.Admin + "/metrics")
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0
+	}
+	sum := 0.0
+lines:
+	for line := range strings.Lines(string(body)) {
+		for _, part := range parts {
+			if !strings.Contains(line, part) {
+				continue lines
+			}
+		}
+		f := strings.Fields(line)
+		if v, err := strconv.ParseFloat(f[len(f)-1], 64); err == nil {
+			sum += v
+		}
+	}
+	return sum
+}
+
+// Eventually looks every 20 ms whether it holds.
+func Eventually(t testing.TB, within time.Duration, what string, holds func() bool) {
+	t.Helper()
+	end := time.NewTimer(within)
+	defer end.Stop()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for !holds() {
+		select {
+		case <-look.C:
+		case <-end.C:
+			t.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+// FreePort is a loopback port that was free a moment ago.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// FreeAddr is FreePort with its host.
+func FreeAddr(t testing.TB) string { return fmt.Sprintf("127.0.0.1:%d", FreePort(t)) }
+
+// WaitPort waits until something listens.
+func WaitPort(t testing.TB, addr string) {
+	t.Helper()
+	Eventually(t, 20*time.Second, "listener at "+addr, func() bool {
+		c, err := net.DialTimeout("tcp", addr, time.Second)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
+}
+
+// build makes the programs once per test binary. The broker is the server that
+// go.mod names.
+func build(t testing.TB) string {
+	t.Helper()
+	dir, err := binaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+var binaries = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // once per test binary
+	dir, err := os.MkdirTemp("", "chatlane-bin-")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-o", dir+"/",
+		"github.com/chatlane/chatlane/cmd/ingress", "github.com/chatlane/chatlane/cmd/worker",
+		"github.com/chatlane/chatlane/cmd/chatlane", "github.com/nats-io/nats-server/v2")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return dir, nil
+})
+
+// tail keeps the end of a log.
+type tail struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.buf.Len() > 1<<20 {
+		t.buf.Next(t.buf.Len() / 2)
+	}
+	return t.buf.Write(p)
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.buf.Bytes()
+	return string(b[max(0, len(b)-4000):])
+}
