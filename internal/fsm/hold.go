@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -54,6 +55,18 @@ func (c Change) Gone() bool { return c.State == "" && len(c.Data) == 0 }
 type Grip struct {
 	TTL   time.Duration // without renewal
 	Since time.Time     // a moment before they were taken
+}
+
+// CleanUp bounds the giving back of locks when the context of the work has ended.
+func CleanUp(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+}
+
+// Undo gives a hold back that will not become a session, and returns why.
+func Undo(ctx context.Context, h Hold, why error) error {
+	ctx, cancel := CleanUp(ctx)
+	defer cancel()
+	return errors.Join(why, h.Release(ctx))
 }
 
 // cursorAfter is the cursor once at is committed. It never goes back in one stream.

@@ -43,7 +43,7 @@ type Session struct {
 func Begin(ctx context.Context, h Hold, at Position, l Loaded, g Grip, m *Metrics) (*Session, error) {
 	if at.Stream < l.Stream {
 		err := m.refused(fmt.Errorf("stream %d, lane was committed under %d: %w", at.Stream, l.Stream, ErrStreamChanged))
-		return nil, errors.Join(err, h.Release(ctx))
+		return nil, Undo(ctx, h, err)
 	}
 	s := &Session{
 		hold: h, at: at, loaded: l, metrics: m,

@@ -15,6 +15,8 @@ type hold struct {
 	keys  fsm.Keys
 	at    fsm.Position
 	token uint64
+	locks []string  // held, in the order in which they were taken
+	since time.Time // before the oldest was taken or renewed
 
 	stream int64 // as loaded
 	cursor uint64
@@ -22,22 +24,17 @@ type hold struct {
 
 var _ fsm.Hold = (*hold)(nil)
 
-// locks lists them in the order in which they are taken.
-func (h *hold) locks() []string {
-	if h.keys.Separate() {
-		return []string{laneLock(h.keys), stateLock(h.keys)}
-	}
-	return []string{laneLock(h.keys)}
-}
-
 func (h *hold) obtain(ctx context.Context) error {
-	for _, name := range h.locks() {
-		if err := h.s.wait(ctx, name, h.token); err != nil {
-			h.s.mem.mu.Lock()
-			h.s.mem.give(laneLock(h.keys), h.token)
-			h.s.mem.mu.Unlock()
-			return err
+	wanted := []string{laneLock(h.keys)}
+	if h.keys.Separate() {
+		wanted = append(wanted, stateLock(h.keys))
+	}
+	h.since = time.Now()
+	for _, name := range wanted {
+		if err := h.wait(ctx, name); err != nil {
+			return fsm.Undo(ctx, h, err)
 		}
+		h.locks = append(h.locks, name)
 	}
 	return nil
 }
@@ -49,7 +46,7 @@ func (h *hold) load() fsm.Loaded {
 	var out fsm.Loaded
 	if l := m.lanes[h.keys.Lane]; l != nil {
 		out.Stream, out.Cursor = l.stream, l.cursor
-		out.Seen = l.seen.has(h.at, m.cfg.SeenWindow)
+		out.Seen = l.seen.has(h.at, h.s.cfg.SeenWindow)
 		if l.journalOf == h.place() {
 			out.Journal, out.Attempts = maps.Clone(l.journal), l.attempts
 		}
@@ -72,7 +69,7 @@ func (h *hold) guarded(do func(m *memory) error) error {
 	m := h.s.mem
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, name := range h.locks() {
+	for _, name := range h.locks {
 		if token, held := m.holder(name); !held || token != h.token {
 			return fsm.ErrLockLost
 		}
@@ -105,8 +102,8 @@ func (h *hold) Fail(_ context.Context, attempts int) error {
 
 func (h *hold) Renew(context.Context) error {
 	return h.guarded(func(m *memory) error {
-		for _, name := range h.locks() {
-			m.locks[name].until = time.Now().Add(m.cfg.LockTTL)
+		for _, name := range h.locks {
+			m.locks[name].until = time.Now().Add(h.s.cfg.LockTTL)
 		}
 		return nil
 	})
@@ -126,9 +123,9 @@ func (h *hold) Commit(_ context.Context, c fsm.Change) error {
 		}
 		l.stream, l.cursor, l.by = h.at.Stream, c.Cursor, h.token
 		l.journalOf, l.journal, l.attempts = place{}, nil, 0
-		l.seen.add(h.at, m.cfg)
+		l.seen.add(h.at, h.s.cfg)
 		h.keep(m, c)
-		for _, name := range h.locks() {
+		for _, name := range h.locks {
 			m.give(name, h.token)
 		}
 		return nil
@@ -161,7 +158,7 @@ func (h *hold) Release(context.Context) error {
 	m := h.s.mem
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, name := range h.locks() {
+	for _, name := range h.locks {
 		m.give(name, h.token)
 	}
 	return nil

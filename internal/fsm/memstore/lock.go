@@ -28,14 +28,14 @@ func (m *memory) holder(name string) (token uint64, held bool) {
 }
 
 // take takes a free lock; else it returns what to wait for.
-func (m *memory) take(name string, token uint64) (freed <-chan struct{}, left time.Duration, ok bool) {
+func (m *memory) take(name string, token uint64, ttl time.Duration) (freed <-chan struct{}, left time.Duration, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, held := m.holder(name); held {
 		l := m.locks[name]
 		return l.freed, time.Until(l.until), false
 	}
-	m.locks[name] = &lock{token: token, until: time.Now().Add(m.cfg.LockTTL), freed: make(chan struct{})}
+	m.locks[name] = &lock{token: token, until: time.Now().Add(ttl), freed: make(chan struct{})}
 	return nil, 0, true
 }
 
@@ -47,27 +47,33 @@ func (m *memory) give(name string, token uint64) {
 	}
 }
 
-// wait takes a lock, or fails with ErrBusy when ctx ends.
-func (s *Store) wait(ctx context.Context, name string, token uint64) error {
+// wait takes a lock, or fails with ErrBusy when ctx ends. Meanwhile it renews
+// what the session holds already.
+func (h *hold) wait(ctx context.Context, name string) error {
 	for first := true; ; first = false {
-		if err := s.reach(); err != nil {
+		if err := h.s.reach(); err != nil {
 			return err
 		}
-		freed, left, ok := s.mem.take(name, token)
+		freed, left, ok := h.s.mem.take(name, h.token, h.s.cfg.LockTTL)
 		if ok {
 			return nil
 		}
 		if first {
-			s.metrics.Conflict()
+			h.s.metrics.Conflict()
 		}
-		expiry := time.NewTimer(left)
+		timer := time.NewTimer(min(left, h.s.cfg.LockTTL/3))
 		select {
 		case <-freed:
-		case <-expiry.C:
+		case <-timer.C:
 		case <-ctx.Done():
-			expiry.Stop()
+			timer.Stop()
 			return fmt.Errorf("%w: %w", fsm.ErrBusy, context.Cause(ctx))
 		}
-		expiry.Stop()
+		timer.Stop()
+		now := time.Now()
+		if err := h.Renew(ctx); err != nil {
+			return err
+		}
+		h.since = now
 	}
 }

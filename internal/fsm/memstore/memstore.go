@@ -5,7 +5,6 @@ package memstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -54,17 +53,16 @@ var (
 // New makes an empty store.
 func New(cfg Config) *Store {
 	cfg = cfg.withDefaults()
-	return &Store{cfg: cfg, mem: newMemory(cfg), metrics: fsm.NewMetrics(cfg.Registerer)}
+	return &Store{cfg: cfg, mem: newMemory(), metrics: fsm.NewMetrics(cfg.Registerer)}
 }
 
 // Open implements [fsm.Store].
 func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Session, error) {
 	h := &hold{s: s, keys: k, at: at, token: s.mem.token()}
-	since := time.Now()
 	if err := h.obtain(ctx); err != nil {
 		return nil, err
 	}
-	return fsm.Begin(ctx, h, at, h.load(), fsm.Grip{TTL: s.cfg.LockTTL, Since: since}, s.metrics)
+	return fsm.Begin(ctx, h, at, h.load(), fsm.Grip{TTL: s.cfg.LockTTL, Since: h.since}, s.metrics)
 }
 
 // Ping implements [fsm.Admin].
@@ -107,12 +105,12 @@ func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err er
 	if err := old.obtain(ctx); err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, old.Release(ctx)) }()
+	defer func() { err = fsm.Undo(ctx, old, err) }()
 	fresh := &hold{s: s, keys: to, token: s.mem.token()}
 	if err := fresh.obtain(ctx); err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, fresh.Release(ctx)) }()
+	defer func() { err = fsm.Undo(ctx, fresh, err) }()
 	s.mem.mu.Lock()
 	defer s.mem.mu.Unlock()
 	st, found := s.mem.states[from.State]
@@ -134,8 +132,6 @@ func (s *Store) reach() error {
 
 // memory is what the stores of one test's processes share.
 type memory struct {
-	cfg Config
-
 	mu     sync.Mutex
 	tokens uint64
 	locks  map[string]*lock
@@ -164,9 +160,9 @@ type stateRecord struct {
 	data, meta []byte
 }
 
-func newMemory(cfg Config) *memory {
+func newMemory() *memory {
 	return &memory{
-		cfg: cfg, locks: make(map[string]*lock), lanes: make(map[string]*laneRecord),
+		locks: make(map[string]*lock), lanes: make(map[string]*laneRecord),
 		states: make(map[string]stateRecord),
 	}
 }

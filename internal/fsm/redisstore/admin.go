@@ -51,7 +51,7 @@ func (s *Store) Forget(ctx context.Context, k fsm.Keys) (err error) {
 	if err := h.obtain(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.Release(ctx)) }()
+	defer func() { err = fsm.Undo(ctx, h, err) }()
 	err = h.run(ctx, s.scripts.remove, []string{h.names.lock, h.names.lane, h.names.journal, h.names.seen}, h.token)
 	if err != nil || k.State == "" {
 		return err
@@ -80,7 +80,7 @@ func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err er
 		if err := h.obtain(ctx); err != nil {
 			return false, err
 		}
-		defer func() { err = errors.Join(err, h.Release(ctx)) }()
+		defer func() { err = fsm.Undo(ctx, h, err) }()
 	}
 	f, err := s.client.HGetAll(ctx, old.names.state).Result()
 	if err != nil {

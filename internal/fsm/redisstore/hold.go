@@ -21,6 +21,7 @@ type hold struct {
 	at    fsm.Position
 	token string
 	locks []*redislock.Lock // the lane's, then a separate state's
+	since time.Time         // before the oldest lock was taken or renewed
 
 	stream string // as loaded
 	cursor string
@@ -28,18 +29,39 @@ type hold struct {
 
 var _ fsm.Hold = (*hold)(nil)
 
+// obtain takes the lane's lock, then a separate state's. The first is renewed
+// while it waits for the second.
 func (h *hold) obtain(ctx context.Context) error {
-	wanted := []string{h.names.lock}
-	if h.keys.Separate() {
-		wanted = append(wanted, h.names.stateLock)
+	before := time.Now()
+	lane, err := h.s.lock(ctx, h.names.lock, h.token, func(context.Context) error {
+		before = time.Now()
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	for _, key := range wanted {
-		l, err := h.s.lock(ctx, key, h.token)
-		if err != nil {
-			return errors.Join(err, h.Release(ctx))
-		}
-		h.locks = append(h.locks, l)
+	h.locks, h.since = []*redislock.Lock{lane}, before
+	if !h.keys.Separate() {
+		return nil
 	}
+	state, err := h.s.lock(ctx, h.names.stateLock, h.token, h.renewInTime)
+	if err != nil {
+		return fsm.Undo(ctx, h, err)
+	}
+	h.locks = append(h.locks, state)
+	return nil
+}
+
+// renewInTime renews when a third of the TTL is over.
+func (h *hold) renewInTime(ctx context.Context) error {
+	now := time.Now()
+	if now.Sub(h.since) < h.s.cfg.LockTTL/3 {
+		return nil
+	}
+	if err := h.Renew(ctx); err != nil {
+		return err
+	}
+	h.since = now
 	return nil
 }
 

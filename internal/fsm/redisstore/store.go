@@ -42,15 +42,14 @@ func New(client redis.UniversalClient, cfg Config) *Store {
 // Open implements [fsm.Store].
 func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Session, error) {
 	h := s.hold(k, at)
-	since := time.Now()
 	if err := h.obtain(ctx); err != nil {
 		return nil, err
 	}
 	l, err := h.load(ctx)
 	if err != nil {
-		return nil, errors.Join(err, h.Release(ctx))
+		return nil, fsm.Undo(ctx, h, err)
 	}
-	return fsm.Begin(ctx, h, at, l, fsm.Grip{TTL: s.cfg.LockTTL, Since: since}, s.metrics)
+	return fsm.Begin(ctx, h, at, l, fsm.Grip{TTL: s.cfg.LockTTL, Since: h.since}, s.metrics)
 }
 
 func (s *Store) hold(k fsm.Keys, at fsm.Position) *hold {
@@ -59,9 +58,10 @@ func (s *Store) hold(k fsm.Keys, at fsm.Position) *hold {
 	return &hold{s: s, keys: k, names: newNames(k), at: at, token: base64.RawURLEncoding.EncodeToString(random[:])}
 }
 
-// lock waits for one lock until ctx ends. Obtain's own retries are not used: they
-// end after the lock's TTL unless ctx has a deadline.
-func (s *Store) lock(ctx context.Context, key, token string) (*redislock.Lock, error) {
+// lock waits for one lock until ctx ends, and does meanwhile between two looks.
+// Obtain's own retries are not used: they end after the lock's TTL unless ctx has
+// a deadline.
+func (s *Store) lock(ctx context.Context, key, token string, meanwhile func(context.Context) error) (*redislock.Lock, error) {
 	pause := s.cfg.PollMin
 	for first := true; ; first = false {
 		l, err := s.locker.Obtain(ctx, key, s.cfg.LockTTL, &redislock.Options{Token: token})
@@ -76,6 +76,9 @@ func (s *Store) lock(ctx context.Context, key, token string) (*redislock.Lock, e
 		}
 		if first {
 			s.metrics.Conflict()
+		}
+		if err := meanwhile(ctx); err != nil {
+			return nil, err
 		}
 		if err := sleep(ctx, pause/2+mrand.N(pause/2+1)); err != nil { //nolint:gosec // spreading load needs no secret
 			return nil, fmt.Errorf("%w: %w", fsm.ErrBusy, err)

@@ -1,0 +1,174 @@
+package fsmtest
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Wire is a TCP proxy in front of a real server that can be cut at any answer.
+type Wire struct {
+	Addr string // "127.0.0.1:port"
+
+	target   string
+	listener net.Listener
+	running  sync.WaitGroup
+
+	mu      sync.Mutex
+	conns   map[net.Conn]bool
+	armed   bool
+	pass    int  // answers until the cut
+	forward bool // the request after them is still carried out
+	cut     bool
+	answers int // passed since the start
+}
+
+// NewWire listens on a free port and forwards to target until the test ends.
+func NewWire(t *testing.T, target string) *Wire {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	w := &Wire{Addr: l.Addr().String(), target: target, listener: l, conns: make(map[net.Conn]bool)}
+	w.running.Go(func() { w.accept(context.WithoutCancel(t.Context())) })
+	t.Cleanup(func() {
+		w.Cut()
+		_ = l.Close()
+		w.running.Wait()
+	})
+	return w
+}
+
+// Cut closes every connection and lets none through.
+func (w *Wire) Cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sever()
+}
+
+// CutAfter lets so many answers pass and then cuts. With forward, the request
+// after them is carried out and its answer lost; without, it gets nowhere.
+func (w *Wire) CutAfter(answers int, forward bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.armed, w.pass, w.forward = true, answers, forward
+	if answers == 0 && !forward {
+		w.sever()
+	}
+}
+
+// Heal lets everything through again.
+func (w *Wire) Heal() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.armed, w.cut = false, false
+}
+
+// Answers is how many answers have passed.
+func (w *Wire) Answers() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.answers
+}
+
+// sever needs w.mu.
+func (w *Wire) sever() {
+	w.cut = true
+	for c := range w.conns {
+		_ = c.Close()
+	}
+}
+
+func (w *Wire) accept(ctx context.Context) {
+	for {
+		c, err := w.listener.Accept()
+		if err != nil {
+			return
+		}
+		w.running.Go(func() { w.serve(ctx, c) })
+	}
+}
+
+func (w *Wire) serve(ctx context.Context, client net.Conn) {
+	defer func() { _ = client.Close() }()
+	d := net.Dialer{Timeout: time.Second}
+	server, err := d.DialContext(ctx, "tcp", w.target)
+	if err != nil {
+		return
+	}
+	defer func() { _ = server.Close() }()
+	if !w.add(client, server) {
+		return
+	}
+	defer w.drop(client, server)
+	w.running.Go(func() {
+		_, _ = io.Copy(server, client)
+		_ = server.Close()
+	})
+	w.answer(client, server)
+}
+
+func (w *Wire) add(conns ...net.Conn) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut {
+		return false
+	}
+	for _, c := range conns {
+		w.conns[c] = true
+	}
+	return true
+}
+
+func (w *Wire) drop(conns ...net.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range conns {
+		delete(w.conns, c)
+	}
+}
+
+// answer copies what the server says, one answer at a time.
+func (w *Wire) answer(client, server net.Conn) {
+	buf := make([]byte, 1<<20)
+	for {
+		n, err := server.Read(buf)
+		if n > 0 && !w.let(client, server, buf[:n]) {
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// let passes an answer on unless it is the one to be lost. After the last one that
+// passes, the way to the server is closed before the client sees it, so that no
+// request can follow it through.
+func (w *Wire) let(client, server net.Conn, answer []byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.armed && w.pass == 0 {
+		w.sever()
+	}
+	if w.cut {
+		return false
+	}
+	w.answers++
+	last := false
+	if w.armed {
+		w.pass--
+		last = w.pass == 0 && !w.forward
+	}
+	if last {
+		_ = server.Close()
+		delete(w.conns, client)
+		w.sever()
+	}
+	_, err := client.Write(answer)
+	return err == nil && !last
+}

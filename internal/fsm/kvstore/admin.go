@@ -1,0 +1,130 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+)
+
+// Ping implements [fsm.Admin]. It writes, since a broker that only answers may
+// still refuse to write.
+func (s *Store) Ping(ctx context.Context) error {
+	_, rev, err := s.bucket.get(ctx, "ping")
+	if err != nil {
+		return err
+	}
+	_, err = s.bucket.put(ctx, "ping", []byte("1"), time.Hour, expect{"ping", rev})
+	if errors.Is(err, errConflict) {
+		return nil // another worker's ping
+	}
+	return err
+}
+
+// Peek implements [fsm.Admin].
+func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
+	h := s.hold(k, fsm.Position{})
+	l, holder, err := s.look(ctx, laneKey(k), h.token, 0)
+	if err != nil {
+		return fsm.Record{}, err
+	}
+	out := fsm.Record{Stream: l.rec.Stream, Cursor: l.rec.Cursor, Locked: holder != ""}
+	if j := l.rec.Journal; j != nil {
+		out.Attempts = j.Attempts
+		if out.Journal, err = h.entries(ctx, j); err != nil {
+			return out, err
+		}
+	}
+	if k.State == "" {
+		return out, nil
+	}
+	st, _, err := s.look(ctx, stateKey(k), h.token, 0)
+	if err != nil {
+		return out, err
+	}
+	out.State, out.Data, out.Meta = st.rec.State, st.rec.Data, st.rec.Meta
+	return out, nil
+}
+
+// Forget implements [fsm.Admin].
+func (s *Store) Forget(ctx context.Context, k fsm.Keys) error {
+	h := s.hold(k, fsm.Position{})
+	if err := h.obtain(ctx); err != nil {
+		return err
+	}
+	if j := h.lane.rec.Journal; j != nil {
+		if _, err := h.entries(ctx, j); err != nil {
+			return fsm.Undo(ctx, h, err)
+		}
+	}
+	err := h.removeState(ctx)
+	if err == nil {
+		h.forgetEntries(ctx)
+		err = h.lane.guarded(ctx, func(e expect) error { return s.bucket.remove(ctx, h.lane.key, e) })
+	}
+	if err != nil {
+		return fsm.Undo(ctx, h, err)
+	}
+	return nil
+}
+
+// removeState removes the state's record, and with it a lock of its own.
+func (h *hold) removeState(ctx context.Context) error {
+	if h.keys.State == "" {
+		return nil
+	}
+	guard := h.lane
+	if h.shared() {
+		guard = h.state
+	}
+	err := guard.guarded(ctx, func(e expect) error { return h.s.bucket.remove(ctx, stateKey(h.keys), e) })
+	if err == nil && h.shared() {
+		h.state.rec.Holder = ""
+	}
+	return err
+}
+
+// Move implements [fsm.Admin]. It writes the new record before it removes the old
+// one: cut short in between, it can be repeated.
+func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err error) {
+	old, fresh := s.hold(from, fsm.Position{}), s.hold(to, fsm.Position{})
+	var states [2]record
+	for i, h := range []*hold{old, fresh} {
+		if err := h.obtain(ctx); err != nil {
+			return false, err
+		}
+		defer func() { err = fsm.Undo(ctx, h, err) }()
+		if states[i], err = h.loadState(ctx); err != nil {
+			return false, err
+		}
+	}
+	was, is := states[0], states[1]
+	switch {
+	case was.State == "" && len(was.Data) == 0:
+		return false, nil
+	case is.State == was.State && string(is.Data) == string(was.Data) && string(is.Meta) == string(was.Meta):
+		// An earlier move got so far.
+	case is.State != "" || len(is.Data) > 0:
+		return false, nil
+	default:
+		if err := fresh.settle(ctx, was); err != nil {
+			return false, err
+		}
+	}
+	return true, old.removeState(ctx)
+}
+
+// settle writes a state that was moved here.
+func (h *hold) settle(ctx context.Context, was record) error {
+	if h.shared() {
+		rec := h.state.rec
+		rec.State, rec.Data, rec.Meta = was.State, was.Data, was.Meta
+		return h.put(ctx, h.state, rec)
+	}
+	rec := record{State: was.State, Data: was.Data, Meta: was.Meta}
+	return h.lane.guarded(ctx, func(e expect) error {
+		_, err := h.s.bucket.put(ctx, stateKey(h.keys), rec.encode(), h.s.cfg.StateTTL, e)
+		return err
+	})
+}

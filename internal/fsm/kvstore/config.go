@@ -1,0 +1,57 @@
+package kvstore
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config of a store. The zero value is usable.
+type Config struct {
+	Bucket     string        // empty means "chatlane_state"
+	Replicas   int           // of the bucket, when it is made; 0 means 1
+	LockTTL    time.Duration // life of a lock without renewal; 0 means 2 s
+	StateTTL   time.Duration // life of a conversation that nobody continues, 1 s or more; 0 means for ever
+	LaneTTL    time.Duration // life of a lane's record after its last write; 0 means 7 days
+	SeenWindow time.Duration // how long update ids are remembered; 0 means 24 h
+	SeenMax    int           // update ids remembered by lane; 0 means 256
+	PollMin    time.Duration // first wait for a busy lock, doubled each time; 0 means 5 ms
+	PollMax    time.Duration // longest wait between two looks at it; 0 means 100 ms
+
+	Registerer prometheus.Registerer // may be nil
+}
+
+func (c Config) withDefaults() Config {
+	set(&c.Bucket, "chatlane_state")
+	set(&c.Replicas, 1)
+	set(&c.LockTTL, 2*time.Second)
+	set(&c.LaneTTL, 7*24*time.Hour)
+	set(&c.SeenWindow, 24*time.Hour)
+	set(&c.SeenMax, 256)
+	set(&c.PollMin, 5*time.Millisecond)
+	set(&c.PollMax, 100*time.Millisecond)
+	return c
+}
+
+func set[T comparable](v *T, other T) {
+	var zero T
+	if *v == zero {
+		*v = other
+	}
+}
+
+// Validate names what is out of range.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	switch {
+	case !regexp.MustCompile(`^[a-zA-Z0-9_-]+$`).MatchString(c.Bucket):
+		return fmt.Errorf("bucket %q: want letters, digits, - and _", c.Bucket)
+	case c.LockTTL < 50*time.Millisecond:
+		return fmt.Errorf("CHATLANE_LOCK_TTL is %v: want 50ms or more, such as 2s", c.LockTTL)
+	case c.StateTTL != 0 && c.StateTTL < time.Second:
+		return fmt.Errorf("CHATLANE_STATE_TTL is %v: want 0, or 1s or more", c.StateTTL)
+	}
+	return nil
+}

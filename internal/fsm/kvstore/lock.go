@@ -1,0 +1,198 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+)
+
+// locked is a record that a session holds, by its token and its revision.
+type locked struct {
+	s     *Store
+	key   string
+	token string
+	ttl   time.Duration // of the record
+	rev   uint64        // of our last write
+	rec   record        // as we wrote it, or mean to
+}
+
+// lock waits for a record until ctx ends, and then fails with ErrBusy; between two
+// looks it does meanwhile. It takes over from a holder whose revision stays the
+// same for a whole lock TTL.
+func (s *Store) lock(ctx context.Context, key, token string, ttl time.Duration, meanwhile func(context.Context) error) (*locked, error) {
+	var seenRev uint64
+	var since time.Time
+	pause := s.cfg.PollMin
+	for {
+		l, holder, err := s.look(ctx, key, token, ttl)
+		if err != nil {
+			return nil, busyOr(ctx, err, !since.IsZero())
+		}
+		if seenRev != l.rev || since.IsZero() {
+			if since.IsZero() && holder != "" {
+				s.metrics.Conflict()
+			}
+			seenRev, since = l.rev, time.Now()
+		}
+		left := s.cfg.LockTTL - time.Since(since)
+		if holder == "" || left <= 0 {
+			err := l.take(ctx)
+			if !errors.Is(err, errConflict) {
+				return l, err
+			}
+			continue // somebody was quicker
+		}
+		if err := meanwhile(ctx); err != nil {
+			return nil, err
+		}
+		if err := sleep(ctx, min(left, pause/2+rand.N(pause/2+1))); err != nil { //nolint:gosec // spreading load needs no secret
+			return nil, fmt.Errorf("%w: %w", fsm.ErrBusy, err)
+		}
+		pause = min(2*pause, s.cfg.PollMax)
+	}
+}
+
+// busyOr tells a wait that ended from a store that fails.
+func busyOr(ctx context.Context, err error, waited bool) error {
+	if waited && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", fsm.ErrBusy, context.Cause(ctx))
+	}
+	return err
+}
+
+// look reads a record and who holds it.
+func (s *Store) look(ctx context.Context, key, token string, ttl time.Duration) (l *locked, holder string, err error) {
+	raw, rev, err := s.bucket.get(ctx, key)
+	if err != nil {
+		return nil, "", err
+	}
+	rec, err := decode(raw)
+	if err != nil {
+		return nil, "", err
+	}
+	holder = rec.Holder
+	if holder == token {
+		holder = "" // an earlier take of ours, whose answer was lost
+	}
+	return &locked{s: s, key: key, token: token, ttl: ttl, rev: rev, rec: rec}, holder, nil
+}
+
+// take writes our token into the record.
+func (l *locked) take(ctx context.Context) error {
+	rec := l.rec
+	rec.Holder = l.token
+	rev, err := l.s.bucket.put(ctx, l.key, rec.encode(), l.ttl, expect{l.key, l.rev})
+	if err == nil {
+		l.rev, l.rec = rev, rec
+	}
+	return err
+}
+
+// maxTries bounds how often one write is tried while the record is still ours.
+const maxTries = 64
+
+// guarded does a write that expects our last revision of the record. Where that is
+// not the last one, the record is read: if it is still ours, an earlier answer was
+// lost, and the write is tried again.
+func (l *locked) guarded(ctx context.Context, write func(e expect) error) error {
+	for range maxTries {
+		err := write(expect{l.key, l.rev})
+		if !errors.Is(err, errConflict) {
+			return err
+		}
+		if err := l.recover(ctx); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: the broker keeps refusing the last revision", fsm.ErrUnavailable)
+}
+
+// recover finds out what became of the record since our last answer.
+func (l *locked) recover(ctx context.Context) error {
+	raw, rev, err := l.s.bucket.get(ctx, l.key)
+	if err != nil {
+		return err
+	}
+	now, err := decode(raw)
+	switch {
+	case err != nil:
+		return err
+	case now.Holder != l.token:
+		return &taken{now}
+	case now.Stream != l.rec.Stream:
+		return fsm.ErrStreamChanged
+	case now.Cursor != l.rec.Cursor:
+		return fsm.ErrCursorMoved
+	case rev == l.rev:
+		// The broker is still busy with an earlier write to this key.
+		if err := sleep(ctx, l.s.cfg.PollMin); err != nil {
+			return fmt.Errorf("%w: %w", fsm.ErrUnavailable, err)
+		}
+	}
+	l.rev = rev
+	return nil
+}
+
+// put writes the record. What is meant to be there is remembered even if the
+// answer is lost, so that the next write does not undo it.
+func (l *locked) put(ctx context.Context, rec record) error {
+	before := l.rec
+	l.rec = rec
+	err := l.guarded(ctx, func(e expect) error {
+		rev, err := l.s.bucket.put(ctx, l.key, rec.encode(), l.ttl, e)
+		if err == nil {
+			l.rev = rev
+		}
+		return err
+	})
+	if errors.Is(err, fsm.ErrTooLarge) {
+		l.rec = before
+	}
+	return err
+}
+
+// release writes the record, which has no holder any more. Where somebody wrote to
+// it behind the lock's back, that stays, and only the holder goes.
+func (l *locked) release(ctx context.Context, rec record) error {
+	for range maxTries {
+		rev, err := l.s.bucket.put(ctx, l.key, rec.encode(), l.ttl, expect{l.key, l.rev})
+		if err == nil {
+			l.rev, l.rec = rev, rec
+		}
+		if !errors.Is(err, errConflict) {
+			return err
+		}
+		now, _, err := l.s.look(ctx, l.key, "", l.ttl)
+		if err != nil {
+			return err
+		}
+		if now.rec.Holder != l.token {
+			return fsm.ErrLockLost
+		}
+		l.rev, rec = now.rev, now.rec
+		rec.Holder = ""
+	}
+	return fmt.Errorf("%w: the broker keeps refusing the last revision", fsm.ErrUnavailable)
+}
+
+// taken says that the record is held by another session, or by none: a lost lock,
+// unless the record tells that our own commit was the one that let go.
+type taken struct{ now record }
+
+func (t *taken) Error() string { return fsm.ErrLockLost.Error() }
+func (t *taken) Unwrap() error { return fsm.ErrLockLost }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,104 @@
+package kvstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strconv"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+)
+
+// record is the value of a lane's or a state's key.
+type record struct {
+	V      int    `json:"v"`
+	Holder string `json:"holder,omitempty"` // token of the session that holds it
+
+	// Of a lane.
+	Stream  int64    `json:"stream,omitempty"`
+	Cursor  uint64   `json:"cursor,omitempty"`
+	By      string   `json:"by,omitempty"` // token of the session that committed last
+	Seen    seen     `json:"seen,omitempty"`
+	Journal *journal `json:"journal,omitempty"`
+
+	// Of a state.
+	State string            `json:"state,omitempty"`
+	Data  []byte            `json:"data,omitempty"`
+	Meta  []byte            `json:"meta,omitempty"`
+	Marks map[string]string `json:"marks,omitempty"` // lane -> the turn whose first step wrote this
+}
+
+// journal is of one position.
+type journal struct {
+	At       string        `json:"at"`
+	Attempts int           `json:"attempts,omitempty"`
+	Entries  map[int]entry `json:"entries,omitempty"`
+}
+
+// entry is in the record, or under a key of its own if the record would grow too large.
+type entry struct {
+	Data []byte `json:"data,omitempty"`
+	Key  string `json:"key,omitempty"`
+}
+
+// inlineMax is how many bytes of journal entries a lane's record carries.
+const inlineMax = 32 << 10
+
+func (j *journal) size() int {
+	n := 0
+	for _, e := range j.Entries {
+		n += len(e.Data)
+	}
+	return n
+}
+
+// with is the journal with one more entry; the old one stays as it is.
+func (j *journal) with(index int, e entry) *journal {
+	next := &journal{At: j.At, Attempts: j.Attempts, Entries: maps.Clone(j.Entries)}
+	if next.Entries == nil {
+		next.Entries = make(map[int]entry)
+	}
+	next.Entries[index] = e
+	return next
+}
+
+// of is the journal of a position: this one, or a new one.
+func (j *journal) of(at string) *journal {
+	if j != nil && j.At == at {
+		return j
+	}
+	return &journal{At: at}
+}
+
+// gone says that a state's record keeps nothing.
+func (r record) gone() bool {
+	return r.State == "" && len(r.Data) == 0 && len(r.Marks) == 0 && r.Holder == ""
+}
+
+func (r record) encode() []byte {
+	r.V = fsm.Schema
+	raw, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // strings, numbers and bytes always encode
+	}
+	return raw
+}
+
+func decode(raw []byte) (record, error) {
+	if len(raw) == 0 {
+		return record{}, nil
+	}
+	var r record
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return r, fmt.Errorf("read record: %w: %w", fsm.ErrUnavailable, err)
+	}
+	if r.V > fsm.Schema {
+		return r, fmt.Errorf("%w: record of schema version %d, this worker knows %d", fsm.ErrUnavailable, r.V, fsm.Schema)
+	}
+	return r, nil
+}
+
+// place is a position as records name it.
+func place(at fsm.Position) string {
+	return strconv.FormatInt(at.Stream, 10) + ":" + strconv.FormatUint(at.Seq, 10)
+}

@@ -1,0 +1,63 @@
+package kvstore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+)
+
+// Store keeps sessions in a bucket. Safe for concurrent use.
+type Store struct {
+	cfg     Config
+	bucket  *bucket
+	metrics *fsm.Metrics
+}
+
+var (
+	_ fsm.Store = (*Store)(nil)
+	_ fsm.Admin = (*Store)(nil)
+)
+
+// Open makes the bucket where there is none, and a store on it. The connection
+// stays the caller's to close.
+func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	b, err := openBucket(ctx, js, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{cfg: cfg, bucket: b, metrics: fsm.NewMetrics(cfg.Registerer)}, nil
+}
+
+// Open implements [fsm.Store].
+func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Session, error) {
+	h := s.hold(k, at)
+	if err := h.obtain(ctx); err != nil {
+		return nil, err
+	}
+	l, err := h.load(ctx)
+	if err != nil {
+		return nil, fsm.Undo(ctx, h, err)
+	}
+	return fsm.Begin(ctx, h, at, l, fsm.Grip{TTL: s.cfg.LockTTL, Since: h.since}, s.metrics)
+}
+
+func (s *Store) hold(k fsm.Keys, at fsm.Position) *hold {
+	return &hold{s: s, keys: k, at: at, token: token()}
+}
+
+func token() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	return base64.RawURLEncoding.EncodeToString(random[:])
+}
+
+func laneKey(k fsm.Keys) string  { return "lane." + encodeKey(k.Lane) }
+func stateKey(k fsm.Keys) string { return "state." + encodeKey(k.State) }
