@@ -77,7 +77,7 @@ func (a *assembly) observe(ctx context.Context) error {
 func (a *assembly) connect(ctx context.Context) error {
 	if a.conn = a.shared.Conn; a.conn == nil {
 		err := a.await(ctx, "waiting for NATS", func() error {
-			conn, err := queue.Connect(ctx, queue.ConnConfig{URL: a.cfg.Broker.URL, Name: a.cfg.worker(), Logger: a.tel.Log})
+			conn, err := queue.Connect(ctx, queue.ConnConfig{URL: a.cfg.Broker.URL, Name: a.cfg.Name, Logger: a.tel.Log})
 			a.conn = conn
 			return err
 		})

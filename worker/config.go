@@ -52,6 +52,9 @@ func (c Config) withDefaults() Config {
 	set(&c.Broker.URL, "nats://127.0.0.1:4222")
 	set(&c.Broker.LaneKey, "chat")
 	set(&c.Telemetry.Service, "chatlane-worker")
+	if c.Name == "" {
+		c.Name = uniqueName()
+	}
 	return c
 }
 

@@ -64,7 +64,7 @@ func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) 
 		Router: router, Store: a.store, Client: client, Dead: queue.NewDeadLetters(a.conn), Bots: bots,
 	}, a.tel.Log, a.tel.Registry)
 	presence := queue.NewPresence(a.conn, queue.PresenceConfig{
-		Worker: cfg.worker(), Partitions: cfg.Broker.Topology().Partitions, Logger: a.tel.Log,
+		Worker: cfg.Name, Partitions: cfg.Broker.Topology().Partitions, Logger: a.tel.Log,
 	})
 	owner := queue.NewOwner(a.conn, queue.OwnerConfig{
 		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Elsewhere: presence.Elsewhere, Logger: a.tel.Log,
@@ -78,7 +78,7 @@ func (a *assembly) work(ctx context.Context, fleet *queue.Fleet) error {
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	a.tel.Health.SetReady(healthName)
-	a.tel.Log.InfoContext(ctx, "worker runs", slog.String("worker", a.cfg.worker()))
+	a.tel.Log.InfoContext(ctx, "worker runs", slog.String("worker", a.cfg.Name))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return fleet.Run(ctx, work) })
 	ended := make(chan struct{})
@@ -107,22 +107,19 @@ const healthName = "worker"
 
 // quiet turns the end of ctx into a clean stop.
 func quiet(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
-// worker is the name among the others.
-func (c *Config) worker() string {
-	if c.Name == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			host = "worker"
-		}
-		var random [4]byte
-		_, _ = rand.Read(random[:]) // it never fails
-		c.Name = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), hex.EncodeToString(random[:]))
+// uniqueName tells a worker from all others, its own predecessors included.
+func uniqueName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
 	}
-	return c.Name
+	var random [4]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), hex.EncodeToString(random[:]))
 }

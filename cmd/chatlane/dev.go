@@ -16,9 +16,9 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/handlers"
 	"github.com/chatlane/chatlane/internal/ingress"
+	"github.com/chatlane/chatlane/internal/mimic"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/worker"
 )
@@ -54,7 +54,7 @@ func (p program) dev(ctx context.Context, args []string) error {
 		return err
 	}
 	defer server.Stop()
-	h := &house{p: p, cfg: cfg, server: server, telegram: simulator.New(simulator.Config{})}
+	h := &house{p: p, cfg: cfg, server: server, telegram: mimic.New(mimic.Config{})}
 	return h.run(ctx)
 }
 
@@ -79,7 +79,7 @@ type house struct {
 	p        program
 	cfg      devConfig
 	server   *embedded.Server
-	telegram *simulator.Telegram
+	telegram *mimic.Telegram
 	tel      *telemetry.Telemetry
 }
 
@@ -96,7 +96,7 @@ func (h *house) run(ctx context.Context) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	token, apiURL := config.Secret(simulator.Token), "http://"+api.Addr().String()
+	token, apiURL := config.Secret(mimic.Token), "http://"+api.Addr().String()
 	if h.cfg.Token != "" {
 		token, apiURL = h.cfg.Token, "https://api.telegram.org"
 		_ = api.Close()
@@ -172,7 +172,7 @@ func (h *house) converse(ctx context.Context, webhook string) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		h.telegram.Deliver(delivering, simulator.WebhookConfig{Targets: []string{webhook}, Secret: devSecret, RetryBase: 200 * time.Millisecond})
+		h.telegram.Deliver(delivering, mimic.WebhookConfig{Targets: []string{webhook}, Secret: devSecret, RetryBase: 200 * time.Millisecond})
 	}()
 	defer func() { stop(); <-done }()
 	if h.cfg.Demo {

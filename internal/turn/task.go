@@ -184,8 +184,7 @@ func (t *task) attrs(more ...any) []any {
 }
 
 func stackOf(err error) string {
-	var p *bot.PanicError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*bot.PanicError](err); ok {
 		return string(p.Stack)
 	}
 	return ""

@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/fsm/redisstore/redistest"
-	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/internal/mimic"
 )
 
 // Secret is what the simulated Telegram sends, and ingress expects.
@@ -28,12 +28,12 @@ const Secret = "harness-secret"
 // Rig is one deployment on loopback: broker, Redis, simulated Telegram, and any
 // number of ingresses and workers.
 type Rig struct {
-	t          testing.TB
+	tb         testing.TB
 	bin        string
 	env        []string
 	Partitions int
 
-	Telegram *simulator.Telegram
+	Telegram *mimic.Telegram
 	NATS     *Process
 	Redis    *redistest.Server
 	natsURL  string
@@ -42,17 +42,17 @@ type Rig struct {
 
 // New starts broker, Redis and Telegram. It skips the test where redis-server is
 // missing, unless CHATLANE_REQUIRE_REDIS is set: then that is a failure.
-func New(t testing.TB) *Rig {
-	t.Helper()
-	r := &Rig{t: t, bin: build(t), Partitions: 16, Telegram: simulator.New(simulator.Config{}), Redis: redistest.Start(t)}
+func New(tb testing.TB) *Rig {
+	tb.Helper()
+	r := &Rig{tb: tb, bin: build(tb), Partitions: 16, Telegram: mimic.New(mimic.Config{}), Redis: redistest.Start(tb)}
 	api := httptest.NewServer(r.Telegram)
-	t.Cleanup(api.Close)
-	port := FreePort(t)
+	tb.Cleanup(api.Close)
+	port := FreePort(tb)
 	r.natsURL = fmt.Sprintf("nats://127.0.0.1:%d", port)
-	r.natsArgs = []string{"-a", "127.0.0.1", "-p", strconv.Itoa(port), "-js", "-sd", t.TempDir()}
+	r.natsArgs = []string{"-a", "127.0.0.1", "-p", strconv.Itoa(port), "-js", "-sd", tb.TempDir()}
 	r.env = append(os.Environ(),
 		"CHATLANE_NATS_URL="+r.natsURL, "CHATLANE_REDIS_URL="+r.Redis.URL, "CHATLANE_BOT_API_URL="+api.URL,
-		"CHATLANE_BOT_TOKEN="+simulator.Token, "CHATLANE_WEBHOOK_SECRET="+Secret,
+		"CHATLANE_BOT_TOKEN="+mimic.Token, "CHATLANE_WEBHOOK_SECRET="+Secret,
 		"CHATLANE_PARTITIONS="+strconv.Itoa(r.Partitions),
 		"CHATLANE_LIMIT_BOT=0", "CHATLANE_LIMIT_CHAT=0", "CHATLANE_LIMIT_GROUP=0")
 	r.StartNATS()
@@ -64,29 +64,29 @@ func (r *Rig) NATSURL() string { return r.natsURL }
 
 // StartNATS starts the broker, again on the same store after a kill.
 func (r *Rig) StartNATS() {
-	r.t.Helper()
+	r.tb.Helper()
 	r.NATS = r.start("nats-server", nil, r.natsArgs...)
-	WaitPort(r.t, strings.TrimPrefix(r.natsURL, "nats://"))
+	WaitPort(r.tb, strings.TrimPrefix(r.natsURL, "nats://"))
 }
 
 // Ingress starts an ingress and gives its webhook's URL.
 func (r *Rig) Ingress(env ...string) (*Process, string) {
-	r.t.Helper()
-	addr, admin := FreeAddr(r.t), FreeAddr(r.t)
+	r.tb.Helper()
+	addr, admin := FreeAddr(r.tb), FreeAddr(r.tb)
 	p := r.start("ingress", append([]string{"CHATLANE_LISTEN=" + addr, "CHATLANE_ADMIN_LISTEN=" + admin}, env...))
 	p.Admin = admin
-	p.WaitReady(r.t)
-	id, _, _ := strings.Cut(simulator.Token, ":")
+	p.WaitReady(r.tb)
+	id, _, _ := strings.Cut(mimic.Token, ":")
 	return p, "http://" + addr + "/webhook/" + id
 }
 
 // Worker starts a worker of the bundled bot.
 func (r *Rig) Worker(env ...string) *Process {
-	r.t.Helper()
-	admin := FreeAddr(r.t)
+	r.tb.Helper()
+	admin := FreeAddr(r.tb)
 	p := r.start("worker", append([]string{"CHATLANE_ADMIN_LISTEN=" + admin}, env...))
 	p.Admin = admin
-	p.WaitReady(r.t)
+	p.WaitReady(r.tb)
 	return p
 }
 
@@ -99,19 +99,19 @@ type Process struct {
 }
 
 func (r *Rig) start(name string, env []string, args ...string) *Process {
-	r.t.Helper()
+	r.tb.Helper()
 	p := &Process{cmd: exec.Command(filepath.Join(r.bin, name), args...), ended: make(chan struct{}), log: &tail{}}
 	p.cmd.Env = append(append([]string(nil), r.env...), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
-		r.t.Fatalf("start %s: %v", name, err)
+		r.tb.Fatalf("start %s: %v", name, err)
 	}
 	go func() { defer close(p.ended); _ = p.cmd.Wait() }()
-	r.t.Cleanup(func() {
+	r.tb.Cleanup(func() {
 		p.Kill()
-		if r.t.Failed() {
-			r.t.Logf("last of %s (%d):\n%s", name, p.cmd.Process.Pid, p.log)
+		if r.tb.Failed() {
+			r.tb.Logf("last of %s (%d):\n%s", name, p.cmd.Process.Pid, p.log)
 		}
 	})
 	return p
@@ -138,12 +138,12 @@ func (p *Process) Freeze() { _ = p.cmd.Process.Signal(syscall.SIGSTOP) }
 func (p *Process) Thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
 
 // WaitReady waits until /readyz says 200.
-func (p *Process) WaitReady(t testing.TB) {
-	t.Helper()
-	Eventually(t, 20*time.Second, "ready at "+p.Admin, func() bool {
+func (p *Process) WaitReady(tb testing.TB) {
+	tb.Helper()
+	Eventually(tb, 20*time.Second, "ready at "+p.Admin, func() bool {
 		select {
 		case <-p.ended:
-			t.Fatalf("ended before it was ready:\n%s", p.log)
+			tb.Fatalf("ended before it was ready:\n%s", p.log)
 		default:
 		}
 		resp, err := http.Get("http://" + p.Admin + "/readyz")
@@ -156,8 +156,8 @@ func (p *Process) WaitReady(t testing.TB) {
 }
 
 // Metric sums the samples of a metric whose line contains all of the parts.
-func (p *Process) Metric(t testing.TB, parts ...string) float64 {
-	t.Helper()
+func (p *Process) Metric(tb testing.TB, parts ...string) float64 {
+	tb.Helper()
 	resp, err := http.Get("http://" + p.Admin + "/metrics")
 	if err != nil {
 		return 0
@@ -184,8 +184,8 @@ lines:
 }
 
 // Eventually looks every 20 ms whether it holds.
-func Eventually(t testing.TB, within time.Duration, what string, holds func() bool) {
-	t.Helper()
+func Eventually(tb testing.TB, within time.Duration, what string, holds func() bool) {
+	tb.Helper()
 	end := time.NewTimer(within)
 	defer end.Stop()
 	look := time.NewTicker(20 * time.Millisecond)
@@ -194,29 +194,32 @@ func Eventually(t testing.TB, within time.Duration, what string, holds func() bo
 		select {
 		case <-look.C:
 		case <-end.C:
-			t.Fatalf("not within %v: %s", within, what)
+			tb.Fatalf("not within %v: %s", within, what)
 		}
 	}
 }
 
 // FreePort is a loopback port that was free a moment ago.
-func FreePort(t testing.TB) int {
-	t.Helper()
+func FreePort(tb testing.TB) int {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).Port
 }
 
 // FreeAddr is FreePort with its host.
-func FreeAddr(t testing.TB) string { return fmt.Sprintf("127.0.0.1:%d", FreePort(t)) }
+func FreeAddr(tb testing.TB) string {
+	tb.Helper()
+	return fmt.Sprintf("127.0.0.1:%d", FreePort(tb))
+}
 
 // WaitPort waits until something listens.
-func WaitPort(t testing.TB, addr string) {
-	t.Helper()
-	Eventually(t, 20*time.Second, "listener at "+addr, func() bool {
+func WaitPort(tb testing.TB, addr string) {
+	tb.Helper()
+	Eventually(tb, 20*time.Second, "listener at "+addr, func() bool {
 		c, err := net.DialTimeout("tcp", addr, time.Second)
 		if err == nil {
 			_ = c.Close()
@@ -227,16 +230,16 @@ func WaitPort(t testing.TB, addr string) {
 
 // build makes the programs once per test binary. The broker is the server that
 // go.mod names.
-func build(t testing.TB) string {
-	t.Helper()
+func build(tb testing.TB) string {
+	tb.Helper()
 	dir, err := binaries()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return dir
 }
 
-var binaries = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // once per test binary
+var binaries = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "chatlane-bin-")
 	if err != nil {
 		return "", err
