@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Report adds up what chats were answered. All zero but Chats and Replies is what
@@ -110,4 +111,16 @@ func (r *Report) String() string {
 		s += "; first: " + r.First
 	}
 	return s
+}
+
+// Excuse marks the calls that were executed from then until now as answered to
+// nobody: their caller was frozen, and could not hear the answer.
+func (t *Telegram) Excuse(since time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.calls {
+		if !t.calls[i].At.Before(since) {
+			t.calls[i].Gone = true
+		}
+	}
 }

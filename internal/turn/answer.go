@@ -30,7 +30,7 @@ func (t *task) answer(ctx context.Context, s *fsm.Session) (outcome string, err 
 	if len(dropped) > 0 {
 		t.r.log.WarnContext(ctx, "parts of the update are newer than this worker", t.attrs(slog.Any("dropped", dropped))...)
 	}
-	calls := t.r.deps.Client.Turn(id.Token, s, arounds(t.r.deps.Router))
+	calls := t.r.deps.Client.Turn(id.Token, t.memo.of(s), arounds(t.r.deps.Router))
 	turn := bot.NewTurn(bot.Parts{
 		Bot:  bot.Info{ID: t.d.Scope.Bot, Username: id.Username},
 		Type: t.d.Type, Raw: t.d.Body, Update: update,

@@ -24,6 +24,7 @@ type task struct {
 	d    *queue.Delivery
 	keys fsm.Keys
 
+	memo     memo
 	first    time.Time // of the first attempt here
 	attempts int       // failed ones, earlier owners' included
 	waits    int       // in a row, nobody's fault
