@@ -161,7 +161,7 @@ func readParams(r *http.Request) (params, error) {
 		}
 		return p, nil
 	}
-	if err := r.ParseForm(); err != nil {
+	if err := r.ParseForm(); err != nil { //nolint:gosec // bounded above
 		return params{}, fmt.Errorf("read form: %w", err)
 	}
 	p := params{fields: make(map[string]json.RawMessage, len(r.Form))}
