@@ -124,10 +124,7 @@ func token(id string) string {
 	if id == "" {
 		return "0"
 	}
-	unsafe := strings.IndexFunc(id, func(r rune) bool {
-		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_')
-	})
-	if len(id) <= 64 && unsafe < 0 {
+	if len(id) <= 64 && strings.IndexFunc(id, unsafe) < 0 {
 		return id
 	}
 	var sum [8]byte
@@ -136,4 +133,12 @@ func token(id string) string {
 		sum[i] = byte(h >> (56 - 8*i))
 	}
 	return "h" + hex.EncodeToString(sum[:])
+}
+
+func unsafe(r rune) bool {
+	switch {
+	case r >= '0' && r <= '9', r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r == '-', r == '_':
+		return false
+	}
+	return true
 }

@@ -74,7 +74,8 @@ const (
 	lockTTLLong = time.Minute
 )
 
-// Run runs every case against the stores that open makes.
+// Run runs every case against the stores that open makes, some at once: each has
+// to have records of its own.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	t.Helper()
 	for name, c := range cases() {
@@ -82,6 +83,14 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			t.Parallel()
 			c(t, open(t))
 		})
+	}
+}
+
+// RunOneByOne is Run for stores that share their records.
+func RunOneByOne(t *testing.T, open func(t *testing.T) Harness) {
+	t.Helper()
+	for name, c := range cases() {
+		t.Run(name, func(t *testing.T) { c(t, open(t)) })
 	}
 }
 

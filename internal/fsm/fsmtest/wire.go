@@ -9,13 +9,12 @@ import (
 	"time"
 )
 
-// Wire is a TCP proxy in front of a real server that can be cut at any answer.
+// Wire is a TCP proxy in front of real servers that can be cut at any answer.
 type Wire struct {
-	Addr string // "127.0.0.1:port"
+	Addr string // "127.0.0.1:port", to the first server
 
-	target   string
-	listener net.Listener
-	running  sync.WaitGroup
+	addrs   map[string]string // of a server -> of the listener in front of it
+	running sync.WaitGroup
 
 	mu      sync.Mutex
 	conns   map[net.Conn]bool
@@ -26,21 +25,36 @@ type Wire struct {
 	answers int // passed since the start
 }
 
-// NewWire listens on a free port and forwards to target until the test ends.
-func NewWire(t *testing.T, target string) *Wire {
+// NewWire listens on free ports and forwards to the targets until the test ends.
+func NewWire(t *testing.T, targets ...string) *Wire {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("listen: %v", err)
+	w := &Wire{addrs: make(map[string]string), conns: make(map[net.Conn]bool)}
+	ctx := context.WithoutCancel(t.Context())
+	var listeners []net.Listener
+	for _, target := range targets {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatalf("listen: %v", err)
+		}
+		w.addrs[target] = l.Addr().String()
+		w.running.Go(func() { w.accept(ctx, l, target) })
+		listeners = append(listeners, l)
 	}
-	w := &Wire{Addr: l.Addr().String(), target: target, listener: l, conns: make(map[net.Conn]bool)}
-	w.running.Go(func() { w.accept(context.WithoutCancel(t.Context())) })
 	t.Cleanup(func() {
 		w.Cut()
-		_ = l.Close()
+		for _, l := range listeners {
+			_ = l.Close()
+		}
 		w.running.Wait()
 	})
+	w.Addr = w.addrs[targets[0]]
 	return w
+}
+
+// Dial connects to a server through the wire.
+func (w *Wire) Dial(ctx context.Context, network, target string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, network, w.addrs[target])
 }
 
 // Cut closes every connection and lets none through.
@@ -83,20 +97,20 @@ func (w *Wire) sever() {
 	}
 }
 
-func (w *Wire) accept(ctx context.Context) {
+func (w *Wire) accept(ctx context.Context, l net.Listener, target string) {
 	for {
-		c, err := w.listener.Accept()
+		c, err := l.Accept()
 		if err != nil {
 			return
 		}
-		w.running.Go(func() { w.serve(ctx, c) })
+		w.running.Go(func() { w.serve(ctx, c, target) })
 	}
 }
 
-func (w *Wire) serve(ctx context.Context, client net.Conn) {
+func (w *Wire) serve(ctx context.Context, client net.Conn, target string) {
 	defer func() { _ = client.Close() }()
 	d := net.Dialer{Timeout: time.Second}
-	server, err := d.DialContext(ctx, "tcp", w.target)
+	server, err := d.DialContext(ctx, "tcp", target)
 	if err != nil {
 		return
 	}

@@ -2,6 +2,7 @@ package kvstore
 
 import "github.com/chatlane/chatlane/internal/fsm"
 
+func EncodeKey(k string) string  { return encodeKey(k) }
 func LaneKey(k fsm.Keys) string  { return laneKey(k) }
 func StateKey(k fsm.Keys) string { return stateKey(k) }
 

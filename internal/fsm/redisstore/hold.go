@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -183,8 +184,8 @@ func (h *hold) Renew(ctx context.Context) error {
 // Release gives the locks back in the reverse order.
 func (h *hold) Release(ctx context.Context) error {
 	var all error
-	for i := len(h.locks) - 1; i >= 0; i-- {
-		if err := h.locks[i].Release(ctx); err != nil && !errors.Is(err, redislock.ErrLockNotHeld) {
+	for _, l := range slices.Backward(h.locks) {
+		if err := l.Release(ctx); err != nil && !errors.Is(err, redislock.ErrLockNotHeld) {
 			all = errors.Join(all, unavailable("unlock", err))
 		}
 	}

@@ -35,19 +35,33 @@ func TestClusterKeepsThePromises(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a cluster takes its time")
 	}
+	servers := redistest.StartCluster(t)
 	var addrs []string
-	for _, s := range redistest.StartCluster(t) {
+	for _, s := range servers {
 		addrs = append(addrs, s.Addr)
 	}
 	url := "redis+cluster://" + addrs[0] + "?addr=" + strings.Join(addrs[1:], "&addr=")
-	t.Run("group", func(t *testing.T) {
-		fsmtest.Run(t, func(t *testing.T) fsmtest.Harness {
-			h := harness(t, dial(t, url))
-			h.Process = func(t *testing.T, c fsmtest.Config) fsmtest.Process {
-				return fsmtest.Process{Store: newStore(dial(t, url), c)}
+	fsmtest.RunOneByOne(t, func(t *testing.T) fsmtest.Harness {
+		c := dial(t, url)
+		if err := c.(*redis.ClusterClient).ForEachMaster(t.Context(), func(ctx context.Context, c *redis.Client) error {
+			return c.FlushAll(ctx).Err()
+		}); err != nil {
+			t.Fatalf("empty the cluster: %v", err)
+		}
+		h := harness(t, c)
+		h.Process = func(t *testing.T, c fsmtest.Config) fsmtest.Process {
+			w := fsmtest.NewWire(t, addrs...)
+			client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, Dialer: w.Dial, ContextTimeoutEnabled: true})
+			t.Cleanup(func() { _ = client.Close() })
+			return fsmtest.Process{Store: newStore(client, c), Wire: w}
+		}
+		h.Restart = func(t *testing.T) {
+			for _, s := range servers {
+				s.Restart()
 			}
-			return h
-		})
+			redistest.WaitForCluster(t, servers)
+		}
+		return h
 	})
 }
 

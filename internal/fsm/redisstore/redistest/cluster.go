@@ -29,12 +29,19 @@ func StartCluster(tb testing.TB) []*Server {
 		bus := s.args[indexOf(s.args, "--cluster-port")+1]
 		must(tb, all[0], fmt.Sprintf("CLUSTER MEET %s %s %s", host, port, bus))
 	}
+	WaitForCluster(tb, all)
+	return all
+}
+
+// WaitForCluster waits until every server finds the cluster well.
+func WaitForCluster(tb testing.TB, all []*Server) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
 	defer cancel()
 	for _, s := range all {
 		for {
 			info, err := Do(ctx, s.Addr, "CLUSTER INFO")
-			if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3") {
+			if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(len(all))) {
 				break
 			}
 			if pause(ctx) != nil {
@@ -42,7 +49,6 @@ func StartCluster(tb testing.TB) []*Server {
 			}
 		}
 	}
-	return all
 }
 
 func must(tb testing.TB, s *Server, command string) {

@@ -10,8 +10,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -48,22 +48,25 @@ func Available(tb testing.TB) string {
 // such as "--maxmemory", "1mb".
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
-	return start(tb, freePort(tb), args...)
-}
-
-func start(tb testing.TB, port int, args ...string) *Server {
-	tb.Helper()
 	path := Available(tb)
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	s := &Server{Addr: addr, URL: "redis://" + addr + "/0", tb: tb}
-	s.args = append([]string{
-		path, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", tb.TempDir(),
-		"--save", "", "--appendonly", "yes", "--appendfsync", "always",
-		"--logfile", filepath.Join(tb.TempDir(), "redis.log"),
-	}, args...)
+	s := &Server{tb: tb}
 	tb.Cleanup(s.end)
-	s.run()
-	return s
+	var err error
+	for range 3 { // another process may take the free port first
+		port := freePort(tb)
+		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		s.URL = "redis://" + s.Addr + "/0"
+		s.args = append([]string{
+			path, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", tb.TempDir(),
+			"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no",
+		}, args...)
+		if err = s.run(); err == nil {
+			return s
+		}
+		s.end()
+	}
+	tb.Fatal(err)
+	return nil
 }
 
 // Stop kills the server, as a crash does, and waits for its end. What it
@@ -80,7 +83,9 @@ func (s *Server) Stop() {
 func (s *Server) Restart() {
 	s.tb.Helper()
 	s.end()
-	s.run()
+	if err := s.run(); err != nil {
+		s.tb.Fatal(err)
+	}
 }
 
 // Freeze stops the process in its tracks: connections stay open, nothing answers.
@@ -106,24 +111,25 @@ func (s *Server) end() {
 }
 
 // run starts the process and waits until it has loaded its files.
-func (s *Server) run() {
+func (s *Server) run() error {
 	s.tb.Helper()
-	cmd := exec.Command(s.args[0], s.args[1:]...) //nolint:gosec,noctx // the server under test; Stop ends it
+	cmd := exec.Command(s.args[0], s.args[1:]...) //nolint:gosec,noctx // the server under test; end kills it
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		s.tb.Fatalf("start redis-server: %v", err)
+		return fmt.Errorf("start redis-server: %w", err)
 	}
 	s.cmd = cmd
 	ctx, cancel := context.WithTimeout(s.tb.Context(), 10*time.Second)
 	defer cancel()
 	for {
-		answer, err := Do(ctx, s.Addr, "PING")
-		if err == nil && answer == "+PONG" {
-			return
+		answer, err := Do(ctx, s.Addr, "INFO server")
+		if err == nil && strings.Contains(answer, fmt.Sprintf("process_id:%d\r", cmd.Process.Pid)) {
+			return nil
 		}
-		if waitErr := pause(ctx); waitErr != nil {
-			s.tb.Fatalf("redis-server at %s did not come up: %v %v\n%s", s.Addr, answer, err, out.String())
+		if pause(ctx) != nil {
+			s.end() // the buffer is ours once it has ended
+			return fmt.Errorf("redis-server at %s did not come up: %w\n%s", s.Addr, err, out.String())
 		}
 	}
 }
