@@ -143,7 +143,7 @@ type params struct {
 func readParams(r *http.Request) (params, error) {
 	r.Body = http.MaxBytesReader(nil, r.Body, 64<<20)
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
-		if err := r.ParseMultipartForm(8 << 20); err != nil {
+		if err := r.ParseMultipartForm(8 << 20); err != nil { //nolint:gosec // bounded above
 			return params{}, fmt.Errorf("read form: %w", err)
 		}
 	}
@@ -161,7 +161,7 @@ func readParams(r *http.Request) (params, error) {
 		}
 		return p, nil
 	}
-	if err := r.ParseForm(); err != nil { //nolint:gosec // bounded above
+	if err := r.ParseForm(); err != nil {
 		return params{}, fmt.Errorf("read form: %w", err)
 	}
 	p := params{fields: make(map[string]json.RawMessage, len(r.Form))}

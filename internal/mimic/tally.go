@@ -15,6 +15,7 @@ type Report struct {
 	Lost       int // replies that never came
 	Repeated   int // replies that came again though the caller was there to hear the first
 	Excused    int // replies that came again because the caller was gone before the answer
+	Window     int // replies that came again because the caller died or froze before it had written the answer down
 	Disordered int
 	First      string // the first thing that is wrong, for a person
 }
@@ -72,9 +73,12 @@ func (r *Report) add(chat int64, calls []Call, n int) {
 	for _, c := range calls {
 		r.Replies++
 		if before, again := seen[c.Text]; again {
-			if before.Gone {
+			switch {
+			case before.Gone:
 				r.Excused++
-			} else {
+			case before.Unheard:
+				r.Window++
+			default:
 				r.Repeated++
 				r.note("chat %d: %q came twice", chat, c.Text)
 			}
@@ -105,22 +109,22 @@ func (r *Report) note(format string, args ...any) {
 }
 
 func (r *Report) String() string {
-	s := fmt.Sprintf("%d chats, %d replies: %d lost, %d repeated, %d excused, %d out of order",
-		r.Chats, r.Replies, r.Lost, r.Repeated, r.Excused, r.Disordered)
+	s := fmt.Sprintf("%d chats, %d replies: %d lost, %d repeated, %d excused, %d in the window, %d out of order",
+		r.Chats, r.Replies, r.Lost, r.Repeated, r.Excused, r.Window, r.Disordered)
 	if r.First != "" {
 		s += "; first: " + r.First
 	}
 	return s
 }
 
-// Excuse marks the calls that were executed from then until now as answered to
-// nobody: their caller was frozen, and could not hear the answer.
-func (t *Telegram) Excuse(since time.Time) {
+// Unheard marks the calls that were executed since then: their caller died or
+// froze, and may have had the answer without having written it down.
+func (t *Telegram) Unheard(since time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range t.calls {
 		if !t.calls[i].At.Before(since) {
-			t.calls[i].Gone = true
+			t.calls[i].Unheard = true
 		}
 	}
 }

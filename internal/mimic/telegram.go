@@ -30,6 +30,8 @@ type Call struct {
 	At        time.Time
 	// Gone tells that the caller had hung up before the answer could reach it.
 	Gone bool
+	// Unheard tells that the caller died or froze at about the time of the answer.
+	Unheard bool
 }
 
 // Telegram is the simulated server. Safe for concurrent use.

@@ -22,6 +22,11 @@ var whole = flag.Bool("whole", false, "run the fault suite at full length")
 
 const first = 700_001
 
+// window is how long before its end a process may have had an answer that it has
+// not written to the journal yet: with 200 turns at once on two busy cores, a write
+// takes that long. Repetitions from there are counted apart.
+const window = 50 * time.Millisecond
+
 // load is tally traffic that goes on for as long as the faults do.
 type load struct {
 	t            *testing.T
@@ -52,9 +57,8 @@ func begin(t *testing.T, r *harness.Rig, hooks ...string) *load {
 	return l
 }
 
-// finish waits for the last reply of each chat and adds up. Kills is how many
-// repetitions are owed to a process that died between the answer and the journal.
-func (l *load) finish(within time.Duration, kills int) {
+// finish waits for the last reply of each chat and adds up.
+func (l *load) finish(within time.Duration) {
 	l.t.Helper()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(l.t.Context(), within)
@@ -63,8 +67,8 @@ func (l *load) finish(within time.Duration, kills int) {
 		l.t.Errorf("not every chat got its last reply: %v", err)
 	}
 	report := l.r.Telegram.CheckTally(first, l.chats, l.texts)
-	l.t.Logf("%v; %d kills; last reply %v after the last fault", report, kills, time.Since(began).Round(time.Millisecond))
-	if report.Lost+report.Disordered > 0 || report.Repeated > kills {
+	l.t.Logf("%v; last reply %v after the last fault", report, time.Since(began).Round(time.Millisecond))
+	if !report.Clean() {
 		l.t.Error(report)
 	}
 	l.sum()
@@ -114,15 +118,16 @@ func TestWorkersKilled(t *testing.T) {
 		workers[i] = r.Worker()
 	}
 	l := begin(t, r, hook)
-	kills := rounds(3)
-	for range kills {
+	for range rounds(3) {
 		wait(t, time.Second)
 		i := rand.IntN(len(workers))
+		killed := time.Now()
 		workers[i].Kill()
+		r.Telegram.Unheard(killed.Add(-window))
 		wait(t, time.Second)
 		workers[i] = r.Worker()
 	}
-	l.finish(90*time.Second, kills)
+	l.finish(90 * time.Second)
 }
 
 func TestWorkerFrozenAndThawed(t *testing.T) {
@@ -137,12 +142,12 @@ func TestWorkerFrozenAndThawed(t *testing.T) {
 	// What it had sent is executed now, and it hears no answer: for those calls it is
 	// as gone as one that hung up (the latency of a call is at most 80 ms). So it is
 	// where the answer is there and the journal not yet written: the documented
-	// window, 20 ms wide with some hundred turns at once on a busy machine.
+	// window.
 	wait(t, 120*time.Millisecond)
-	r.Telegram.Excuse(frozen.Add(-20 * time.Millisecond))
+	r.Telegram.Unheard(frozen.Add(-window))
 	wait(t, 6*time.Second)
 	a.Thaw()
-	l.finish(90*time.Second, 0)
+	l.finish(90 * time.Second)
 }
 
 func TestBrokerKilledAndRestarted(t *testing.T) {
@@ -157,7 +162,7 @@ func TestBrokerKilledAndRestarted(t *testing.T) {
 		wait(t, time.Second)
 		r.StartNATS()
 	}
-	l.finish(90*time.Second, 0)
+	l.finish(90 * time.Second)
 }
 
 func TestRedisStoppedAndRestarted(t *testing.T) {
@@ -172,7 +177,7 @@ func TestRedisStoppedAndRestarted(t *testing.T) {
 		wait(t, 2*time.Second)
 		r.Redis.Restart()
 	}
-	l.finish(90*time.Second, 0)
+	l.finish(90 * time.Second)
 	w.WaitReady(t)
 }
 
@@ -189,7 +194,7 @@ func TestIngressKilled(t *testing.T) {
 		wait(t, 300*time.Millisecond)
 		in, _ = r.Ingress("CHATLANE_LISTEN=" + addr)
 	}
-	l.finish(90*time.Second, 0)
+	l.finish(90 * time.Second)
 }
 
 func TestRollingRestartAndScaling(t *testing.T) {
@@ -216,7 +221,7 @@ func TestRollingRestartAndScaling(t *testing.T) {
 		})
 	}
 	stopping.Wait()
-	l.finish(90*time.Second, 0)
+	l.finish(90 * time.Second)
 }
 
 func TestBotAPIFails(t *testing.T) {
@@ -239,5 +244,5 @@ func TestBotAPIFails(t *testing.T) {
 		}
 		return mimic.Fault{}
 	})
-	l.finish(3*time.Minute, 0)
+	l.finish(3 * time.Minute)
 }
