@@ -72,6 +72,7 @@ func lastSeq(b *testing.B, s fsm.Store, k fsm.Keys) uint64 {
 }
 
 func turn(b *testing.B, s fsm.Store, k fsm.Keys, p fsm.Position) {
+	b.Helper()
 	session, err := s.Open(b.Context(), k, p)
 	if err != nil {
 		b.Error(err)
