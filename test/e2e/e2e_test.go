@@ -47,9 +47,16 @@ func TestEveryChatIsAnsweredOnceInOrder(t *testing.T) {
 }
 
 func TestConversationGoesOnAfterARestartOfEverything(t *testing.T) {
+	for _, store := range []string{"redis", "nats"} {
+		t.Run(store, func(t *testing.T) { restartEverything(t, "CHATLANE_STORE="+store) })
+	}
+}
+
+func restartEverything(t *testing.T, store string) {
+	t.Helper()
 	r := harness.New(t)
 	in, hook := r.Ingress()
-	w := r.Worker()
+	w := r.Worker(store)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	say := func(hook, text string, replies int) {
@@ -78,7 +85,7 @@ func TestConversationGoesOnAfterARestartOfEverything(t *testing.T) {
 	r.NATS.Kill()
 	r.StartNATS()
 	_, hook = r.Ingress()
-	r.Worker()
+	r.Worker(store)
 	say(hook, "Ann", 2)
 	say(hook, "29", 3)
 	calls := r.Telegram.Calls()
