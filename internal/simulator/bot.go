@@ -1,0 +1,170 @@
+package simulator
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Bot is one bot: its chats, and the updates that wait for it.
+type Bot struct {
+	tg    *Telegram
+	id    int64
+	user  User
+	token string
+
+	box    *backlog
+	sender chan struct{} // held by whoever sends its updates
+	poll   chan struct{} // closed when another getUpdates takes over
+
+	mu       sync.Mutex
+	chats    map[int64]*Chat
+	people   map[int64]*Person
+	queries  map[string]time.Time // until when callback and other queries may be answered
+	files    map[string][]byte
+	toasts   map[string]string // answers to queries
+	lastSet  time.Time         // of setWebhook
+	settings map[string]json.RawMessage
+	flood    flood
+	serial   int64 // of query and file ids
+	answered bell
+}
+
+func newBot(t *Telegram, cfg BotConfig, seed uint64) *Bot {
+	id := botID(cfg.Token)
+	if cfg.Username == "" {
+		cfg.Username = "bot" + decimal(id)
+	}
+	limit := t.cfg.MaxPending
+	if limit == 0 {
+		limit = 100_000
+	}
+	b := &Bot{
+		tg: t, id: id, token: cfg.Token, user: User{ID: id, IsBot: true, FirstName: "Chatlane", Username: cfg.Username},
+		box: newBacklog(limit, chance(seed, uint64(id)).Int64N(1e9-2e6)+2e6), sender: make(chan struct{}, 1),
+		chats: make(map[int64]*Chat), people: make(map[int64]*Person), queries: make(map[string]time.Time),
+		files: make(map[string][]byte), toasts: make(map[string]string), settings: make(map[string]json.RawMessage),
+	}
+	b.flood.limits = t.cfg.Flood
+	hook := cfg.Webhook.withDefaults(seed)
+	b.box.setHook(&hook, false)
+	return b
+}
+
+// ID is the number before the colon of the token.
+func (b *Bot) ID() int64 { return b.id }
+
+// Push makes an update of the type out of any payload and queues it. It returns the
+// update's id, 0 if the bot does not get that type.
+func (b *Bot) Push(updateType string, payload any) (id int64) {
+	raw := mustJSON("payload of "+updateType, payload)
+	p := probeOf(raw)
+	b.meet(updateType, &p)
+	return b.box.push(updateType, &p, raw)
+}
+
+// Again sends a pending or delivered update once more, as Telegram does when it lost
+// an answer; tests of deduplication push it whenever they like.
+func (b *Bot) Again(id int64, updateType string, payload any) {
+	raw := mustJSON("payload of "+updateType, payload)
+	p := probeOf(raw)
+	b.box.repeat(id, updateType, &p, raw)
+}
+
+// meet opens the chats and queries that a raw update speaks of.
+func (b *Bot) meet(updateType string, p *probe) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range []*ChatInfo{p.Chat, p.Message.chat()} {
+		if c != nil && c.ID != 0 && b.chats[c.ID] == nil {
+			b.open(*c)
+		}
+	}
+	if id := p.id(); id != "" {
+		if ttl := answerTime(updateType); ttl > 0 {
+			b.queries[id] = time.Now().Add(ttl)
+		}
+	}
+}
+
+// open makes a chat; it needs b.mu.
+func (b *Bot) open(info ChatInfo) *Chat {
+	if info.Type == "" {
+		info.Type = "private"
+		if info.ID < 0 {
+			info.Type = "supergroup"
+		}
+	}
+	c := &Chat{bot: b, info: info, messages: make(map[int64]*Message), members: make(map[int64]string)}
+	b.chats[info.ID] = c
+	return c
+}
+
+// chat is the chat of that id, opened if need be.
+func (b *Bot) chat(info ChatInfo) *Chat {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.chats[info.ID]; c != nil {
+		return c
+	}
+	return b.open(info)
+}
+
+// SetWebhook says where updates go from now on. What is in flight is given up and
+// sent anew, as Telegram does.
+func (b *Bot) SetWebhook(cfg WebhookConfig) {
+	cfg = cfg.withDefaults(b.tg.cfg.Seed)
+	b.box.setHook(&cfg, false)
+}
+
+// DeleteWebhook leaves pending updates for getUpdates or the next webhook.
+func (b *Bot) DeleteWebhook() {
+	cfg := b.box.config()
+	cfg.URL, cfg.Targets = "", nil
+	b.box.setHook(&cfg, false)
+}
+
+// Deliver gives the bot a webhook and delivers to it until ctx ends.
+func (b *Bot) Deliver(ctx context.Context, cfg WebhookConfig) {
+	b.SetWebhook(cfg)
+	b.send(ctx)
+	b.DeleteWebhook()
+}
+
+// Webhook is the present setting; its URL is empty when there is none.
+func (b *Bot) Webhook() WebhookConfig { return b.box.config() }
+
+// Pending is how many updates wait to be delivered, those in flight included.
+func (b *Bot) Pending() int {
+	b.box.mu.Lock()
+	defer b.box.mu.Unlock()
+	return b.box.left
+}
+
+// Idle waits until no update is pending and no second copy is under way.
+func (b *Bot) Idle(ctx context.Context) error {
+	return b.box.quiet.until(ctx, func() bool {
+		b.box.mu.Lock()
+		defer b.box.mu.Unlock()
+		return b.box.left == 0 && b.box.copies == 0
+	})
+}
+
+// Sent adds up what the webhook sender did.
+func (b *Bot) Sent() Sent {
+	b.box.mu.Lock()
+	defer b.box.mu.Unlock()
+	return b.box.sent
+}
+
+// newID makes a number for a query or a file; it needs b.mu.
+func (b *Bot) newID() int64 {
+	b.serial++
+	return b.id%1_000_000*1_000_000_000 + b.serial
+}
+
+func defaultAllowed(updateType string) bool {
+	return !slices.Contains([]string{"chat_member", "message_reaction", "message_reaction_count"}, updateType)
+}

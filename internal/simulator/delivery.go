@@ -1,0 +1,135 @@
+package simulator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// outcome is what came of one request to a webhook.
+type outcome struct {
+	code       int
+	err        error
+	retryAfter time.Duration // -1: none
+	header     http.Header
+	body       []byte
+}
+
+func (o outcome) ok() bool { return o.err == nil && o.code/100 == 2 }
+
+// deliver makes one request, and executes what its answer asks for.
+func (s *sender) deliver(ctx context.Context, h *hook, u *update) outcome {
+	ctx, cancel := context.WithTimeoutCause(ctx, h.cfg.AnswerTimeout, errReadTimeout)
+	defer cancel()
+	tries := 1
+	if h.cfg.Failover {
+		tries = len(h.targets)
+	}
+	var out outcome
+	for range tries {
+		target := h.targets[(h.turn.Add(1)-1)%uint64(len(h.targets))]
+		out = h.post(ctx, target, u.body)
+		if !errors.Is(out.err, syscall.ECONNREFUSED) {
+			break
+		}
+	}
+	if out.ok() {
+		h.ramp.succeeded(time.Now())
+		if len(out.body) > 0 {
+			s.bot.executeReply(ctx, out.header, out.body)
+		}
+	}
+	return out
+}
+
+// post makes one request with the headers that Telegram sends.
+func (h *hook) post(ctx context.Context, target string, body []byte) outcome {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return outcome{err: err, retryAfter: -1}
+	}
+	req.Header = http.Header{
+		"Content-Type":    {"application/json"},
+		"Connection":      {"keep-alive"},
+		"Accept-Encoding": {"gzip, deflate"},
+		"User-Agent":      nil,
+	}
+	if h.cfg.Secret != "" {
+		req.Header["X-Telegram-Bot-Api-Secret-Token"] = []string{h.cfg.Secret}
+	}
+	resp, err := h.trips.RoundTrip(req) // not Client: redirects are failures
+	if err != nil {
+		return outcome{err: causeOf(ctx, err), retryAfter: -1}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return outcome{err: causeOf(ctx, err), retryAfter: -1}
+	}
+	return outcome{code: resp.StatusCode, retryAfter: retryAfter(resp.Header), header: resp.Header, body: answer}
+}
+
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// retryAfter reads whole seconds within 0 and 3600; anything else is no answer.
+func retryAfter(h http.Header) time.Duration {
+	n, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil {
+		return -1
+	}
+	return time.Duration(min(max(n, 0), 3600)) * time.Second
+}
+
+// copy sends an update a second time if it is the one in so many: at once beside the
+// first, or a little after the first has been answered. Copies fail silently.
+func (s *sender) copy(ctx context.Context, h *hook, u *update) (answered func(ok bool)) {
+	none := func(bool) {}
+	if h.cfg.Twice == 0 {
+		return none
+	}
+	dice := chance(h.cfg.Seed, uint64(u.id))
+	if dice.Float64() >= h.cfg.Twice {
+		return none
+	}
+	late := dice.IntN(2) == 0
+	wait := time.Duration(dice.Int64N(int64(h.cfg.TwiceWithin)))
+	if !late {
+		s.copyAfter(ctx, h, u, 0)
+		return none
+	}
+	return func(ok bool) {
+		if ok {
+			s.copyAfter(ctx, h, u, wait)
+		}
+	}
+}
+
+func (s *sender) copyAfter(ctx context.Context, h *hook, u *update, wait time.Duration) {
+	s.box.mu.Lock()
+	s.box.copies++
+	s.box.sent.Copies++
+	s.box.mu.Unlock()
+	s.running.Go(func() {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			s.deliver(ctx, h, u)
+		case <-ctx.Done():
+		}
+		s.box.mu.Lock()
+		s.box.copies--
+		s.box.mu.Unlock()
+		s.box.quiet.ring()
+	})
+}

@@ -1,0 +1,117 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// line is a caller's connection. It knows the last answered call, and so whether the
+// caller left with that answer unread: closing a socket that holds unread bytes
+// resets the connection, and bytes that meet a closed one are answered by a reset.
+type line struct {
+	net.Conn
+	record *record
+
+	mu    sync.Mutex
+	last  int // Seq of the last answered call, -1 while a request is being read or answered
+	ended bool
+}
+
+type lineKey struct{}
+
+func withLine(ctx context.Context, c net.Conn) context.Context {
+	if l, ok := c.(*line); ok {
+		return context.WithValue(ctx, lineKey{}, l)
+	}
+	return ctx
+}
+
+func lineOf(ctx context.Context) *line {
+	l, _ := ctx.Value(lineKey{}).(*line)
+	return l
+}
+
+// watch makes lines of what a listener accepts.
+func (r *record) watch(l net.Listener) net.Listener { return &switchboard{l, r} }
+
+type switchboard struct {
+	net.Listener
+	record *record
+}
+
+// Accept waits for the next caller.
+func (s *switchboard) Accept() (net.Conn, error) {
+	c, err := s.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &line{Conn: c, record: s.record, last: -1}, nil
+}
+
+// Read reads as the connection does, and notes its end.
+func (l *line) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
+		l.end(err)
+	}
+	return n, err
+}
+
+func (l *line) end(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	reset := !errors.Is(err, io.EOF) || socketFailed(l.Conn)
+	if l.last >= 0 {
+		if reset {
+			l.record.gone(l.last)
+		}
+		l.record.closed(l.last, time.Now())
+	}
+}
+
+// asked notes that a request came: whatever was answered before has been read.
+func (l *line) asked() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = -1
+}
+
+// answered notes that the answer to a call was written; it tells whether the caller
+// had left by then.
+func (l *line) answered(seq int) (gone bool) {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = seq
+	if l.ended {
+		l.record.closed(seq, time.Now())
+	}
+	return l.ended
+}
+
+// socketFailed tells whether the peer has reset the connection.
+func socketFailed(c net.Conn) bool {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	failed := false
+	err = raw.Control(func(fd uintptr) { failed = socketError(fd) })
+	return err == nil && failed
+}

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package simulator
+
+func socketError(uintptr) bool { return false }

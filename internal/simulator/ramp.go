@@ -1,0 +1,100 @@
+package simulator
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// ramp is how fast Telegram opens connections to a webhook: at the start, and when
+// the last success is more than 10 s old, one at a time and at most one in 2 s; after
+// a success 20 a second with a burst of 10.
+type ramp struct {
+	strict bool
+
+	mu       sync.Mutex
+	open     int
+	success  time.Time
+	dialled  time.Time
+	credit   float64
+	creditAt time.Time
+	changed  bell
+}
+
+const (
+	rampCalm   = 10 * time.Second // without success: one connection only
+	rampPause  = 2 * time.Second  // between such connections
+	rampRate   = 20
+	rampBurst  = 10
+	rampCredit = time.Second / rampRate
+)
+
+// wait waits until a connection may be opened.
+func (r *ramp) wait(ctx context.Context) error {
+	for {
+		heard := r.changed.heard()
+		pause := r.reserve(time.Now())
+		if pause == 0 {
+			return nil
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-heard:
+			t.Stop()
+		case <-ctx.Done():
+			t.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// reserve takes the right to one connection, or tells how long to wait.
+func (r *ramp) reserve(now time.Time) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !r.strict:
+	case now.Sub(r.success) > rampCalm:
+		if r.open > 0 {
+			return rampPause
+		}
+		if pause := rampPause - now.Sub(r.dialled); pause > 0 {
+			return pause
+		}
+	default:
+		r.credit = min(rampBurst, r.credit+now.Sub(r.creditAt).Seconds()*rampRate)
+		r.creditAt = now
+		if r.credit < 1 {
+			return max(time.Duration((1-r.credit)*float64(rampCredit)), time.Millisecond)
+		}
+		r.credit--
+	}
+	r.open++
+	r.dialled = now
+	return 0
+}
+
+// succeeded notes a 2xx.
+func (r *ramp) succeeded(now time.Time) {
+	if !r.strict {
+		return
+	}
+	r.mu.Lock()
+	calm := now.Sub(r.success) > rampCalm
+	if calm {
+		r.credit, r.creditAt = rampBurst, now
+	}
+	r.success = now
+	r.mu.Unlock()
+	if calm {
+		r.changed.ring()
+	}
+}
+
+func (r *ramp) closed() {
+	r.mu.Lock()
+	r.open--
+	r.mu.Unlock()
+	r.changed.ring()
+}

@@ -1,0 +1,133 @@
+package simulator
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// killWindow is how soon after an answer its connection must have closed for the
+// caller to count as dead before it could note the answer.
+const killWindow = time.Second
+
+// Report adds up what chats were answered.
+type Report struct {
+	Chats      int
+	Replies    int // all, repeats included
+	Lost       int // replies that never came
+	Disordered int // replies that came behind a later one, or that say something else
+	Repeated   int // replies that came again without an excuse
+	Excused    int // ... whose earlier caller was gone before the answer could reach it
+	// Died counts replies that came again after their caller read the answer and hung
+	// up at once, as one does that is killed between the answer and its note of it.
+	Died    int
+	First   string   // the first thing that is wrong, for a person
+	Details []string // all of them, up to 50
+
+	Took          time.Duration
+	Silence       time.Duration // the longest time between two replies of a chat
+	P50, P99, Max time.Duration // from pushing a text to its reply
+}
+
+// Clean tells that nothing is wrong.
+func (r Report) Clean() bool { return r.Lost+r.Repeated+r.Disordered+r.Died == 0 }
+
+func (r Report) String() string {
+	s := fmt.Sprintf("%d chats, %d replies: %d lost, %d repeated, %d out of order; repeats excused: %d caller gone, %d caller died",
+		r.Chats, r.Replies, r.Lost, r.Repeated, r.Disordered, r.Excused, r.Died)
+	if r.Took > 0 {
+		s += fmt.Sprintf("; took %v, longest silence %v, answer times p50 %v p99 %v max %v", r.Took.Round(time.Millisecond),
+			r.Silence.Round(time.Millisecond), r.P50.Round(time.Millisecond), r.P99.Round(time.Millisecond), r.Max.Round(time.Millisecond))
+	}
+	if r.First != "" {
+		s += "; first: " + r.First
+	}
+	return s
+}
+
+func checkTally(calls []Call, cfg TallyConfig, pushed *sync.Map) Report {
+	r := adder{Report{Chats: cfg.Chats}}
+	byChat := make(map[int64][]Call, cfg.Chats)
+	for _, c := range calls {
+		if _, ok := tallyNumber(c.Text); ok && cfg.has(c.Chat) {
+			byChat[c.Chat] = append(byChat[c.Chat], c)
+		}
+	}
+	var times []time.Duration
+	for i := range cfg.Chats {
+		chat := cfg.First + int64(i)
+		times = append(times, r.add(chat, byChat[chat], cfg.Texts, pushed)...)
+	}
+	if len(times) > 0 {
+		slices.Sort(times)
+		r.P50, r.P99, r.Max = times[len(times)/2], times[len(times)*99/100], times[len(times)-1]
+	}
+	return r.Report
+}
+
+// adder makes a report.
+type adder struct{ Report }
+
+// add checks one chat: exactly reply 1 to n, once each, in order. It returns how long
+// each took.
+func (r *adder) add(chat int64, calls []Call, n int, pushed *sync.Map) (times []time.Duration) {
+	heard := make(map[int]Call, n)
+	last := 0
+	var at time.Time
+	for _, c := range calls {
+		r.Replies++
+		k, _ := tallyNumber(c.Text)
+		if k > n || c.Text != tallyReply(k) {
+			r.Disordered++
+			r.note("chat %d: %q is no reply to what was said", chat, c.Text)
+			continue
+		}
+		earlier, again := heard[k]
+		heard[k] = c
+		if again {
+			r.repeat(chat, earlier, c)
+			continue
+		}
+		if k < last {
+			r.Disordered++
+			r.note("chat %d: %q came after reply %d", chat, c.Text, last)
+		}
+		last = max(last, k)
+		if !at.IsZero() {
+			r.Silence = max(r.Silence, c.At.Sub(at))
+		}
+		at = c.At
+		if said, ok := pushed.Load(tallyKey{chat, k}); ok {
+			times = append(times, c.At.Sub(said.(time.Time)))
+		}
+	}
+	for k := 1; k <= n; k++ {
+		if _, ok := heard[k]; !ok {
+			r.Lost++
+			r.note("chat %d: no reply %d", chat, k)
+		}
+	}
+	return times
+}
+
+// repeat counts a reply that came again, by what became of the caller before.
+func (r *adder) repeat(chat int64, earlier, c Call) {
+	switch {
+	case earlier.Gone:
+		r.Excused++
+	case !earlier.Closed.IsZero() && earlier.Closed.Sub(earlier.At) < killWindow:
+		r.Died++
+		r.note("chat %d: %q came again %v later; its first caller hung up %v after", chat, c.Text, c.At.Sub(earlier.At), earlier.Closed.Sub(earlier.At))
+	default:
+		r.Repeated++
+		r.note("chat %d: %q came again %v later, its first caller was there", chat, c.Text, c.At.Sub(earlier.At))
+	}
+}
+
+func (r *adder) note(format string, args ...any) {
+	if len(r.Details) < 50 {
+		r.Details = append(r.Details, fmt.Sprintf(format, args...))
+		r.First = r.Details[0]
+	}
+}

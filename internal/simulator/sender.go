@@ -1,0 +1,166 @@
+package simulator
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// send delivers the bot's updates to its webhook until ctx ends. One at a time: who
+// comes second waits for the first to end.
+func (b *Bot) send(ctx context.Context) {
+	select {
+	case b.sender <- struct{}{}:
+		defer func() { <-b.sender }()
+	case <-ctx.Done():
+		return
+	}
+	s := &sender{bot: b, box: b.box}
+	s.run(ctx)
+	s.running.Wait()
+	b.box.mu.Lock()
+	defer b.box.mu.Unlock()
+	if b.box.hook.trips != nil {
+		b.box.hook.trips.CloseIdleConnections()
+	}
+}
+
+// sender sends the updates of one bot.
+type sender struct {
+	bot     *Bot
+	box     *backlog
+	running sync.WaitGroup
+}
+
+// courier is one of up to max_connections that carry requests, one after the other.
+type courier struct {
+	hook *hook
+}
+
+func (s *sender) run(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		if wait := s.hire(ctx); wait >= 0 {
+			timer.Reset(wait)
+		}
+		select {
+		case <-s.box.changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hire sets couriers to work as long as there is work due and room for one; it tells
+// when there will be, -1 if that is not known.
+func (s *sender) hire(ctx context.Context) time.Duration {
+	s.box.mu.Lock()
+	defer s.box.mu.Unlock()
+	h := s.box.hook
+	if len(h.targets) == 0 {
+		return -1
+	}
+	if h.trips == nil {
+		h.connect(s.bot.tg.cfg.Dial, func() {
+			s.box.mu.Lock()
+			s.box.sent.Connections++
+			s.box.mu.Unlock()
+		})
+	}
+	for len(h.cancels) < h.cfg.MaxConnections {
+		q, wait := s.box.take(time.Now())
+		if q == nil {
+			return wait
+		}
+		c := &courier{hook: h}
+		on, cancel := context.WithCancel(ctx)
+		h.cancels[c] = cancel
+		s.running.Go(func() { s.carry(ctx, on, c, q, q.updates[0]) })
+	}
+	return -1
+}
+
+// carry delivers updates until nothing is due. life is the sender's, ctx ends with
+// the setting of the webhook.
+func (s *sender) carry(life, ctx context.Context, c *courier, q *queue, u *update) {
+	for q != nil {
+		copies := s.copy(life, c.hook, u)
+		out := s.deliver(ctx, c.hook, u)
+		copies(out.ok())
+		q, u = s.settle(ctx, c, q, u, out)
+	}
+}
+
+// settle notes the outcome and takes what is next, if anything is due.
+func (s *sender) settle(ctx context.Context, c *courier, q *queue, u *update, out outcome) (*queue, *update) {
+	now := time.Now()
+	b := s.box
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case u.gone: // dropped or confirmed while it was on its way
+	case out.ok():
+		b.sent.Delivered++
+		c.hook.goneSince = time.Time{}
+		b.finish(q, now)
+	case ctx.Err() != nil: // given up, not failed
+		q.due = now
+		b.schedule(q)
+	default:
+		b.failed(c.hook, q, u, out, now)
+	}
+	if ctx.Err() == nil {
+		if next, _ := b.take(now); next != nil {
+			return next, next.updates[0]
+		}
+	}
+	c.hook.cancels[c]()
+	delete(c.hook.cancels, c)
+	b.wake()
+	return nil, nil
+}
+
+// failed decides when to try again, if ever.
+func (b *backlog) failed(h *hook, q *queue, u *update, out outcome, now time.Time) {
+	b.sent.Failed++
+	h.lastError, h.failedAt = problem(out.err, out.code), now
+	wait := h.cfg.backoff(q.fails, chance(h.cfg.Seed, uint64(u.id), uint64(q.fails)))
+	if out.retryAfter >= 0 {
+		wait = out.retryAfter
+	} else {
+		q.fails++
+	}
+	switch {
+	case out.code != 410:
+		h.goneSince = time.Time{}
+	case h.goneSince.IsZero():
+		h.goneSince = now
+	case now.Sub(h.goneSince) >= 23*time.Hour:
+		off := h.cfg
+		off.URL, off.Targets = "", nil
+		defer b.replace(&off)
+	}
+	if now.Add(wait).After(u.expires) {
+		b.sent.Dropped++
+		b.finish(q, now)
+		return
+	}
+	q.due = now.Add(wait)
+	b.schedule(q)
+	b.wake() // the sender may have to wake earlier than it thinks
+}
+
+// backoff is the wait after so many earlier failures: none, then RetryBase doubled
+// each time, from the seventh failure on between 30 and 60 times RetryBase.
+func (c WebhookConfig) backoff(fails int, r *rand.Rand) time.Duration {
+	switch {
+	case fails == 0:
+		return 0
+	case fails <= 6:
+		return c.RetryBase << (fails - 1)
+	}
+	return 30*c.RetryBase + time.Duration(r.Int64N(int64(30*c.RetryBase)))
+}

@@ -1,0 +1,129 @@
+package simulator
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// TallyConfig is a load of conversations with the bot's /tally.
+type TallyConfig struct {
+	First int64 // id of the first chat, the others count up; 0 means 1,000,000
+	Chats int
+	Texts int // said in each chat, after /tally
+	// Pace is the time between the texts of a chat, so that answer times can be told;
+	// 0: all are pushed at once and queue up.
+	Pace time.Duration
+	// Settle is how long to listen on for repeats once all has been answered.
+	Settle time.Duration
+}
+
+func (c TallyConfig) withDefaults() TallyConfig {
+	if c.First == 0 {
+		c.First = 1_000_000
+	}
+	return c
+}
+
+func (c TallyConfig) has(chat int64) bool { return chat >= c.First && chat < c.First+int64(c.Chats) }
+
+// Tally lets each chat say /tally and its texts to the first bot, waits for all
+// replies, and adds them up. When ctx ends first, the report tells what is missing
+// and the error that it was cut short.
+func (t *Telegram) Tally(ctx context.Context, cfg TallyConfig) (Report, error) {
+	cfg = cfg.withDefaults()
+	from := len(t.Calls())
+	begun := time.Now()
+	pushed, err := t.say(ctx, cfg)
+	if err == nil {
+		err = t.Await(ctx, tallyDone(cfg, from))
+	}
+	took := time.Since(begun)
+	if err == nil {
+		err = t.Idle(ctx)
+	}
+	pause(ctx, cfg.Settle)
+	r := checkTally(t.Calls(Filter{Method: "sendMessage", Since: from}), cfg, pushed)
+	r.Took = took
+	return r, err
+}
+
+// say pushes all texts, round by round, and no more than Telegram would keep.
+func (t *Telegram) say(ctx context.Context, cfg TallyConfig) (pushed *sync.Map, err error) {
+	box, pushed := t.First().box, &sync.Map{}
+	for k := range cfg.Texts + 1 {
+		err := box.quiet.until(ctx, func() bool { return t.First().Pending() <= box.limit/2 })
+		if err != nil {
+			return pushed, err
+		}
+		for c := range cfg.Chats {
+			chat, text := cfg.First+int64(c), "/tally"
+			if k > 0 {
+				text = tallyText(k)
+			}
+			pushed.Store(tallyKey{chat, k}, time.Now())
+			t.Say(chat, "Person "+decimal(chat), text)
+		}
+		pause(ctx, cfg.Pace)
+	}
+	return pushed, nil
+}
+
+type tallyKey struct {
+	chat int64
+	k    int
+}
+
+func tallyText(k int) string  { return "text " + strconv.Itoa(k) }
+func tallyReply(k int) string { return strconv.Itoa(k) + ". " + tallyText(k) }
+
+// SendTally lets each chat begin /tally and say n texts, without waiting.
+func (t *Telegram) SendTally(first int64, chats, n int) {
+	for k := range n + 1 {
+		for c := range chats {
+			text := "/tally"
+			if k > 0 {
+				text = tallyText(k)
+			}
+			t.Say(first+int64(c), "Person "+decimal(first+int64(c)), text)
+		}
+	}
+}
+
+// TallyDone is for Await: it tells whether each chat has had its last reply.
+func TallyDone(first int64, chats, n int) func([]Call) bool {
+	return tallyDone(TallyConfig{First: first, Chats: chats, Texts: n}, 0)
+}
+
+func tallyDone(cfg TallyConfig, from int) func([]Call) bool {
+	left, read := cfg.Chats*cfg.Texts, from
+	seen := make(map[tallyKey]bool, left)
+	return func(calls []Call) bool {
+		for _, c := range calls[read:] {
+			k, ok := tallyNumber(c.Text)
+			if key := (tallyKey{c.Chat, k}); ok && c.Method == "sendMessage" && cfg.has(c.Chat) && k <= cfg.Texts && !seen[key] {
+				seen[key] = true
+				left--
+			}
+		}
+		read = len(calls)
+		return left == 0
+	}
+}
+
+// tallyNumber is the k of a reply "k. text".
+func tallyNumber(text string) (int, bool) {
+	number, _, ok := strings.Cut(text, ". ")
+	if !ok || strings.Trim(number, "0123456789") != "" {
+		return 0, false
+	}
+	k, err := strconv.Atoi(number)
+	return k, err == nil && k > 0
+}
+
+// CheckTally adds up all replies so far to conversations that were sent by SendTally.
+func (t *Telegram) CheckTally(first int64, chats, n int) Report {
+	return checkTally(t.Calls(Filter{Method: "sendMessage"}), TallyConfig{First: first, Chats: chats, Texts: n}, &sync.Map{})
+}

@@ -1,0 +1,153 @@
+package simulator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Telegram is the simulated server; it is the http.Handler of its Bot API. Safe for
+// concurrent use.
+type Telegram struct {
+	cfg     Config
+	bots    []*Bot
+	byToken map[string]*Bot
+	methods map[string]method
+	record  *record
+	faults  faults
+}
+
+// New makes a simulated Telegram that sends nothing yet. It panics if cfg is wrong.
+func New(cfg Config) *Telegram {
+	if err := cfg.Validate(); err != nil {
+		panic(fmt.Sprintf("simulator: %v", err)) // a wiring mistake
+	}
+	t := &Telegram{cfg: cfg, byToken: make(map[string]*Bot), methods: methods(), record: newRecord()}
+	t.faults.seed = cfg.Seed
+	for i, c := range cfg.bots() {
+		b := newBot(t, c, cfg.Seed+uint64(i))
+		t.bots = append(t.bots, b)
+		t.byToken[c.Token] = b
+	}
+	return t
+}
+
+// Run delivers the updates of all bots that have a webhook, until ctx ends; it
+// returns when no request is in flight.
+func (t *Telegram) Run(ctx context.Context) error {
+	var senders sync.WaitGroup
+	for _, b := range t.bots {
+		senders.Go(func() { b.send(ctx) })
+	}
+	senders.Wait()
+	return nil
+}
+
+// Serve answers the Bot API on l and runs the senders until ctx ends, and closes l.
+func (t *Telegram) Serve(ctx context.Context, l net.Listener) error {
+	var running sync.WaitGroup
+	running.Go(func() { _ = t.Run(ctx) }) // it has no error to give
+	defer running.Wait()
+	return t.ServeAPI(ctx, l)
+}
+
+// ServeAPI answers the Bot API on l until ctx ends, and closes l. Of calls that come
+// this way it is known best whether the caller was gone.
+func (t *Telegram) ServeAPI(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler: t, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ConnContext: withLine,
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		_ = srv.Close() // what fails to close is gone already
+	})
+	err := srv.Serve(t.record.watch(l))
+	if stop() {
+		return fmt.Errorf("simulated Telegram: %w", err)
+	}
+	<-stopped
+	return nil
+}
+
+// Bot is the bot of that id, or nil.
+func (t *Telegram) Bot(id int64) *Bot {
+	for _, b := range t.bots {
+		if b.id == id {
+			return b
+		}
+	}
+	return nil
+}
+
+// First is the first bot: people and groups of Telegram itself talk to it.
+func (t *Telegram) First() *Bot { return t.bots[0] }
+
+// Person is someone who talks to the first bot.
+func (t *Telegram) Person(id int64, name string) *Person { return t.First().Person(id, name) }
+
+// Group is a group of the first bot; an id below -10^12 makes it a supergroup.
+func (t *Telegram) Group(id int64, title string) *Chat { return t.First().Group(id, title) }
+
+// Say is a text from a person in their private chat with the first bot.
+func (t *Telegram) Say(user int64, name, text string) { t.Person(user, name).Say(text) }
+
+// Push makes an update of the type out of any payload and queues it for the first
+// bot. It returns the update's id, 0 if the bot does not get that type.
+func (t *Telegram) Push(updateType string, payload any) (id int64) {
+	return t.First().Push(updateType, payload)
+}
+
+// Deliver gives the first bot a webhook and delivers to it until ctx ends; then the
+// webhook is gone, and what is undelivered waits for the next.
+func (t *Telegram) Deliver(ctx context.Context, cfg WebhookConfig) { t.First().Deliver(ctx, cfg) }
+
+// Pending is how many updates wait to be delivered, those in flight included.
+func (t *Telegram) Pending() int {
+	n := 0
+	for _, b := range t.bots {
+		n += b.Pending()
+	}
+	return n
+}
+
+// Idle waits until no update is pending and no second copy is under way.
+func (t *Telegram) Idle(ctx context.Context) error {
+	for _, b := range t.bots {
+		if err := b.Idle(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Calls are the executed calls that f lets through, in order of execution.
+func (t *Telegram) Calls(f ...Filter) []Call { return t.record.calls(f...) }
+
+// Replies are the texts that the bots sent to a chat, in order, as sent at first.
+func (t *Telegram) Replies(chat int64) []string {
+	var texts []string
+	for _, c := range t.Calls(Filter{Chat: chat, Sent: true}) {
+		texts = append(texts, c.Text)
+	}
+	return texts
+}
+
+// Await waits until done is content with the executed calls; it is asked anew after
+// each of them. It must not keep the slice, nor call the simulator.
+func (t *Telegram) Await(ctx context.Context, done func([]Call) bool) error {
+	return t.record.await(ctx, done)
+}
+
+func mustJSON(what string, v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("simulator: %s: %v", what, err)) // a wiring mistake
+	}
+	return b
+}
