@@ -23,9 +23,10 @@ var whole = flag.Bool("whole", false, "run the fault suite at full length")
 const first = 700_001
 
 // window is how long before its end a process may have had an answer that it has
-// not written to the journal yet: with 200 turns at once on two busy cores, a write
-// takes that long. Repetitions from there are counted apart.
-const window = 50 * time.Millisecond
+// not written to the journal yet: with 200 turns at once on two busy cores a write may
+// take that long (2 of 36 took over 50 ms, with other work on both cores). Repetitions
+// from there are counted apart and printed; that there are some is the documented window.
+const window = 250 * time.Millisecond
 
 // load is tally traffic that goes on for as long as the faults do.
 type load struct {
