@@ -31,9 +31,9 @@ func (s *sender) deliver(ctx context.Context, h *hook, u *update) outcome {
 		tries = len(h.targets)
 	}
 	var out outcome
-	for range tries {
-		target := h.targets[(h.turn.Add(1)-1)%uint64(len(h.targets))]
-		out = h.post(ctx, target, u.body)
+	turn := h.turn.Add(1)
+	for i := range tries {
+		out = h.post(ctx, h.targets[(turn+uint64(i))%uint64(len(h.targets))], u.body)
 		if !errors.Is(out.err, syscall.ECONNREFUSED) {
 			break
 		}

@@ -10,7 +10,7 @@ import (
 
 // Call is one executed Bot API call.
 type Call struct {
-	Seq       int // position in the record, from 0
+	Seq       int // position in the record, from 0; -1 of refused ones
 	At        time.Time
 	Bot       int64
 	Method    string
@@ -51,7 +51,7 @@ func (f Filter) takes(c *Call) bool {
 	return (f.Bot == 0 || f.Bot == c.Bot) && (f.Chat == 0 || f.Chat == c.Chat) &&
 		(f.Method == "" || strings.EqualFold(f.Method, c.Method)) &&
 		(!f.Sent || (c.MessageID != 0 && makesMessage(c.Method))) &&
-		(f.Refused || c.Code == 200) && c.Seq >= f.Since
+		(f.Refused || c.Code == 200) && (c.Seq >= f.Since || c.Code != 200)
 }
 
 func makesMessage(method string) bool {

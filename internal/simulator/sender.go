@@ -75,10 +75,10 @@ func (s *sender) hire(ctx context.Context) time.Duration {
 		if q == nil {
 			return wait
 		}
-		c := &courier{hook: h}
+		c, u := &courier{hook: h}, q.updates[0]
 		on, cancel := context.WithCancel(ctx)
 		h.cancels[c] = cancel
-		s.running.Go(func() { s.carry(ctx, on, c, q, q.updates[0]) })
+		s.running.Go(func() { s.carry(ctx, on, c, q, u) })
 	}
 	return -1
 }
