@@ -148,13 +148,22 @@ func journalThrough(t *testing.T, h Harness) {
 
 func journalOfOther(t *testing.T, h Harness) {
 	s := start(t, h).Store
-	for _, other := range []fsm.Position{at(1), at(2), {Stream: stream + 1, Seq: 2, Update: 5, Stored: at(2).Stored}} {
+	for i, other := range []fsm.Position{at(1), at(2), {Stream: stream + 1, Seq: 2, Update: 5, Stored: at(2).Stored}} {
 		session := open(t, s, group(), other)
 		if _, ok := session.Recall(0); ok || session.Attempts() != 0 {
 			t.Errorf("position %d of %d found another's journal", other.Seq, other.Stream)
 		}
-		if err := session.Record(t.Context(), 0, []byte("x")); err != nil {
-			t.Fatal(err)
+		for _, index := range []int{0, 10 + i} {
+			if err := session.Record(t.Context(), index, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustClose(t, session)
+		session = open(t, s, group(), other)
+		for index := range 20 {
+			if _, ok := session.Recall(index); ok != (index == 0 || index == 10+i) {
+				t.Errorf("position %d of %d, entry %d: recalled %v", other.Seq, other.Stream, index, ok)
+			}
 		}
 		if err := session.Fail(t.Context(), 3); err != nil {
 			t.Fatal(err)

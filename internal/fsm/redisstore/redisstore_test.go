@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,12 +107,12 @@ func harness(t *testing.T, c redis.UniversalClient) fsmtest.Harness {
 // records counts the records, but no locks, ids and pings, on every server.
 func records(t *testing.T, c redis.UniversalClient) int {
 	t.Helper()
-	n := 0
+	var n atomic.Int64 // the servers are asked at once
 	count := func(ctx context.Context, c *redis.Client) error {
 		keys, err := c.Keys(ctx, "chatlane:*").Result()
 		for _, k := range keys {
 			if !strings.HasSuffix(k, ":lock") && !strings.HasSuffix(k, ":seen") && k != "chatlane:ping" {
-				n++
+				n.Add(1)
 			}
 		}
 		return err
@@ -128,5 +129,5 @@ func records(t *testing.T, c redis.UniversalClient) int {
 	if err != nil {
 		t.Fatalf("count records: %v", err)
 	}
-	return n
+	return int(n.Load())
 }
