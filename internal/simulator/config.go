@@ -11,7 +11,7 @@ import (
 )
 
 // Token is the token of the simulated bot unless configured.
-const Token = "424242:simulated-telegram-token-0123456789A"
+const Token = "424242:simulated-telegram-token-0123456789"
 
 // Config says which bots there are. The zero value is one bot with Token.
 type Config struct {

@@ -156,8 +156,8 @@ func TestCallerThatLeavesWithTheAnswerUnreadIsGone(t *testing.T) {
 	}
 }
 
-// TestKilledCaller is the process that TestKilledCallerIsGone kills: it calls, stops
-// reading, and waits for its end.
+// TestKilledCaller is the process that the tests below kill: it calls, reads the
+// answer if it is told to, and waits for its end.
 func TestKilledCaller(t *testing.T) {
 	addr := os.Getenv("SIMULATOR_TEST_ADDRESS")
 	if addr == "" {
@@ -168,26 +168,57 @@ func TestKilledCaller(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = io.WriteString(conn, request(1))
-	fmt.Println("called")
+	if os.Getenv("SIMULATOR_TEST_READS") != "" {
+		_, _ = http.ReadResponse(bufio.NewReader(conn), nil)
+		_, _ = io.WriteString(conn, request(2)[:20]) // so that the other side sees that it has read
+	}
+	_, _ = os.Stdout.WriteString("called")
 	select {}
 }
 
-func TestKilledCallerIsGone(t *testing.T) {
-	tg := simulator.New(simulator.Config{AnyChat: true})
-	base := serve(t, tg)
+// killCaller starts such a process, and kills it when it has called.
+func killCaller(t *testing.T, base, reads string) (killed time.Time) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledCaller$")
-	cmd.Env = append(os.Environ(), "SIMULATOR_TEST_ADDRESS="+strings.TrimPrefix(base, "http://"))
+	cmd.Env = append(os.Environ(), "SIMULATOR_TEST_ADDRESS="+strings.TrimPrefix(base, "http://"), "SIMULATOR_TEST_READS="+reads)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := tg.Await(within(t, 10*time.Second), func(calls []simulator.Call) bool { return len(calls) == 1 }); err != nil {
+	if _, err := io.ReadFull(out, make([]byte, len("called"))); err != nil {
 		t.Fatal(err)
 	}
+	killed = time.Now()
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	err := tg.Await(within(t, 5*time.Second), func(calls []simulator.Call) bool { return calls[0].Gone })
-	if err != nil {
-		t.Errorf("%v: %+v", err, tg.Calls())
+	return killed
+}
+
+func TestCallOfAKilledCallerIsGoneUnlessItReadTheAnswer(t *testing.T) {
+	for reads, gone := range map[string]bool{"": true, "yes": false} {
+		tg := simulator.New(simulator.Config{AnyChat: true})
+		base := serve(t, tg)
+		killed := killCaller(t, base, reads)
+		tg.Died(killed.Add(-time.Second))
+		if gone {
+			err := tg.Await(within(t, 5*time.Second), func(calls []simulator.Call) bool { return len(calls) == 1 && calls[0].Gone })
+			if err != nil {
+				t.Errorf("%v: %+v", err, tg.Calls())
+			}
+			continue
+		}
+		for len(tg.Calls()) == 0 || tg.Calls()[0].Closed.IsZero() {
+			time.Sleep(time.Millisecond)
+		}
+		if c := tg.Calls()[0]; c.Gone || !c.Unheard {
+			t.Errorf("gone %v, unheard %v, want only unheard", c.Gone, c.Unheard)
+		}
+		if try(t.Context(), base, 3); tg.Calls()[1].Unheard {
+			t.Error("a caller that lives is held for dead")
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 type line struct {
 	net.Conn
 	record *record
+	number int
 
 	mu    sync.Mutex
 	last  int // Seq of the last answered call, -1 while a request is being read or answered
@@ -51,7 +52,7 @@ func (s *switchboard) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &line{Conn: c, record: s.record, last: -1}, nil
+	return &line{Conn: c, record: s.record, number: s.record.opened(), last: -1}, nil
 }
 
 // Read reads as the connection does, and notes its end.
@@ -68,12 +69,17 @@ func (l *line) end(err error) {
 	defer l.mu.Unlock()
 	l.ended = true
 	reset := !errors.Is(err, io.EOF) || socketFailed(l.Conn)
-	if l.last >= 0 {
-		if reset {
-			l.record.gone(l.last)
-		}
-		l.record.closed(l.last, time.Now())
+	l.record.closed(l.number, time.Now())
+	if reset {
+		l.record.gone(l.last)
 	}
+}
+
+func (l *line) id() int {
+	if l == nil {
+		return 0
+	}
+	return l.number
 }
 
 // asked notes that a request came: whatever was answered before has been read.
@@ -95,9 +101,6 @@ func (l *line) answered(seq int) (gone bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last = seq
-	if l.ended {
-		l.record.closed(seq, time.Now())
-	}
 	return l.ended
 }
 

@@ -25,10 +25,11 @@ type Call struct {
 	// Gone tells that the caller was gone before the answer could reach it: it hung
 	// up, its end of the connection died with the answer unread, or a fault lost it.
 	Gone bool
-	// Closed is when the caller closed the connection on which this was the last
-	// call; zero if it did not. Soon after At, it may mean that the caller read the
-	// answer and died before it could do anything with it.
-	Closed time.Time
+	// Unheard tells that, by the test's word (Unheard, Died), the caller may have had
+	// the answer but was stopped before it could make a note of it.
+	Unheard bool
+	Line    int       // the connection it came on, from 1; 0 if that is not known
+	Closed  time.Time // when the caller closed that connection; zero if it did not
 }
 
 // Upload is a file that came with a call.
@@ -64,8 +65,13 @@ type record struct {
 	mu      sync.Mutex
 	done    []Call
 	refused []Call
+	lines   []time.Time // when each was closed by the caller
+	deaths  []time.Time
 	bell    bell
 }
+
+// deathTime is how long after a death its connections may be seen to close.
+const deathTime = 2 * time.Second
 
 func newRecord() *record { return &record{} }
 
@@ -94,33 +100,74 @@ func (r *record) gone(seq int) {
 	r.bell.ring()
 }
 
-// closed notes when the caller closed the connection after a call.
-func (r *record) closed(seq int, at time.Time) {
-	if seq < 0 {
-		return
-	}
+// opened gives a new connection its number.
+func (r *record) opened() int {
 	r.mu.Lock()
-	r.done[seq].Closed = at
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, time.Time{})
+	return len(r.lines)
+}
+
+// closed notes that the caller closed a connection.
+func (r *record) closed(line int, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines[line-1] = at
+}
+
+// look is a call with what is known by now; it needs r.mu.
+func (r *record) look(c Call) Call {
+	if c.Line == 0 {
+		return c
+	}
+	c.Closed = r.lines[c.Line-1]
+	for _, d := range r.deaths {
+		if !c.At.Before(d) && !c.Closed.Before(d) && c.Closed.Sub(d) < deathTime {
+			c.Unheard = true
+		}
+	}
+	return c
+}
+
+// Unheard marks all calls that were executed since then: their caller was frozen or
+// cut off at about that time, and may have had the answer without a note of it.
+func (t *Telegram) Unheard(since time.Time) {
+	t.record.mu.Lock()
+	defer t.record.mu.Unlock()
+	for i := range t.record.done {
+		c := &t.record.done[i]
+		c.Unheard = c.Unheard || !c.At.Before(since)
+	}
+}
+
+// Died marks the calls, executed since then, whose connection their caller closes
+// within two seconds of then: those of a process that was killed. It needs ServeAPI.
+func (t *Telegram) Died(since time.Time) {
+	t.record.mu.Lock()
+	defer t.record.mu.Unlock()
+	t.record.deaths = append(t.record.deaths, since)
 }
 
 func (r *record) calls(filters ...Filter) []Call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(filters) == 0 {
-		return slices.Clone(r.done)
+		filters = []Filter{{}}
 	}
 	var out []Call
 	pick := func(from []Call) {
 		for i := range from {
 			if slices.ContainsFunc(filters, func(f Filter) bool { return f.takes(&from[i]) }) {
-				out = append(out, from[i])
+				out = append(out, r.look(from[i]))
 			}
 		}
 	}
 	pick(r.done)
-	pick(r.refused)
-	slices.SortStableFunc(out, func(a, b Call) int { return a.At.Compare(b.At) })
+	if done := len(out); len(r.refused) > 0 {
+		if pick(r.refused); len(out) > done {
+			slices.SortStableFunc(out, func(a, b Call) int { return a.At.Compare(b.At) })
+		}
+	}
 	return out
 }
 

@@ -7,10 +7,6 @@ import (
 	"time"
 )
 
-// killWindow is how soon after an answer its connection must have closed for the
-// caller to count as dead before it could note the answer.
-const killWindow = time.Second
-
 // Report adds up what chats were answered.
 type Report struct {
 	Chats      int
@@ -19,9 +15,9 @@ type Report struct {
 	Disordered int // replies that came behind a later one, or that say something else
 	Repeated   int // replies that came again without an excuse
 	Excused    int // ... whose earlier caller was gone before the answer could reach it
-	// Died counts replies that came again after their caller read the answer and hung
-	// up at once, as one does that is killed between the answer and its note of it.
-	Died    int
+	// Window counts replies that came again though their first caller may have had the
+	// answer: it was stopped before it could make a note of it (Call.Unheard).
+	Window  int
 	First   string   // the first thing that is wrong, for a person
 	Details []string // all of them, up to 50
 
@@ -30,12 +26,13 @@ type Report struct {
 	P50, P99, Max time.Duration // from pushing a text to its reply
 }
 
-// Clean tells that nothing is wrong.
-func (r Report) Clean() bool { return r.Lost+r.Repeated+r.Disordered+r.Died == 0 }
+// Clean tells that nothing is wrong; how many repeats in the window are right, only
+// who killed the callers can tell.
+func (r Report) Clean() bool { return r.Lost+r.Repeated+r.Disordered == 0 }
 
 func (r Report) String() string {
-	s := fmt.Sprintf("%d chats, %d replies: %d lost, %d repeated, %d out of order; repeats excused: %d caller gone, %d caller died",
-		r.Chats, r.Replies, r.Lost, r.Repeated, r.Disordered, r.Excused, r.Died)
+	s := fmt.Sprintf("%d chats, %d replies: %d lost, %d repeated, %d out of order; repeats excused: %d caller gone, %d caller stopped before its note",
+		r.Chats, r.Replies, r.Lost, r.Repeated, r.Disordered, r.Excused, r.Window)
 	if r.Took > 0 {
 		s += fmt.Sprintf("; took %v, longest silence %v, answer times p50 %v p99 %v max %v", r.Took.Round(time.Millisecond),
 			r.Silence.Round(time.Millisecond), r.P50.Round(time.Millisecond), r.P99.Round(time.Millisecond), r.Max.Round(time.Millisecond))
@@ -116,12 +113,15 @@ func (r *adder) repeat(chat int64, earlier, c Call) {
 	switch {
 	case earlier.Gone:
 		r.Excused++
-	case !earlier.Closed.IsZero() && earlier.Closed.Sub(earlier.At) < killWindow:
-		r.Died++
-		r.note("chat %d: %q came again %v later; its first caller hung up %v after", chat, c.Text, c.At.Sub(earlier.At), earlier.Closed.Sub(earlier.At))
+	case earlier.Unheard:
+		r.Window++
 	default:
 		r.Repeated++
-		r.note("chat %d: %q came again %v later, its first caller was there", chat, c.Text, c.At.Sub(earlier.At))
+		left := "stayed"
+		if !earlier.Closed.IsZero() {
+			left = "hung up " + earlier.Closed.Sub(earlier.At).String() + " after"
+		}
+		r.note("chat %d: %q came again %v later; its first caller %s", chat, c.Text, c.At.Sub(earlier.At), left)
 	}
 }
 

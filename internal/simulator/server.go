@@ -36,6 +36,7 @@ type request struct {
 	params params
 	files  []Upload
 	web    bool // it came in the answer to a webhook request
+	line   int
 }
 
 // ServeHTTP answers /bot<token>/<method>, /file/bot<token>/<path> and /_sim/.
@@ -78,7 +79,7 @@ func (t *Telegram) serveCall(w http.ResponseWriter, r *http.Request, bot *Bot, n
 	if !f.before(r.Context(), w) {
 		return
 	}
-	result, seq, err := t.execute(r.Context(), m, &request{bot: bot, method: m.name, params: p, files: files})
+	result, seq, err := t.execute(r.Context(), m, &request{bot: bot, method: m.name, params: p, files: files, line: line.id()})
 	pause(r.Context(), f.Withhold)
 	if f.LoseAnswer {
 		t.record.gone(seq)
