@@ -22,6 +22,7 @@ type line struct {
 	mu    sync.Mutex
 	last  int // Seq of the last answered call, -1 while a request is being read or answered
 	ended bool
+	reset bool
 }
 
 type lineKey struct{}
@@ -67,10 +68,9 @@ func (l *line) Read(p []byte) (int, error) {
 func (l *line) end(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended = true
-	reset := !errors.Is(err, io.EOF) || socketFailed(l.Conn)
+	l.ended, l.reset = true, !errors.Is(err, io.EOF) || socketFailed(l.Conn)
 	l.record.closed(l.number, time.Now())
-	if reset {
+	if l.reset {
 		l.record.gone(l.last)
 	}
 }
@@ -93,7 +93,7 @@ func (l *line) asked() {
 }
 
 // answered notes that the answer to a call was written; it tells whether the caller
-// had left by then.
+// has left without reading it. One that read it and left at once is not gone.
 func (l *line) answered(seq int) (gone bool) {
 	if l == nil {
 		return false
@@ -101,7 +101,7 @@ func (l *line) answered(seq int) (gone bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last = seq
-	return l.ended
+	return l.ended && (l.reset || socketFailed(l.Conn))
 }
 
 // socketFailed tells whether the peer has reset the connection.

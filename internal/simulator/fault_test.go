@@ -1,0 +1,258 @@
+package simulator_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/simulator"
+)
+
+// try makes a call that may fail, and gives its status, 0 if it got no answer.
+func try(ctx context.Context, base string, chat int) int {
+	body := fmt.Sprintf(`{"chat_id":%d,"text":"hi"}`, chat)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/bot"+simulator.Token+"/sendMessage", strings.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return resp.StatusCode
+}
+
+func TestFaultsHitBySeedWhateverTheOrder(t *testing.T) {
+	outcome := func(seed uint64, chats []int) map[int][]int {
+		tg := simulator.New(simulator.Config{AnyChat: true, Seed: seed})
+		tg.FaultRules(
+			simulator.Rule{Method: "sendMessage", Rate: 0.3, Fault: simulator.Fault{Status: 429, RetryAfter: 3}},
+			simulator.Rule{Chat: 2, Skip: 1, Times: 1, Fault: simulator.Fault{Status: 500}},
+		)
+		base := serve(t, tg)
+		out := map[int][]int{}
+		for _, chat := range chats {
+			out[chat] = append(out[chat], try(t.Context(), base, chat))
+		}
+		return out
+	}
+	a := outcome(1, []int{1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3})
+	b := outcome(1, []int{3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1})
+	if fmt.Sprint(a) != fmt.Sprint(b) {
+		t.Errorf("the same calls in another order:\n%v\n%v", a, b)
+	}
+	all := fmt.Sprint(a)
+	if !strings.Contains(all, "429") || !strings.Contains(all, "200") || strings.Count(fmt.Sprint(a[2]), "500") != 1 {
+		t.Errorf("outcomes: %v", a)
+	}
+}
+
+func TestEachFaultDoesWhatItSays(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		fault    simulator.Fault
+		patience time.Duration // of the caller
+		status   int
+		executed bool
+		gone     bool
+	}{
+		{"hang up before executing", simulator.Fault{HangUp: true}, time.Minute, 0, false, false},
+		{"lose the answer", simulator.Fault{LoseAnswer: true}, time.Minute, 0, true, true},
+		{"latency", simulator.Fault{Latency: 20 * time.Millisecond}, time.Minute, 200, true, false},
+		{"latency, caller leaves", simulator.Fault{Latency: 5 * time.Second}, 20 * time.Millisecond, 0, true, true},
+		{"hang, caller stays", simulator.Fault{Hang: 20 * time.Millisecond}, time.Minute, 200, true, false},
+		{"hang, caller leaves", simulator.Fault{Hang: 5 * time.Second}, 20 * time.Millisecond, 0, false, false},
+		{"withhold, caller leaves", simulator.Fault{Withhold: 5 * time.Second}, 20 * time.Millisecond, 0, true, true},
+		{"500", simulator.Fault{Status: 500}, time.Minute, 500, false, false},
+		{"502", simulator.Fault{Status: 502}, time.Minute, 502, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tg := simulator.New(simulator.Config{AnyChat: true})
+			tg.FaultRules(simulator.Rule{Chat: 1, Times: 1, Fault: c.fault})
+			base := serve(t, tg)
+			ctx, cancel := context.WithTimeout(t.Context(), c.patience)
+			defer cancel()
+			if status := try(ctx, base, 1); status != c.status {
+				t.Errorf("status %d, want %d", status, c.status)
+			}
+			if try(t.Context(), base, 2) != 200 {
+				t.Error("the other chat is served")
+			}
+			if c.executed {
+				err := tg.Await(within(t, 5*time.Second), func(calls []simulator.Call) bool {
+					for _, call := range calls {
+						if call.Chat == 1 && call.Gone == c.gone {
+							return true
+						}
+					}
+					return false
+				})
+				if err != nil {
+					t.Errorf("%v: %+v", err, tg.Calls())
+				}
+				return
+			}
+			if got := tg.Calls(simulator.Filter{Chat: 1}); len(got) != 0 {
+				t.Errorf("calls: %+v", got)
+			}
+		})
+	}
+}
+
+// request is a call as bytes.
+func request(chat int) string {
+	body := fmt.Sprintf(`{"chat_id":%d,"text":"hi"}`, chat)
+	return fmt.Sprintf("POST /bot%s/sendMessage HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		simulator.Token, len(body), body)
+}
+
+func TestCallerThatLeavesWithTheAnswerUnreadIsGone(t *testing.T) {
+	tg := simulator.New(simulator.Config{AnyChat: true})
+	base := serve(t, tg)
+	for chat := 1; chat <= 2; chat++ {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, request(chat)); err != nil {
+			t.Fatal(err)
+		}
+		if chat == 1 { // the answer is in the socket, and stays there
+			buf := make([]byte, 1)
+			if _, err := conn.Read(buf); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+		_ = conn.Close()
+	}
+	for len(tg.Calls()) < 2 || tg.Calls()[1].Closed.IsZero() || tg.Calls()[0].Closed.IsZero() {
+		select {
+		case <-within(t, 5*time.Second).Done():
+			t.Fatalf("no end seen: %+v", tg.Calls())
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if c := tg.Calls(); !c[0].Gone || c[1].Gone {
+		t.Errorf("gone: %v for the unread answer, %v for the one that was read", c[0].Gone, c[1].Gone)
+	}
+}
+
+// TestKilledCaller is the process that the tests below kill: it calls, reads the
+// answer if it is told to, and waits for its end.
+func TestKilledCaller(t *testing.T) {
+	addr := os.Getenv("SIMULATOR_TEST_ADDRESS")
+	if addr == "" {
+		t.Skip("only as a process of its own")
+	}
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, request(1))
+	if os.Getenv("SIMULATOR_TEST_READS") != "" {
+		_, _ = http.ReadResponse(bufio.NewReader(conn), nil)
+		_, _ = io.WriteString(conn, request(2)[:20]) // so that the other side sees that it has read
+	}
+	_, _ = os.Stdout.WriteString("called")
+	select {}
+}
+
+// killCaller starts such a process, and kills it when it has called.
+func killCaller(t *testing.T, base, reads string) (killed time.Time) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledCaller$")
+	cmd.Env = append(os.Environ(), "SIMULATOR_TEST_ADDRESS="+strings.TrimPrefix(base, "http://"), "SIMULATOR_TEST_READS="+reads)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(out, make([]byte, len("called"))); err != nil {
+		t.Fatal(err)
+	}
+	killed = time.Now()
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	return killed
+}
+
+func TestCallOfAKilledCallerIsGoneUnlessItReadTheAnswer(t *testing.T) {
+	for reads, gone := range map[string]bool{"": true, "yes": false} {
+		tg := simulator.New(simulator.Config{AnyChat: true})
+		base := serve(t, tg)
+		killed := killCaller(t, base, reads)
+		tg.Died(killed.Add(-time.Second))
+		if gone {
+			err := tg.Await(within(t, 5*time.Second), func(calls []simulator.Call) bool { return len(calls) == 1 && calls[0].Gone })
+			if err != nil {
+				t.Errorf("%v: %+v", err, tg.Calls())
+			}
+			continue
+		}
+		for len(tg.Calls()) == 0 || tg.Calls()[0].Closed.IsZero() {
+			time.Sleep(time.Millisecond)
+		}
+		if c := tg.Calls()[0]; c.Gone || !c.Unheard {
+			t.Errorf("gone %v, unheard %v, want only unheard", c.Gone, c.Unheard)
+		}
+		if try(t.Context(), base, 3); tg.Calls()[1].Unheard {
+			t.Error("a caller that lives is held for dead")
+		}
+	}
+}
+
+func TestControlSpeaksJSON(t *testing.T) {
+	tg := simulator.New(simulator.Config{})
+	base := serve(t, tg)
+	sim := func(method, what, body string, into any) {
+		t.Helper()
+		req, _ := http.NewRequestWithContext(t.Context(), method, base+"/_sim/"+what, bytes.NewReader([]byte(body)))
+		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		if err := json.NewDecoder(resp.Body).Decode(into); err != nil || resp.StatusCode != 200 {
+			t.Fatalf("%s: %d, %v", what, resp.StatusCode, err)
+		}
+	}
+	var m simulator.Message
+	sim("POST", "say", `{"user":1,"name":"Ann","text":"hello"}`, &m)
+	if m.ID != 1 || m.Text != "hello" {
+		t.Errorf("said: %+v", m)
+	}
+	var n map[string]int
+	if sim("GET", "pending", "", &n); n["pending"] != 1 {
+		t.Errorf("pending: %v", n)
+	}
+	sim("POST", "faults", `[{"method":"sendMessage","times":1,"status":429,"retry_after":2,"latency":"1ms"}]`, &n)
+	if s := try(t.Context(), base, 1); s != 429 {
+		t.Errorf("status %d", s)
+	}
+	try(t.Context(), base, 1)
+	var texts []string
+	if sim("GET", "replies?chat=1", "", &texts); len(texts) != 1 || texts[0] != "hi" {
+		t.Errorf("replies: %v", texts)
+	}
+}
