@@ -22,6 +22,9 @@ var (
 	ErrTooLarge = errors.New("record too large")
 	// ErrUnavailable wraps every failure of the store itself: broken infrastructure, no fault of the turn.
 	ErrUnavailable = errors.New("state store unavailable")
+	// ErrUnreadable says that one record is not one that this version can read, as after a step
+	// back to an older release. It comes with ErrUnavailable: it waits for a worker that can.
+	ErrUnreadable = errors.New("record is not readable")
 )
 
 // Schema is the version that records are written with.
@@ -33,6 +36,12 @@ type Position struct {
 	Seq    uint64    // stream sequence
 	Update int64     // Telegram's update id; 0 is never looked up among the seen ones
 	Stored time.Time // when the broker stored it: the only clock that ages what was seen
+}
+
+// For is the same place for another update that is done with this one.
+func (p Position) For(update int64) Position {
+	p.Update = update
+	return p
 }
 
 // Keys name what one turn locks and loads.

@@ -41,8 +41,9 @@ type Loaded struct {
 
 // Change is what a commit writes beside the position.
 type Change struct {
-	Cursor  uint64 // the lane's cursor from now on
-	Touched bool   // the state changed
+	Cursor  uint64  // the lane's cursor from now on
+	Also    []int64 // ids of further updates of the lane that the turn has done
+	Touched bool    // the state changed
 	State   string
 	Data    []byte
 	Meta    []byte

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // keeper renews a session's locks until it is stopped or they are lost.
 type keeper struct {
+	began  time.Time
+	until  atomic.Int64 // nanoseconds after began: the end of the locks' life without another renewal
 	lost   chan struct{}
 	once   sync.Once
 	cancel context.CancelFunc
@@ -18,7 +21,8 @@ type keeper struct {
 // keep starts a keeper. It outlives ctx, which is only the wait for the lock.
 func keep(ctx context.Context, h Hold, g Grip) *keeper {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	k := &keeper{lost: make(chan struct{}), cancel: cancel}
+	k := &keeper{began: g.Since, lost: make(chan struct{}), cancel: cancel}
+	k.until.Store(int64(g.TTL))
 	k.ended.Go(func() { k.run(ctx, h, g) })
 	return k
 }
@@ -41,6 +45,7 @@ func (k *keeper) run(ctx context.Context, h Hold, g Grip) {
 		sent := time.Now()
 		switch err := k.renew(ctx, h, g.TTL/3); {
 		case err == nil:
+			k.until.Store(int64(sent.Add(g.TTL).Sub(k.began)))
 			deadline.Reset(time.Until(sent.Add(g.TTL)))
 			next.Reset(time.Until(sent.Add(g.TTL / 3)))
 		case errors.Is(err, ErrLockLost):
@@ -60,7 +65,12 @@ func (k *keeper) renew(ctx context.Context, h Hold, limit time.Duration) error {
 
 func (k *keeper) lose() { k.once.Do(func() { close(k.lost) }) }
 
+// isLost looks at the clock as well: in a process that was frozen, whoever asks may
+// run before the timer does.
 func (k *keeper) isLost() bool {
+	if time.Since(k.began) > time.Duration(k.until.Load()) {
+		k.lose()
+	}
 	select {
 	case <-k.lost:
 		return true

@@ -34,6 +34,7 @@ type Session struct {
 	meta    []byte
 	touched bool
 	journal map[int][]byte
+	also    []int64
 	closed  bool
 }
 
@@ -51,6 +52,15 @@ func Begin(ctx context.Context, h Hold, at Position, l Loaded, g Grip, m *Metric
 	}
 	s.keeper = keep(ctx, h, g)
 	return s, nil
+}
+
+// Also has the turn do further updates of its lane, known by their ids: the commit
+// remembers them with its own, in the same step, and the cursor stays with its own,
+// so that nothing in between is passed over.
+func (s *Session) Also(updates ...int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.also = updates
 }
 
 // State is the conversation's step; empty outside of one.
@@ -188,6 +198,9 @@ func (s *Session) commit(ctx context.Context, c Change) error {
 	}
 	s.keeper.stop()
 	c.Cursor = s.loaded.cursorAfter(s.at)
+	s.mu.Lock()
+	c.Also = s.also
+	s.mu.Unlock()
 	if err := s.hold.Commit(ctx, c); err != nil {
 		if errors.Is(err, ErrLockLost) {
 			s.keeper.lose()
@@ -223,6 +236,10 @@ func (s *Session) close() bool {
 	s.closed = true
 	return first
 }
+
+// Held is nil while the session's locks are alive by this process's own clock, and
+// costs no round trip: ask it before an effect that nothing else fences.
+func (s *Session) Held() error { return s.usable() }
 
 func (s *Session) usable() error {
 	s.mu.Lock()

@@ -64,6 +64,35 @@ func doneBySeen(t *testing.T, h Harness) {
 	}
 }
 
+// doneTogether: an album is one turn, at the place of its first part. Updates between
+// its parts are not passed over.
+func doneTogether(t *testing.T, h Harness) {
+	eachKind(t, func(t *testing.T, k fsm.Keys) {
+		s := start(t, h).Store
+		album := open(t, s, k, at(5))
+		album.Also(at(6).Update, at(8).Update)
+		album.SetState("a")
+		mustCommit(t, album)
+		for seq, done := range map[uint64]string{
+			5: fsm.DoneByCursor, 6: fsm.DoneBySeen, 7: "", 8: fsm.DoneBySeen, 9: "",
+		} {
+			session := open(t, s, k, at(seq))
+			if session.DoneBy() != done {
+				t.Errorf("position %d is done by %q, want %q", seq, session.DoneBy(), done)
+			}
+			mustClose(t, session)
+		}
+		dead := open(t, s, k, at(9))
+		dead.Also(at(11).Update)
+		if err := dead.CommitCursor(t.Context()); err != nil {
+			t.Fatalf("commit cursor: %v", err)
+		}
+		if session := open(t, s, k, at(11)); session.DoneBy() != fsm.DoneBySeen {
+			t.Errorf("done by %q after a commit of the cursor alone", session.DoneBy())
+		}
+	})
+}
+
 func seenBounded(t *testing.T, h Harness) {
 	s := h.Process(t, Config{LockTTL: lockTTLLong, SeenMax: 5}).Store
 	k := group()
@@ -170,6 +199,41 @@ func journalOfOther(t *testing.T, h Harness) {
 		}
 		mustClose(t, session)
 	}
+}
+
+// When acknowledgements were lost, updates that are done come again before the one
+// that a worker left half way.
+func journalOutlivesSkip(t *testing.T, h Harness) {
+	eachKind(t, func(t *testing.T, k fsm.Keys) {
+		s := start(t, h).Store
+		commit(t, s, k, at(5), "a", "1")
+		left := open(t, s, k, at(6))
+		for index, size := range []int{1, 100 << 10} {
+			if err := left.Record(t.Context(), index, make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := left.Fail(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, left)
+		for _, seq := range []uint64{4, 5} {
+			again := open(t, s, k, at(seq))
+			if !again.Done() {
+				t.Fatalf("position %d after 5 is not done", seq)
+			}
+			mustCommit(t, again)
+		}
+		session := open(t, s, k, at(6))
+		for index, size := range []int{1, 100 << 10} {
+			if e, ok := session.Recall(index); !ok || len(e) != size {
+				t.Errorf("call %d: %d bytes, %v", index, len(e), ok)
+			}
+		}
+		if session.Attempts() != 2 {
+			t.Errorf("%d attempts", session.Attempts())
+		}
+	})
 }
 
 func journalLarge(t *testing.T, h Harness) {

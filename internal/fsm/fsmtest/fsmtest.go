@@ -70,7 +70,7 @@ type Config struct {
 
 // lockTTL is short where a case waits for its end, and long where nothing may end.
 const (
-	lockTTL     = 500 * time.Millisecond
+	lockTTL     = time.Second
 	lockTTLLong = time.Minute
 )
 
@@ -104,11 +104,13 @@ func cases() map[string]func(*testing.T, Harness) {
 		"DeadLettersMoveTheCursorAlone":        cursorAlone,
 		"DoneByCursor":                         doneByCursor,
 		"DoneBySeenWithinTheWindow":            doneBySeen,
+		"OneCommitDoesSeveralUpdates":          doneTogether,
 		"SeenIdsAreBounded":                    seenBounded,
 		"NewStreamBeginsAnew":                  newStream,
 		"OlderStreamIsRefused":                 olderStream,
 		"JournalIsWrittenThroughAndRemoved":    journalThrough,
 		"JournalOfAnotherPositionIsIgnored":    journalOfOther,
+		"JournalOutlivesASkippedUpdate":        journalOutlivesSkip,
 		"JournalTakesManyAndLargeEntries":      journalLarge,
 		"AttemptsArePersisted":                 attempts,
 		"LockKeepsOthersOut":                   lockExcludes,

@@ -15,9 +15,10 @@ import (
 // bucket reads and writes the values of a key-value bucket. It speaks to the
 // bucket's stream, since a write here may depend on the revision of another key.
 type bucket struct {
-	js     jetstream.JetStream
-	stream jetstream.Stream
-	prefix string // of every key's subject
+	js      jetstream.JetStream
+	stream  jetstream.Stream
+	prefix  string        // of every key's subject
+	timeout time.Duration // of a request
 }
 
 // errConflict says that the expected revision is not the last one.
@@ -48,7 +49,7 @@ func openBucket(ctx context.Context, js jetstream.JetStream, cfg Config) (*bucke
 			return nil, fmt.Errorf("forbid direct reads of bucket %s: %w: %w", cfg.Bucket, fsm.ErrUnavailable, err)
 		}
 	}
-	return &bucket{js: js, stream: stream, prefix: "$KV." + cfg.Bucket + "."}, nil
+	return &bucket{js: js, stream: stream, prefix: "$KV." + cfg.Bucket + ".", timeout: cfg.Timeout}, nil
 }
 
 // streamConfig is what jetstream.CreateKeyValue would make, with the reads and the
@@ -66,6 +67,8 @@ func streamConfig(cfg Config) jetstream.StreamConfig {
 // get reads a key. A key without a value has the revision 0, or that of the mark
 // of its deletion.
 func (b *bucket) get(ctx context.Context, key string) (value []byte, rev uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
 	m, err := b.stream.GetLastMsgForSubject(ctx, b.prefix+key)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
@@ -111,6 +114,8 @@ func (b *bucket) publish(ctx context.Context, m *nats.Msg, ttl time.Duration, e 
 	if ttl > 0 {
 		opts = append(opts, jetstream.WithMsgTTL(ttl))
 	}
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
 	ack, err := b.js.PublishMsg(ctx, m, opts...)
 	var api *jetstream.APIError
 	switch {
@@ -123,6 +128,13 @@ func (b *bucket) publish(ctx context.Context, m *nats.Msg, ttl time.Duration, e 
 		return 0, fmt.Errorf("%w: %w", fsm.ErrTooLarge, err)
 	}
 	return 0, fmt.Errorf("write: %w: %w", fsm.ErrUnavailable, err)
+}
+
+// purge removes every key below a prefix.
+func (b *bucket) purge(ctx context.Context, under string) error {
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	return b.stream.Purge(ctx, jetstream.WithPurgeSubject(b.prefix+under+".>"))
 }
 
 // encodeKey writes a key as key-value buckets allow it: ':' becomes '.', and what

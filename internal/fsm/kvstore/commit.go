@@ -12,14 +12,16 @@ import (
 //
 //  1. The state with this turn's mark, if it changed. It expects the revision of the
 //     lane's record; a shared state that of its own record.
-//  2. The lane's record: cursor, seen id, no journal, no holder. From here on the
+//  2. The lane's record: cursor, seen id, no journal of the turn, no holder. From here on the
 //     commit has taken effect.
 //  3. A shared state: no mark, no holder. A state that ended: no record.
 //
 // Cut off between 1 and 2, the turn comes again and finds the mark.
 func (h *hold) Commit(ctx context.Context, c fsm.Change) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if err := h.busy.enter(ctx); err != nil {
+		return err
+	}
+	defer h.busy.leave()
 	if h.lane.rec.Holder == "" {
 		return h.committed(ctx, c)
 	}
@@ -35,7 +37,12 @@ func (h *hold) Commit(ctx context.Context, c fsm.Change) error {
 	lane := h.lane.rec
 	lane.Stream, lane.Cursor, lane.By, lane.Holder = h.at.Stream, c.Cursor, h.token, ""
 	lane.Seen = lane.Seen.with(h.at, h.s.cfg.SeenWindow, h.s.cfg.SeenMax)
-	lane.Journal = nil
+	if j := lane.Journal; j != nil && j.At == place(h.at) {
+		lane.Journal = nil // another's is of a turn that is still to come
+	}
+	for _, id := range c.Also {
+		lane.Seen = lane.Seen.with(h.at.For(id), h.s.cfg.SeenWindow, h.s.cfg.SeenMax)
+	}
 	if _, err := h.ours(h.putLane(ctx, lane), c); err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ type Config struct {
 	SeenMax    int           // update ids remembered by lane; 0 means 256
 	PollMin    time.Duration // first wait for a busy lock, doubled each time; 0 means 5 ms
 	PollMax    time.Duration // longest wait between two looks at it; 0 means 100 ms
+	// Timeout bounds each request: one that was lost with its connection is not
+	// answered by anybody. 0 means 2 s.
+	Timeout time.Duration
 
 	Registerer prometheus.Registerer // may be nil
 }
@@ -32,6 +35,7 @@ func (c Config) withDefaults() Config {
 	set(&c.SeenMax, 256)
 	set(&c.PollMin, 5*time.Millisecond)
 	set(&c.PollMax, 100*time.Millisecond)
+	set(&c.Timeout, 2*time.Second)
 	return c
 }
 

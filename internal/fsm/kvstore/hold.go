@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/chatlane/chatlane/internal/fsm"
 )
@@ -20,7 +17,7 @@ type hold struct {
 	token string
 	since time.Time // before the oldest lock was taken or renewed
 
-	mu      sync.Mutex // one write at a time: each expects the revision of the last
+	busy    gate // one write at a time: each expects the revision of the last
 	lane    *locked
 	state   *locked // of a shared state, else nil
 	own     record  // the state's record as loaded, where it is not shared
@@ -125,8 +122,10 @@ func (h *hold) entries(ctx context.Context, j *journal) (map[int][]byte, error) 
 // Record implements [fsm.Hold]. A large entry, or one too many, gets a key of its
 // own, which the lane's record names.
 func (h *hold) Record(ctx context.Context, index int, data []byte) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if err := h.busy.enter(ctx); err != nil {
+		return err
+	}
+	defer h.busy.leave()
 	j := h.lane.rec.Journal.of(place(h.at))
 	e := entry{Data: data}
 	if j.size()+len(data) > inlineMax {
@@ -147,8 +146,10 @@ func (h *hold) Record(ctx context.Context, index int, data []byte) error {
 
 // Fail implements [fsm.Hold].
 func (h *hold) Fail(ctx context.Context, attempts int) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if err := h.busy.enter(ctx); err != nil {
+		return err
+	}
+	defer h.busy.leave()
 	j := *h.lane.rec.Journal.of(place(h.at))
 	j.Attempts = attempts
 	rec := h.lane.rec
@@ -158,8 +159,10 @@ func (h *hold) Fail(ctx context.Context, attempts int) error {
 
 // Renew implements [fsm.Hold].
 func (h *hold) Renew(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if err := h.busy.enter(ctx); err != nil {
+		return err
+	}
+	defer h.busy.leave()
 	if err := h.put(ctx, h.lane, h.lane.rec); err != nil || h.state == nil {
 		return err
 	}
@@ -177,8 +180,10 @@ func (h *hold) put(ctx context.Context, l *locked, rec record) error {
 
 // Release implements [fsm.Hold], in the reverse order.
 func (h *hold) Release(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if err := h.busy.enter(ctx); err != nil {
+		return err
+	}
+	defer h.busy.leave()
 	var all error
 	for _, l := range []*locked{h.state, h.lane} {
 		if l == nil || l.rec.Holder != h.token {
@@ -205,6 +210,6 @@ func (h *hold) letGo(ctx context.Context, l *locked) error {
 // what stays behind is found by nobody, and expires.
 func (h *hold) forgetEntries(ctx context.Context) {
 	if h.spilled {
-		_ = h.s.bucket.stream.Purge(ctx, jetstream.WithPurgeSubject(h.s.bucket.prefix+"entry."+encodeKey(h.keys.Lane)+".>"))
+		_ = h.s.bucket.purge(ctx, "entry."+encodeKey(h.keys.Lane))
 	}
 }

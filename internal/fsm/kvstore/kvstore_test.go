@@ -1,6 +1,7 @@
 package kvstore_test
 
 import (
+	"errors"
 	"net"
 	"net/url"
 	"strings"
@@ -124,18 +125,31 @@ func harness(t *testing.T, js jetstream.JetStream) fsmtest.Harness {
 		MoveCursor: func(t *testing.T, k fsm.Keys, stream int64, cursor uint64) {
 			change(t, kvstore.LaneKey(k), func(raw []byte) []byte { return kvstore.WithCursor(raw, stream, cursor) })
 		},
-		Keys: func(t *testing.T) int {
-			keys, err := kv.ListKeys(t.Context())
-			if err != nil {
-				t.Fatalf("list keys: %v", err)
-			}
-			n := 0
-			for k := range keys.Keys() {
-				if !strings.HasPrefix(k, "ping") {
-					n++
-				}
-			}
-			return n
-		},
+		Keys: func(t *testing.T) int { return countKeys(t, js) },
 	}
+}
+
+// countKeys asks the stream's leader: a replica may have an old listing.
+func countKeys(t *testing.T, js jetstream.JetStream) (n int) {
+	t.Helper()
+	const keys = "$KV.chatlane_state."
+	stream, err := js.Stream(t.Context(), "KV_chatlane_state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(keys+">"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for subject := range info.State.Subjects {
+		m, err := stream.GetLastMsgForSubject(t.Context(), subject)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound): // expired meanwhile
+		case err != nil:
+			t.Fatalf("get %s: %v", subject, err)
+		case m.Header.Get("KV-Operation") == "" && m.Header.Get("Nats-Marker-Reason") == "" && !strings.HasPrefix(subject, keys+"ping"):
+			n++
+		}
+	}
+	return n
 }

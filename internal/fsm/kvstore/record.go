@@ -90,10 +90,10 @@ func decode(raw []byte) (record, error) {
 	}
 	var r record
 	if err := json.Unmarshal(raw, &r); err != nil {
-		return r, fmt.Errorf("read record: %w: %w", fsm.ErrUnavailable, err)
+		return r, fmt.Errorf("%w: %w: %w", fsm.ErrUnavailable, fsm.ErrUnreadable, err)
 	}
 	if r.V > fsm.Schema {
-		return r, fmt.Errorf("%w: record of schema version %d, this worker knows %d", fsm.ErrUnavailable, r.V, fsm.Schema)
+		return r, fmt.Errorf("%w: %w: schema version %d, this worker knows %d", fsm.ErrUnavailable, fsm.ErrUnreadable, r.V, fsm.Schema)
 	}
 	return r, nil
 }

@@ -50,7 +50,7 @@ func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Ses
 }
 
 func (s *Store) hold(k fsm.Keys, at fsm.Position) *hold {
-	return &hold{s: s, keys: k, at: at, token: token()}
+	return &hold{s: s, keys: k, at: at, token: token(), busy: make(gate, 1)}
 }
 
 func token() string {

@@ -122,8 +122,13 @@ func (h *hold) Commit(_ context.Context, c fsm.Change) error {
 			return fsm.ErrCursorMoved
 		}
 		l.stream, l.cursor, l.by = h.at.Stream, c.Cursor, h.token
-		l.journalOf, l.journal, l.attempts = place{}, nil, 0
+		if l.journalOf == h.place() { // another's is of a turn that is still to come
+			l.journalOf, l.journal, l.attempts = place{}, nil, 0
+		}
 		l.seen.add(h.at, h.s.cfg)
+		for _, id := range c.Also {
+			l.seen.add(h.at.For(id), h.s.cfg)
+		}
 		h.keep(m, c)
 		for _, name := range h.locks {
 			m.give(name, h.token)

@@ -47,7 +47,7 @@ func (h *hold) commitLane(ctx context.Context, c fsm.Change, withState bool) err
 	args := []any{
 		h.token, h.stream, h.cursor, itoa(h.at.Stream), utoa(c.Cursor), millis(h.s.cfg.LaneTTL),
 		itoa(h.at.Update), itoa(stored), itoa(stored - h.s.cfg.SeenWindow.Milliseconds()),
-		h.s.cfg.SeenMax, millis(h.s.cfg.SeenWindow),
+		h.s.cfg.SeenMax, millis(h.s.cfg.SeenWindow), place(h.at), spaced(c.Also),
 	}
 	if withState && h.keys.State != "" {
 		keys = append(keys, h.names.state)

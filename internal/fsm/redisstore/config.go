@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -58,15 +59,29 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// silent drops what go-redis would write to stderr, a line for each failed dial.
+// Every failure comes back to its caller as an error, who says so once.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+// conns is how many connections a client may open unless the URL says otherwise. A
+// turn that waits for one may have a call to note that was made already: should the
+// worker die then, the call is made again.
+const conns = 256
+
 // Dial makes a client for a redis://, rediss:// or redis+cluster:// URL, set as
-// the store needs it: deadlines of contexts end its waits. It connects when used.
+// the store needs it: deadlines of contexts end its waits, and a refused connection is
+// told soon, because who calls has to pace itself anyway. It connects when used.
 func Dial(url string) (redis.UniversalClient, error) {
+	redis.SetLogger(silent{}) // go-redis has one logger for the process, not one by client
 	if scheme, rest, ok := cutCluster(url); ok {
 		opt, err := redis.ParseClusterURL(scheme + rest)
 		if err != nil {
 			return nil, errURL
 		}
-		opt.ContextTimeoutEnabled = true
+		opt.ContextTimeoutEnabled, opt.DialerRetries = true, 1
+		set(&opt.PoolSize, conns)
 		opt.ReadOnly, opt.RouteByLatency, opt.RouteRandomly = false, false, false // replicas may be behind
 		return redis.NewClusterClient(opt), nil
 	}
@@ -74,6 +89,7 @@ func Dial(url string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, errURL
 	}
-	opt.ContextTimeoutEnabled = true
+	opt.ContextTimeoutEnabled, opt.DialerRetries = true, 1
+	set(&opt.PoolSize, conns)
 	return redis.NewClient(opt), nil
 }

@@ -119,7 +119,7 @@ func loadLane(fields []any) (out fsm.Loaded, err error) {
 		out.Cursor, err = strconv.ParseUint(str(2), 10, 64)
 	}
 	if err != nil {
-		return out, unavailable("read lane", err)
+		return out, unavailable("read lane", fmt.Errorf("%w: %w", fsm.ErrUnreadable, err))
 	}
 	return out, nil
 }
@@ -151,7 +151,7 @@ func (h *hold) loadState(fields map[string]string, out *fsm.Loaded) error {
 // no fault of the update.
 func readable(version string) error {
 	if v, err := strconv.Atoi(version); err != nil || v > fsm.Schema {
-		return fmt.Errorf("%w: record of schema version %q, this worker knows %d", fsm.ErrUnavailable, version, fsm.Schema)
+		return fmt.Errorf("%w: %w: schema version %q, this worker knows %d", fsm.ErrUnavailable, fsm.ErrUnreadable, version, fsm.Schema)
 	}
 	return nil
 }

@@ -26,5 +26,14 @@ func newNames(k fsm.Keys) names {
 func itoa(n int64) string  { return strconv.FormatInt(n, 10) }
 func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
+// spaced lists update ids, each with a space behind it.
+func spaced(ids []int64) string {
+	var b []byte
+	for _, id := range ids {
+		b = append(strconv.AppendInt(b, id, 10), ' ')
+	}
+	return string(b)
+}
+
 // place is a position as records name it.
 func place(at fsm.Position) string { return itoa(at.Stream) + ":" + utoa(at.Seq) }

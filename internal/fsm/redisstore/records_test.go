@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore/redistest"
@@ -103,7 +105,7 @@ func TestRecordOfANewerSchemaIsLeftAlone(t *testing.T) {
 		key := record(keys())
 		c.HSet(t.Context(), key, "v", "2")
 		_, err := s.Open(t.Context(), keys(), at(2))
-		if !errors.Is(err, fsm.ErrUnavailable) || !strings.Contains(err.Error(), "version") {
+		if !errors.Is(err, fsm.ErrUnavailable) || !errors.Is(err, fsm.ErrUnreadable) || !strings.Contains(err.Error(), "version") {
 			t.Errorf("open a record of version 2: %v", err)
 		}
 		if n := c.Exists(t.Context(), redisstore.LaneKey(keys())+":lock").Val(); n != 0 {
@@ -168,6 +170,19 @@ func TestURLNamesNoPassword(t *testing.T) {
 		if err != nil {
 			t.Errorf("dial %q: %v", good, err)
 			continue
+		}
+		_ = c.Close()
+	}
+}
+
+func TestConnectionsSufficeForManyTurnsUnlessTheURLSaysOtherwise(t *testing.T) {
+	for url, want := range map[string]int{"redis://127.0.0.1:1/0": 256, "redis://127.0.0.1:1/0?pool_size=7": 7} {
+		c, err := redisstore.Dial(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.(*redis.Client).Options().PoolSize; got != want {
+			t.Errorf("%s: up to %d connections, want %d", url, got, want)
 		}
 		_ = c.Close()
 	}

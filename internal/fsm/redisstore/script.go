@@ -44,12 +44,14 @@ end
 
 // commitLua is the one step of a commit. A second run, after the answer to the
 // first was lost, finds the first by its token; it still writes, so that WAIT
-// after it waits for the first as well.
+// after it waits for the first as well. A journal of another position stays: when
+// acknowledgements were lost, what is done comes again, and is skipped, before the
+// turn that was left half way.
 //
 // KEYS: lane lock, lane, journal, seen [, state [, state lock]]
 // ARGV: token, stream and cursor as loaded, stream and cursor to write, lane TTL,
-// update id, its time, oldest time to keep, ids to keep, TTL of the ids,
-// [op, state TTL, state, data, meta].
+// update id, its time, oldest time to keep, ids to keep, TTL of the ids, position,
+// further update ids, [op, state TTL, state, data, meta].
 const commitLua = writeLua + `
 local lane = redis.call('HMGET', KEYS[2], 'stream', 'cursor', 'by')
 if lane[3] == ARGV[1] and lane[1] == ARGV[4] and lane[2] == ARGV[5] then
@@ -62,14 +64,15 @@ if (lane[1] or '0') ~= ARGV[2] then return 'stream' end
 if (lane[2] or '0') ~= ARGV[3] then return 'cursor' end
 redis.call('HSET', KEYS[2], 'v', '1', 'stream', ARGV[4], 'cursor', ARGV[5], 'by', ARGV[1])
 redis.call('PEXPIRE', KEYS[2], ARGV[6])
-redis.call('DEL', KEYS[3])
+if redis.call('HGET', KEYS[3], 'at') == ARGV[12] then redis.call('DEL', KEYS[3]) end
 if ARGV[7] ~= '0' then
   redis.call('ZADD', KEYS[4], ARGV[8], ARGV[7])
+  for id in string.gmatch(ARGV[13], '%S+') do redis.call('ZADD', KEYS[4], ARGV[8], id) end
   redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. ARGV[9])
   redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -1 - ARGV[10])
   redis.call('PEXPIRE', KEYS[4], ARGV[11])
 end
-if KEYS[5] then write(KEYS[5], ARGV[12], ARGV[13], ARGV[14], ARGV[15], ARGV[16]) end
+if KEYS[5] then write(KEYS[5], ARGV[14], ARGV[15], ARGV[16], ARGV[17], ARGV[18]) end
 redis.call('DEL', KEYS[1])
 if KEYS[6] then redis.call('DEL', KEYS[6]) end
 return 'ok'
