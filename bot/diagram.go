@@ -18,6 +18,17 @@ func (g Graph) flows() []string {
 	return names
 }
 
+// Write writes the graph in a format: "mermaid" or "dot".
+func (g Graph) Write(w io.Writer, format string) error {
+	switch format {
+	case "mermaid":
+		return g.WriteMermaid(w)
+	case "dot":
+		return g.WriteDOT(w)
+	}
+	return fmt.Errorf("%q is no format of graphs; want mermaid or dot", format)
+}
+
 // WriteMermaid writes a state diagram for Mermaid.
 func (g Graph) WriteMermaid(w io.Writer) error {
 	var b strings.Builder
@@ -28,21 +39,20 @@ func (g Graph) WriteMermaid(w io.Writer) error {
 		return word(s)
 	}
 	fmt.Fprintf(&b, "---\ntitle: %s\n---\nstateDiagram-v2\n", quoted(g.Name))
-	for _, s := range g.Steps {
-		fmt.Fprintf(&b, "    state %s as %s\n", quoted(string(s)), word(s))
-	}
 	for _, flow := range g.flows() {
-		if flow == "" {
-			continue
+		indent := "    "
+		if flow != "" {
+			fmt.Fprintf(&b, "    state %s as flow_%[2]s\n    state flow_%[2]s {\n", quoted(flow), word(Step(flow)))
+			indent = "        "
 		}
-		id := "flow_" + word(Step(flow))
-		fmt.Fprintf(&b, "    state %s as %s\n    state %s {\n", quoted(flow), id, id)
 		for _, s := range g.Steps {
 			if s.Flow() == flow {
-				fmt.Fprintf(&b, "        %s\n", word(s))
+				fmt.Fprintf(&b, "%sstate %s as %s\n", indent, quoted(string(s)), word(s))
 			}
 		}
-		b.WriteString("    }\n")
+		if flow != "" {
+			b.WriteString("    }\n")
+		}
 	}
 	for _, e := range g.Edges {
 		fmt.Fprintf(&b, "    %s --> %s", node(e.From), node(e.To))

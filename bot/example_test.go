@@ -82,10 +82,9 @@ func ExampleRouter_Graph() {
 	// title: "pizza"
 	// ---
 	// stateDiagram-v2
-	//     state "order:quantity" as order_quantity
 	//     state "order" as flow_order
 	//     state flow_order {
-	//         order_quantity
+	//         state "order:quantity" as order_quantity
 	//     }
 	//     [*] --> order_quantity: /order
 	//     order_quantity --> [*]: a number

@@ -158,7 +158,7 @@ func TestUrgentNeedsNoOrdinaryHandler(t *testing.T) {
 	if w.Unhandled() != 0 {
 		t.Error("an urgent update counts as unhandled")
 	}
-	if !r.HasUrgent() || !r.IsUrgent(t.Context(), message("/stop")) || r.IsUrgent(t.Context(), message("/off")) {
+	if r.UrgentTypes() != bot.Message || !r.HasUrgent() || !r.IsUrgent(t.Context(), message("/stop")) || r.IsUrgent(t.Context(), message("/off")) {
 		t.Error("want /stop to be urgent, and what is switched off not")
 	}
 	if err := r.AnswerUrgent(t.Context(), message("hi")); !errors.Is(err, bot.ErrUnhandled) {

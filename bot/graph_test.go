@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,6 +63,15 @@ func TestGraphOfStates(t *testing.T) {
 	}
 	golden(t, "graph.mermaid", mermaid.String())
 	golden(t, "graph.dot", dot.String())
+	for format, want := range map[string]string{"mermaid": mermaid.String(), "dot": dot.String()} {
+		var got strings.Builder
+		if err := g.Write(&got, format); err != nil || got.String() != want {
+			t.Errorf("as %s: %v\n%s", format, err, &got)
+		}
+	}
+	if err := g.Write(io.Discard, "png"); err == nil {
+		t.Error("a format that nobody knows is written")
+	}
 	want := bot.Edge{From: confirm, To: bot.None, Label: "after 1h"}
 	if !slices.Contains(g.Edges, want) || len(g.Steps) != 6 || g.Name != "pizza" {
 		t.Errorf("graph is %+v", g)

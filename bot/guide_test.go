@@ -3,6 +3,7 @@ package bot_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mymmrac/telego"
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 
@@ -171,6 +173,43 @@ func guided(bundle *i18n.Bundle) *bot.Router {
 		return t.Go(ctx, cartQuantity)
 	}, bot.Command("cart"))
 	return r
+}
+
+func checkOut(ctx context.Context, t *bot.Turn) error {
+	receipt, err := bot.Once(ctx, t, "charge", func(ctx context.Context) (string, error) {
+		return charge(ctx, t.User())
+	})
+	if errors.Is(err, errTillDown) {
+		return &bot.AwayError{After: time.Minute, Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	return t.Answer(ctx, "Paid, receipt "+receipt+".")
+}
+
+var errTillDown = errors.New("till is down")
+
+// charge is a service that does not serve user 0.
+func charge(_ context.Context, user int64) (string, error) {
+	if user == 0 {
+		return "", errTillDown
+	}
+	return "4711", nil
+}
+
+func TestGuideTalksToOtherServices(t *testing.T) {
+	t.Parallel()
+	r := bot.New("shop")
+	r.On(bot.Message|bot.Poll, checkOut)
+	world := bottest.New(t, r)
+	ann := world.Person("Ann")
+	ann.Say("pay")
+	ann.Expect("Paid, receipt 4711.")
+	err := world.Fails(func() { world.Update(telego.Update{Poll: &telego.Poll{ID: "1"}}) })
+	if away, ok := errors.AsType[*bot.AwayError](err); !ok || away.After != time.Minute {
+		t.Errorf("turn ends with %v", err)
+	}
 }
 
 func TestGuideDoesWhatItSays(t *testing.T) {

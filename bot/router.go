@@ -190,7 +190,8 @@ func (r *Router) CallMiddleware() []CallMiddleware {
 }
 
 // Albums has the messages of a media group gathered into one turn, after waiting
-// for more of them; [Turn.Album] then lists them. 0 turns it off.
+// for more of them; [Turn.Album] then lists them. A part that comes later has a turn
+// of its own. Only the lane of the album waits. 0 turns it off.
 func (r *Router) Albums(wait time.Duration) {
 	r.mustBeOpen("Albums")
 	r.albums = wait

@@ -43,6 +43,7 @@ type timer struct {
 	after         time.Duration
 	token         string
 	armed, cancel bool
+	former        string // token of the timer that an earlier turn armed, and this one ended
 }
 
 // OnTimeout registers a handler for conversations that have stood at one of these
@@ -105,17 +106,21 @@ func (t *Turn) duration(s Step) time.Duration {
 }
 
 func (t *Turn) arm(d time.Duration) {
-	t.timer = timer{after: d, token: t.nextToken()}
-	t.timer.armed = true
+	t.timer = timer{after: d, token: t.nextToken(), armed: true, former: t.timer.former}
 	t.book().Token = t.timer.token
 }
 
 func (t *Turn) disarm() {
-	if t.book().Token == "" {
+	token := t.book().Token
+	if token == "" {
 		return
 	}
+	former := t.timer.former
+	if !t.timer.armed {
+		former = token
+	}
 	t.book().Token = ""
-	t.timer = timer{cancel: true}
+	t.timer = timer{cancel: true, former: former}
 }
 
 // nextToken is the same at every attempt of a turn, and different for every turn: a
@@ -140,7 +145,8 @@ func (t *Turn) nextToken() string {
 // up to date. Not live means that there is nothing to do.
 func (t *Turn) open(_ context.Context) (live bool, err error) {
 	if t.p.State == nil {
-		return t.typ != Timeout, nil
+		t.late = t.typ == Timeout
+		return !t.late, nil
 	}
 	if f := t.flow(t.Step()); f != nil && t.Step() != None {
 		if err := f.migrate(t); err != nil {
@@ -156,6 +162,7 @@ func (t *Turn) open(_ context.Context) (live bool, err error) {
 	}
 	m := t.book()
 	if t.Step() != e.State || m.Token != e.Token {
+		t.late = true
 		return false, nil
 	}
 	m.Token = "" // it has fired

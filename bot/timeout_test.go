@@ -103,11 +103,13 @@ func TestLateTimeoutsAreIgnored(t *testing.T) {
 		_, token, _, _ := turn.Timeout()
 		return bot.TimeoutEvent{State: bot.Step(m.step), Token: token}
 	}
-	fire := func(e bot.TimeoutEvent) {
+	fire := func(e bot.TimeoutEvent) (late bool) {
 		t.Helper()
-		if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: e.Encode(), State: m})); err != nil {
+		turn := bot.NewTurn(bot.Parts{Type: "timeout", Raw: e.Encode(), State: m})
+		if err := r.Answer(t.Context(), turn); err != nil {
 			t.Fatal(err)
 		}
+		return turn.Late()
 	}
 	first := say(1, string(quantity))
 	say(2, "finish")
@@ -117,8 +119,9 @@ func TestLateTimeoutsAreIgnored(t *testing.T) {
 	if fired != 0 {
 		t.Errorf("%d late timeouts fired", fired)
 	}
-	fire(second)
-	fire(second) // delivered twice
+	if late, again := fire(second), fire(second); late || !again { // delivered twice
+		t.Errorf("late: %v at first, %v when delivered again", late, again)
+	}
 	if fired != 1 {
 		t.Errorf("timeout fired %d times, want once", fired)
 	}
@@ -149,6 +152,48 @@ func TestTimeoutWishIsTheSameAtEveryAttempt(t *testing.T) {
 	}
 	if _, _, armed, cancel := wish(m, "finish"); armed || cancel {
 		t.Errorf("without a timer: armed %v cancel %v", armed, cancel)
+	}
+}
+
+func TestTimerThatATurnEndsIsNamed(t *testing.T) {
+	t.Parallel()
+	r := bot.New("r")
+	r.OnTimeout(goes, time.Minute, quantity, address)
+	r.Message(func(ctx context.Context, t *bot.Turn) error {
+		if err := t.Go(ctx, address); err != nil {
+			return err
+		}
+		return t.Finish(ctx)
+	}, bot.Text("through"))
+	r.Message(goes)
+	m := &memory{}
+	say := func(id int, text string) *bot.Turn {
+		t.Helper()
+		p := partsFor(text, m)
+		p.Update.UpdateID = id
+		turn := bot.NewTurn(p)
+		if err := r.Answer(t.Context(), turn); err != nil {
+			t.Fatal(err)
+		}
+		return turn
+	}
+	token := func(turn *bot.Turn) string { _, token, _, _ := turn.Timeout(); return token }
+	first := say(1, string(quantity))
+	if got := first.FormerTimeout(); got != "" {
+		t.Errorf("first turn ends the timer %q", got)
+	}
+	second := say(2, string(address))
+	if got := second.FormerTimeout(); got != token(first) || got == token(second) {
+		t.Errorf("second turn ends %q, want the first one's %q", got, token(first))
+	}
+	if got := say(2, string(address)).FormerTimeout(); got != "" {
+		t.Errorf("the same update again ends %q, which it arms", got)
+	}
+	if third := say(3, "through"); third.FormerTimeout() != token(second) || token(third) != "" {
+		t.Errorf("a step that is passed through: ends %q, arms %q; want to end %q", third.FormerTimeout(), token(third), token(second))
+	}
+	if got := say(4, "finish").FormerTimeout(); got != "" {
+		t.Errorf("without a timer: ends %q", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"time"
@@ -39,12 +40,17 @@ type Parts struct {
 	Business string // business connection
 	State    State  // nil where the update belongs to no conversation
 	API      *telego.Bot
+	Call     func(ctx context.Context, method string, params any) (json.RawMessage, error) // see [Turn.Call]
+	Once     OnceFunc
 	Logger   *slog.Logger
 	Attempt  int       // from 1
 	Received time.Time // when ingress took it; zero if unknown
 	// CancelRunning ends the lane's running turn; the pipeline gives it to urgent turns.
 	CancelRunning func()
 }
+
+// OnceFunc runs do, or gives what do gave in an earlier attempt of the turn.
+type OnceFunc func(ctx context.Context, key string, do func(context.Context) (json.RawMessage, error)) (json.RawMessage, error)
 
 // Turn is one update on its way through a router. One goroutine may use it at a time.
 type Turn struct {
@@ -61,6 +67,7 @@ type Turn struct {
 	depth int // of moves within moves, through hooks
 
 	answered bool // the callback query
+	late     bool // a timeout of a stay that is over
 }
 
 // NewTurn makes a turn of its parts.
@@ -180,3 +187,16 @@ func (t *Turn) CancelRunning() {
 func (t *Turn) Timeout() (d time.Duration, token string, armed, cancel bool) {
 	return t.timer.after, t.timer.token, t.timer.armed, t.timer.cancel
 }
+
+// FormerTimeout is the token of the timer that was armed when the turn began and
+// is not wanted any more; empty if there is none. The pipeline cancels it once the
+// turn is committed.
+func (t *Turn) FormerTimeout() string {
+	if t.timer.former == t.timer.token {
+		return "" // the same update again, such as a dead letter that was replayed twice
+	}
+	return t.timer.former
+}
+
+// Late tells that this was a timeout that came after its step was left: nothing was done.
+func (t *Turn) Late() bool { return t.late }

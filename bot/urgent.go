@@ -18,6 +18,15 @@ func (r *Router) IsUrgent(ctx context.Context, t *Turn) bool { return r.urgentRo
 // HasUrgent tells whether any router of the tree has an urgent handler.
 func (r *Router) HasUrgent() bool { return len(r.wire().urgent) > 0 }
 
+// UrgentTypes are the update types that urgent handlers of the tree are for.
+func (r *Router) UrgentTypes() Type {
+	var types Type
+	for _, rt := range r.wire().urgent {
+		types |= rt.types
+	}
+	return types
+}
+
 // AnswerUrgent runs the first urgent handler that takes the turn, else returns
 // ErrUnhandled.
 func (r *Router) AnswerUrgent(ctx context.Context, t *Turn) error {

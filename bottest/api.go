@@ -80,6 +80,15 @@ func (c caller) Call(ctx context.Context, url string, data *ta.RequestData) (*ta
 	return &ta.Response{Ok: true, Result: result}, nil
 }
 
+// callAny makes a call by its name, with anything that is JSON.
+func (w *World) callAny(ctx context.Context, method string, params any) (json.RawMessage, error) {
+	raw, err := json.Marshal(params)
+	if err != nil {
+		return nil, fmt.Errorf("encode parameters: %w", err)
+	}
+	return w.call(ctx, method, raw)
+}
+
 // paramsOf reads the parameters as one JSON object.
 func paramsOf(data *ta.RequestData) (json.RawMessage, error) {
 	kind, attrs, err := mime.ParseMediaType(data.ContentType)

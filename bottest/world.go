@@ -174,13 +174,16 @@ func (w *World) deliver(u telego.Update, album []telego.Message) error {
 	for i := range album {
 		p.Album = append(p.Album, &album[i])
 	}
+	if m := decoded.Message; p.Album == nil && m != nil && m.MediaGroupID != "" && w.router.AlbumWait() > 0 {
+		p.Album = []*telego.Message{m} // nobody waited for the others
+	}
 	return w.admit(p)
 }
 
 func (w *World) parts(s scope, raw json.RawMessage) bot.Parts {
 	return bot.Parts{
 		Bot: w.cfg.Bot, Type: s.name, Raw: raw, Chat: s.chat, User: s.user, Thread: s.thread,
-		Business: s.business, API: w.api, Logger: w.cfg.Logger, Attempt: 1, Received: w.Now(),
+		Business: s.business, API: w.api, Call: w.callAny, Logger: w.cfg.Logger, Attempt: 1, Received: w.Now(),
 	}
 }
 
