@@ -16,6 +16,7 @@ type Bot struct {
 	Token    Secret
 	Secrets  []Secret // accepted in the webhook's secret header; the first is the one to set
 	Username string   // without @; empty where unknown
+	Forward  Secret   // address of the bot's own webhook, which may hold a secret; empty: none
 }
 
 // ID is the number before the colon of the token; 0 if there is none.
@@ -32,7 +33,7 @@ func (b Bot) ID() int64 {
 type Bots struct {
 	Token   Secret   `env:"CHATLANE_BOT_TOKEN" help:"Token of the bot, as BotFather gave it."`
 	Secrets []Secret `env:"CHATLANE_WEBHOOK_SECRET" help:"Secret token of the bot's webhook: 1 to 256 letters, digits, _ or -. Several, separated by commas, are all accepted; the first is the one that is set."`
-	File    string   `env:"CHATLANE_BOTS_FILE" help:"YAML list of several bots, each with token, token_env or token_file; secrets, secrets_env or secret_files; and perhaps username."`
+	File    string   `env:"CHATLANE_BOTS_FILE" help:"YAML list of several bots, each with token, token_env or token_file; secrets, secrets_env or secret_files; and perhaps username, and forward_url or forward_url_env."`
 
 	All []Bot
 }
@@ -158,7 +159,10 @@ func (r botReader) take(bot *Bot, key string, items []string) error {
 	case "token":
 		bot.Token = Secret(items[0])
 		return nil
-	case "token_env", "secrets_env":
+	case "forward_url":
+		bot.Forward = Secret(items[0])
+		return nil
+	case "token_env", "secrets_env", "forward_url_env":
 		for i, name := range items {
 			if items[i] = r.getenv(name); items[i] == "" {
 				return fmt.Errorf("the variable %s is not set; set it", name)
@@ -177,10 +181,14 @@ func (r botReader) take(bot *Bot, key string, items []string) error {
 		}
 	case "secrets":
 	default:
-		return errors.New("no such key; give token, token_env, token_file, secrets, secrets_env, secret_files or username")
+		return errors.New("no such key; give token, token_env, token_file, secrets, secrets_env, secret_files, username, forward_url or forward_url_env")
 	}
-	if strings.HasPrefix(key, "token") {
-		bot.Token = Secret(strings.TrimSpace(items[0]))
+	switch first := Secret(strings.TrimSpace(items[0])); {
+	case strings.HasPrefix(key, "token"):
+		bot.Token = first
+		return nil
+	case strings.HasPrefix(key, "forward"):
+		bot.Forward = first
 		return nil
 	}
 	for s := range strings.SplitSeq(strings.Join(items, ","), ",") {

@@ -36,10 +36,10 @@ func TestManyBotsComeFromAFile(t *testing.T) {
 	for name, text := range map[string]string{
 		"token": tokenB + "\n", "one": "s1\n", "two": "s2\n",
 		"bots.yaml": `
-- {token: ` + tokenA + `, secrets: [a, b], username: "@first"}
+- {token: ` + tokenA + `, secrets: [a, b], username: "@first", forward_url: "http://a:3000/hook"}
 - token_file: token
   secret_files: [one, ` + folder + `/two]
-- {token_env: CHATLANE_TOKEN_C, secrets_env: C_SECRETS}
+- {token_env: CHATLANE_TOKEN_C, secrets_env: C_SECRETS, forward_url_env: C_FORWARD}
 `,
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
@@ -47,14 +47,14 @@ func TestManyBotsComeFromAFile(t *testing.T) {
 		}
 	}
 	s, r, err := load(t, []string{"--bots-file", filepath.Join(folder, "bots.yaml")},
-		[]string{"CHATLANE_TOKEN_C=" + tokenC, "C_SECRETS=x,y"})
+		[]string{"CHATLANE_TOKEN_C=" + tokenC, "C_SECRETS=x,y", "C_FORWARD=http://c/secret"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []config.Bot{
-		{Token: tokenA, Secrets: []config.Secret{"a", "b"}, Username: "first"},
+		{Token: tokenA, Secrets: []config.Secret{"a", "b"}, Username: "first", Forward: "http://a:3000/hook"},
 		{Token: tokenB, Secrets: []config.Secret{"s1", "s2"}},
-		{Token: tokenC, Secrets: []config.Secret{"x", "y"}},
+		{Token: tokenC, Secrets: []config.Secret{"x", "y"}, Forward: "http://c/secret"},
 	}
 	if diff := cmp.Diff(want, s.Bots.All); diff != "" {
 		t.Errorf("bots (-want +got):\n%s", diff)
@@ -82,7 +82,7 @@ func TestWrongBotsAreAllReported(t *testing.T) {
 		`CHATLANE_BOTS_FILE: bots.yaml:3: token_env: the variable NOT_SET is not set; set it`,
 		`CHATLANE_BOTS_FILE: bots.yaml:4: found no token; give token_env, token_file or token`,
 		`CHATLANE_BOTS_FILE: bots.yaml:5: token_file: /none/x: no such file or directory`,
-		`CHATLANE_BOTS_FILE: bots.yaml:6: secret: no such key; give token, token_env, token_file, secrets, secrets_env, secret_files or username`,
+		`CHATLANE_BOTS_FILE: bots.yaml:6: secret: no such key; give token, token_env, token_file, secrets, secrets_env, secret_files, username, forward_url or forward_url_env`,
 		`CHATLANE_BOTS_FILE: bots.yaml:7: found no mapping; write {token_env: A, secrets_env: B}`,
 		`CHATLANE_BOTS_FILE: bot 111 is there twice; keep one`,
 	)
