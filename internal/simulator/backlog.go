@@ -75,13 +75,6 @@ func (b *backlog) push(kind string, p *probe, payload json.RawMessage) int64 {
 	return b.lastID
 }
 
-// repeat queues an update with the id of an earlier one.
-func (b *backlog) repeat(id int64, kind string, p *probe, payload json.RawMessage) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.add(id, kind, p, payload)
-}
-
 func (b *backlog) add(id int64, kind string, p *probe, payload json.RawMessage) {
 	now := time.Now()
 	u := &update{id: id, kind: kind}

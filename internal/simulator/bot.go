@@ -65,14 +65,6 @@ func (b *Bot) Push(updateType string, payload any) (id int64) {
 	return b.box.push(updateType, &p, raw)
 }
 
-// Again sends a pending or delivered update once more, as Telegram does when it lost
-// an answer; tests of deduplication push it whenever they like.
-func (b *Bot) Again(id int64, updateType string, payload any) {
-	raw := mustJSON("payload of "+updateType, payload)
-	p := probeOf(raw)
-	b.box.repeat(id, updateType, &p, raw)
-}
-
 // meet opens the chats and queries that a raw update speaks of.
 func (b *Bot) meet(updateType string, p *probe) {
 	b.mu.Lock()
@@ -119,8 +111,8 @@ func (b *Bot) SetWebhook(cfg WebhookConfig) {
 	b.box.setHook(&cfg, false)
 }
 
-// DeleteWebhook leaves pending updates for getUpdates or the next webhook.
-func (b *Bot) DeleteWebhook() {
+// deleteWebhook leaves pending updates for getUpdates or the next webhook.
+func (b *Bot) deleteWebhook() {
 	cfg := b.box.config()
 	cfg.URL, cfg.Targets = "", nil
 	b.box.setHook(&cfg, false)
@@ -130,7 +122,7 @@ func (b *Bot) DeleteWebhook() {
 func (b *Bot) Deliver(ctx context.Context, cfg WebhookConfig) {
 	b.SetWebhook(cfg)
 	b.send(ctx)
-	b.DeleteWebhook()
+	b.deleteWebhook()
 }
 
 // Webhook is the present setting; its URL is empty when there is none.

@@ -128,11 +128,6 @@ func (c *Chat) Join(p *Person) {
 	c.member(p, "member", Message{From: &p.user, Joined: []User{p.user}})
 }
 
-// Leave lets a person leave.
-func (c *Chat) Leave(p *Person) {
-	c.member(p, "left", Message{From: &p.user, Left: &p.user})
-}
-
 func (c *Chat) member(p *Person, status string, note Message) {
 	c.bot.mu.Lock()
 	defer c.bot.mu.Unlock()
@@ -192,16 +187,6 @@ func (c *Chat) Texts() []string {
 		out = append(out, m.Text+m.Caption)
 	}
 	return out
-}
-
-// Expect waits until at least n messages of the bot stand in the chat.
-func (c *Chat) Expect(ctx context.Context, n int) ([]Message, error) {
-	var seen []Message
-	err := c.Await(ctx, func(m []Message) bool {
-		seen = m
-		return len(m) >= n
-	})
-	return seen, err
 }
 
 // Await waits until ok is content with the bot's messages in the chat; it is asked

@@ -177,7 +177,7 @@ func TestKilledCaller(t *testing.T) {
 }
 
 // killCaller starts such a process, and kills it when it has called.
-func killCaller(t *testing.T, base, reads string) (killed time.Time) {
+func killCaller(t *testing.T, base, reads string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledCaller$")
 	cmd.Env = append(os.Environ(), "SIMULATOR_TEST_ADDRESS="+strings.TrimPrefix(base, "http://"), "SIMULATOR_TEST_READS="+reads)
@@ -191,18 +191,15 @@ func killCaller(t *testing.T, base, reads string) (killed time.Time) {
 	if _, err := io.ReadFull(out, make([]byte, len("called"))); err != nil {
 		t.Fatal(err)
 	}
-	killed = time.Now()
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	return killed
 }
 
 func TestCallOfAKilledCallerIsGoneUnlessItReadTheAnswer(t *testing.T) {
 	for reads, gone := range map[string]bool{"": true, "yes": false} {
 		tg := simulator.New(simulator.Config{AnyChat: true})
 		base := serve(t, tg)
-		killed := killCaller(t, base, reads)
-		tg.Died(killed.Add(-time.Second))
+		killCaller(t, base, reads)
 		if gone {
 			err := tg.Await(within(t, 5*time.Second), func(calls []simulator.Call) bool { return len(calls) == 1 && calls[0].Gone })
 			if err != nil {
@@ -213,11 +210,51 @@ func TestCallOfAKilledCallerIsGoneUnlessItReadTheAnswer(t *testing.T) {
 		for len(tg.Calls()) == 0 || tg.Calls()[0].Closed.IsZero() {
 			time.Sleep(time.Millisecond)
 		}
-		if c := tg.Calls()[0]; c.Gone || !c.Unheard {
-			t.Errorf("gone %v, unheard %v, want only unheard", c.Gone, c.Unheard)
+		if c := tg.Calls()[0]; c.Gone {
+			t.Errorf("read and gone: %+v", c)
 		}
-		if try(t.Context(), base, 3); tg.Calls()[1].Unheard {
-			t.Error("a caller that lives is held for dead")
+	}
+}
+
+// serveCaller serves the Bot API at an address for one caller.
+func serveCaller(t *testing.T, tg *simulator.Telegram, caller string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- tg.ServeAPI(ctx, l, caller) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return "http://" + l.Addr().String()
+}
+
+func TestStopExcusesOnlyWhatItsCallerHadNotNoted(t *testing.T) {
+	tg := simulator.New(simulator.Config{AnyChat: true})
+	a, b := serveCaller(t, tg, "a"), serveCaller(t, tg, "b")
+	for chat := 1; chat <= 3; chat++ {
+		try(t.Context(), a, chat)
+		try(t.Context(), b, chat+10)
+	}
+	try(t.Context(), a, 1) // it went on in chat 1
+	tg.Stopped("a", func(c simulator.Call) bool { return c.Chat == 2 })
+	try(t.Context(), a, 4) // whatever was under way still gets an answer, unheard
+	try(t.Context(), b, 14)
+	tg.Resumed("a")
+	try(t.Context(), a, 5)
+	for _, c := range tg.Calls() {
+		stop, gone := 0, c.Chat == 4
+		if c.Chat == 3 || c.Chat == 1 && c.Seq == 6 {
+			stop = 1
+		}
+		if c.Stop != stop || c.Gone != gone {
+			t.Errorf("%s in chat %d: stop %d and gone %v, want %d and %v", c.Caller, c.Chat, c.Stop, c.Gone, stop, gone)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 type line struct {
 	net.Conn
 	record *record
+	caller string
 	number int
 
 	mu    sync.Mutex
@@ -39,12 +40,15 @@ func lineOf(ctx context.Context) *line {
 	return l
 }
 
-// watch makes lines of what a listener accepts.
-func (r *record) watch(l net.Listener) net.Listener { return &switchboard{l, r} }
+// watch makes lines of what a caller's listener accepts.
+func (r *record) watch(l net.Listener, caller string) net.Listener {
+	return &switchboard{l, r, caller}
+}
 
 type switchboard struct {
 	net.Listener
 	record *record
+	caller string
 }
 
 // Accept waits for the next caller.
@@ -53,7 +57,7 @@ func (s *switchboard) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &line{Conn: c, record: s.record, number: s.record.opened(), last: -1}, nil
+	return &line{Conn: c, record: s.record, caller: s.caller, number: s.record.opened(), last: -1}, nil
 }
 
 // Read reads as the connection does, and notes its end.
@@ -80,6 +84,13 @@ func (l *line) id() int {
 		return 0
 	}
 	return l.number
+}
+
+func (l *line) who() string {
+	if l == nil {
+		return ""
+	}
+	return l.caller
 }
 
 // asked notes that a request came: whatever was answered before has been read.

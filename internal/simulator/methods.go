@@ -66,7 +66,7 @@ func (t *Telegram) execute(ctx context.Context, m method, r *request) (result an
 	b.mu.Lock()
 	call := Call{
 		At: time.Now(), Bot: b.id, Method: m.name, Chat: r.params.number("chat_id"), Text: r.params["text"],
-		Params: r.params, Files: r.files, InWebhook: r.web, Code: 200, Line: r.line,
+		Params: r.params, Files: r.files, InWebhook: r.web, Code: 200, Caller: r.line.who(), line: r.line.id(),
 	}
 	if call.Text == "" {
 		call.Text = r.params["caption"]

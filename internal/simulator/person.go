@@ -82,13 +82,6 @@ func (p *Person) Send(m Message) Message { return p.Chat.Send(p, m) }
 // Press presses a button under one of the bot's messages; it returns the query's id.
 func (p *Person) Press(messageID int64, data string) string { return p.Chat.Press(p, messageID, data) }
 
-// Photo is a photo with a caption.
-func (p *Person) Photo(caption string, content []byte) Message {
-	f := p.bot.keep("photos", content)
-	f.Width, f.Height = 90, 90
-	return p.Send(Message{Photo: []File{f}, Caption: caption, CaptionEntities: entitiesOf(caption)})
-}
-
 // Document is a file with a caption.
 func (p *Person) Document(name, caption string, content []byte) Message {
 	f := p.bot.keep("documents", content)
@@ -140,14 +133,9 @@ func (p *Person) Answered(ctx context.Context, query string) (string, error) {
 }
 
 // Block blocks the bot: it is told, and its calls to this chat are refused with 403.
-func (p *Person) Block() { p.block(true, "member", "kicked") }
-
-// Unblock takes that back.
-func (p *Person) Unblock() { p.block(false, "kicked", "member") }
-
-func (p *Person) block(blocked bool, from, to string) {
+func (p *Person) Block() {
 	p.bot.mu.Lock()
 	defer p.bot.mu.Unlock()
-	p.blocked = blocked
-	p.push("my_chat_member", change(p.info, p.user, p.bot.user, from, to))
+	p.blocked = true
+	p.push("my_chat_member", change(p.info, p.user, p.bot.user, "member", "kicked"))
 }

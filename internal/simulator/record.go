@@ -22,14 +22,19 @@ type Call struct {
 	InWebhook bool // it stood in the answer to a webhook request
 	Code      int  // 200, or of the refusal
 
+	Caller   string    // whom the listener is for, see ServeAPI
+	Answered time.Time // when the answer was written; zero if it was not
 	// Gone tells that the caller was gone before the answer could reach it: it hung
-	// up, its end of the connection died with the answer unread, or a fault lost it.
+	// up, its end of the connection died with the answer unread, it was stopped
+	// before, or a fault lost the answer.
 	Gone bool
-	// Unheard tells that, by the test's word (Unheard, Died), the caller may have had
-	// the answer but was stopped before it could make a note of it.
-	Unheard bool
-	Line    int       // the connection it came on, from 1; 0 if that is not known
-	Closed  time.Time // when the caller closed that connection; zero if it did not
+	// Stop is the number of the Stopped, from 1, that came between the answer and its
+	// caller's note of it; 0 if there was none.
+	Stop   int
+	Closed time.Time // when the caller closed the connection; zero if it did not
+
+	noted bool // its caller had made a note of it when it was stopped
+	line  int  // the connection it came on, from 1; 0 if that is not known
 }
 
 // Upload is a file that came with a call.
@@ -66,12 +71,9 @@ type record struct {
 	done    []Call
 	refused []Call
 	lines   []time.Time // when each was closed by the caller
-	deaths  []time.Time
+	stops   []stop
 	bell    bell
 }
-
-// deathTime is how long after a death its connections may be seen to close.
-const deathTime = 2 * time.Second
 
 func newRecord() *record { return &record{} }
 
@@ -115,37 +117,23 @@ func (r *record) closed(line int, at time.Time) {
 	r.lines[line-1] = at
 }
 
+// answered notes when the answer to a call was written.
+func (r *record) answered(seq int, at time.Time) {
+	if seq < 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done[seq].Answered = at
+}
+
 // look is a call with what is known by now; it needs r.mu.
 func (r *record) look(c Call) Call {
-	if c.Line == 0 {
-		return c
+	if c.line != 0 {
+		c.Closed = r.lines[c.line-1]
 	}
-	c.Closed = r.lines[c.Line-1]
-	for _, d := range r.deaths {
-		if !c.At.Before(d) && !c.Closed.Before(d) && c.Closed.Sub(d) < deathTime {
-			c.Unheard = true
-		}
-	}
+	c.Gone = c.Gone || r.stoppedBefore(&c)
 	return c
-}
-
-// Unheard marks all calls that were executed since then: their caller was frozen or
-// cut off at about that time, and may have had the answer without a note of it.
-func (t *Telegram) Unheard(since time.Time) {
-	t.record.mu.Lock()
-	defer t.record.mu.Unlock()
-	for i := range t.record.done {
-		c := &t.record.done[i]
-		c.Unheard = c.Unheard || !c.At.Before(since)
-	}
-}
-
-// Died marks the calls, executed since then, whose connection their caller closes
-// within two seconds of then: those of a process that was killed. It needs ServeAPI.
-func (t *Telegram) Died(since time.Time) {
-	t.record.mu.Lock()
-	defer t.record.mu.Unlock()
-	t.record.deaths = append(t.record.deaths, since)
 }
 
 func (r *record) calls(filters ...Filter) []Call {

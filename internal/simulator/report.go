@@ -15,9 +15,10 @@ type Report struct {
 	Disordered int // replies that came behind a later one, or that say something else
 	Repeated   int // replies that came again without an excuse
 	Excused    int // ... whose earlier caller was gone before the answer could reach it
-	// Window counts replies that came again though their first caller may have had the
-	// answer: it was stopped before it could make a note of it (Call.Unheard).
+	// Window counts replies that came again though their first caller had the answer:
+	// it was stopped before it could make a note of it (Call.Stop).
 	Window  int
+	Windows []int    // Window by the number of the stop, from 1 at index 0
 	First   string   // the first thing that is wrong, for a person
 	Details []string // all of them, up to 50
 
@@ -26,8 +27,7 @@ type Report struct {
 	P50, P99, Max time.Duration // from pushing a text to its reply
 }
 
-// Clean tells that nothing is wrong; how many repeats in the window are right, only
-// who killed the callers can tell.
+// Clean tells that nothing is wrong that has no excuse.
 func (r Report) Clean() bool { return r.Lost+r.Repeated+r.Disordered == 0 }
 
 func (r Report) String() string {
@@ -47,7 +47,7 @@ func checkTally(calls []Call, cfg TallyConfig, pushed *sync.Map) Report {
 	r := adder{Report{Chats: cfg.Chats}}
 	byChat := make(map[int64][]Call, cfg.Chats)
 	for _, c := range calls {
-		if _, ok := tallyNumber(c.Text); ok && cfg.has(c.Chat) {
+		if cfg.has(c.Chat) {
 			byChat[c.Chat] = append(byChat[c.Chat], c)
 		}
 	}
@@ -66,16 +66,16 @@ func checkTally(calls []Call, cfg TallyConfig, pushed *sync.Map) Report {
 // adder makes a report.
 type adder struct{ Report }
 
-// add checks one chat: exactly reply 1 to n, once each, in order. It returns how long
+// add checks one chat: exactly reply 0 to n, once each, in order. It returns how long
 // each took.
 func (r *adder) add(chat int64, calls []Call, n int, pushed *sync.Map) (times []time.Duration) {
 	heard := make(map[int]Call, n)
-	last := 0
+	last := -1
 	var at time.Time
 	for _, c := range calls {
 		r.Replies++
-		k, _ := tallyNumber(c.Text)
-		if k > n || c.Text != tallyReply(k) {
+		k := tallyNumber(c.Text)
+		if k > n || k > 0 && c.Text != tallyReply(k) {
 			r.Disordered++
 			r.note("chat %d: %q is no reply to what was said", chat, c.Text)
 			continue
@@ -99,7 +99,7 @@ func (r *adder) add(chat int64, calls []Call, n int, pushed *sync.Map) (times []
 			times = append(times, c.At.Sub(said.(time.Time)))
 		}
 	}
-	for k := 1; k <= n; k++ {
+	for k := range n + 1 {
 		if _, ok := heard[k]; !ok {
 			r.Lost++
 			r.note("chat %d: no reply %d", chat, k)
@@ -113,8 +113,12 @@ func (r *adder) repeat(chat int64, earlier, c Call) {
 	switch {
 	case earlier.Gone:
 		r.Excused++
-	case earlier.Unheard:
+	case earlier.Stop > 0:
 		r.Window++
+		for len(r.Windows) < earlier.Stop {
+			r.Windows = append(r.Windows, 0)
+		}
+		r.Windows[earlier.Stop-1]++
 	default:
 		r.Repeated++
 		left := "stayed"

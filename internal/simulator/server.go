@@ -36,7 +36,7 @@ type request struct {
 	params params
 	files  []Upload
 	web    bool // it came in the answer to a webhook request
-	line   int
+	line   *line
 }
 
 // ServeHTTP answers /bot<token>/<method>, /file/bot<token>/<path> and /_sim/.
@@ -79,7 +79,7 @@ func (t *Telegram) serveCall(w http.ResponseWriter, r *http.Request, bot *Bot, n
 	if !f.before(r.Context(), w) {
 		return
 	}
-	result, seq, err := t.execute(r.Context(), m, &request{bot: bot, method: m.name, params: p, files: files, line: line.id()})
+	result, seq, err := t.execute(r.Context(), m, &request{bot: bot, method: m.name, params: p, files: files, line: line})
 	pause(r.Context(), f.Withhold)
 	if f.LoseAnswer {
 		t.record.gone(seq)
@@ -92,7 +92,12 @@ func (t *Telegram) serveCall(w http.ResponseWriter, r *http.Request, bot *Bot, n
 		refuse(w, asAPIError(err))
 		return
 	}
-	if !answer(w, result) || line.answered(seq) {
+	if !answer(w, result) {
+		t.record.gone(seq)
+		return
+	}
+	t.record.answered(seq, time.Now())
+	if line.answered(seq) {
 		t.record.gone(seq)
 	}
 }

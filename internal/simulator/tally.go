@@ -79,31 +79,18 @@ type tallyKey struct {
 func tallyText(k int) string  { return "text " + strconv.Itoa(k) }
 func tallyReply(k int) string { return strconv.Itoa(k) + ". " + tallyText(k) }
 
-// SendTally lets each chat begin /tally and say n texts, without waiting.
-func (t *Telegram) SendTally(first int64, chats, n int) {
-	for k := range n + 1 {
-		for c := range chats {
-			text := "/tally"
-			if k > 0 {
-				text = tallyText(k)
-			}
-			t.Say(first+int64(c), "Person "+decimal(first+int64(c)), text)
-		}
-	}
-}
-
-// TallyDone is for Await: it tells whether each chat has had its last reply.
+// TallyDone is for Await: it tells whether each chat has had all its replies.
 func TallyDone(first int64, chats, n int) func([]Call) bool {
 	return tallyDone(TallyConfig{First: first, Chats: chats, Texts: n}, 0)
 }
 
 func tallyDone(cfg TallyConfig, from int) func([]Call) bool {
-	left, read := cfg.Chats*cfg.Texts, from
+	left, read := cfg.Chats*(cfg.Texts+1), from
 	seen := make(map[tallyKey]bool, left)
 	return func(calls []Call) bool {
 		for _, c := range calls[read:] {
-			k, ok := tallyNumber(c.Text)
-			if key := (tallyKey{c.Chat, k}); ok && c.Method == "sendMessage" && cfg.has(c.Chat) && k <= cfg.Texts && !seen[key] {
+			k := tallyNumber(c.Text)
+			if key := (tallyKey{c.Chat, k}); c.Method == "sendMessage" && cfg.has(c.Chat) && k <= cfg.Texts && !seen[key] {
 				seen[key] = true
 				left--
 			}
@@ -113,17 +100,21 @@ func tallyDone(cfg TallyConfig, from int) func([]Call) bool {
 	}
 }
 
-// tallyNumber is the k of a reply "k. text".
-func tallyNumber(text string) (int, bool) {
+// tallyNumber is the k of a reply "k. text"; 0 of the one to /tally itself, which may
+// say anything else.
+func tallyNumber(text string) int {
 	number, _, ok := strings.Cut(text, ". ")
 	if !ok || strings.Trim(number, "0123456789") != "" {
-		return 0, false
+		return 0
 	}
 	k, err := strconv.Atoi(number)
-	return k, err == nil && k > 0
+	if err != nil {
+		return 0
+	}
+	return k
 }
 
-// CheckTally adds up all replies so far to conversations that were sent by SendTally.
+// CheckTally adds up all replies so far to conversations that were held without Tally: each chat said /tally, then "text 1" to "text n".
 func (t *Telegram) CheckTally(first int64, chats, n int) Report {
 	return checkTally(t.Calls(Filter{Method: "sendMessage"}), TallyConfig{First: first, Chats: chats, Texts: n}, &sync.Map{})
 }

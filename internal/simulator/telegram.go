@@ -52,12 +52,12 @@ func (t *Telegram) Serve(ctx context.Context, l net.Listener) error {
 	var running sync.WaitGroup
 	running.Go(func() { _ = t.Run(ctx) }) // it has no error to give
 	defer running.Wait()
-	return t.ServeAPI(ctx, l)
+	return t.ServeAPI(ctx, l, "")
 }
 
-// ServeAPI answers the Bot API on l until ctx ends, and closes l. Of calls that come
-// this way it is known best whether the caller was gone.
-func (t *Telegram) ServeAPI(ctx context.Context, l net.Listener) error {
+// ServeAPI answers the Bot API on l until ctx ends, and closes l. Who gives each caller
+// a listener of its own can tell their calls apart by the name.
+func (t *Telegram) ServeAPI(ctx context.Context, l net.Listener, caller string) error {
 	srv := &http.Server{
 		Handler: t, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ConnContext: withLine,
@@ -67,7 +67,7 @@ func (t *Telegram) ServeAPI(ctx context.Context, l net.Listener) error {
 		defer close(stopped)
 		_ = srv.Close() // what fails to close is gone already
 	})
-	err := srv.Serve(t.record.watch(l))
+	err := srv.Serve(t.record.watch(l, caller))
 	if stop() {
 		return fmt.Errorf("simulated Telegram: %w", err)
 	}
