@@ -42,14 +42,21 @@ func (c *Client) roundTrip(ctx context.Context, token Token, r request) (json.Ra
 	if err := ctx.Err(); err != nil {
 		return nil, broken(ctx, r.method, false, err)
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, c.timeout(r), errSlow)
-	defer cancel()
 	var wire wire
+	patient, stop := c.patient(ctx, r, &wire)
+	defer stop()
+	limited, cancel := context.WithTimeoutCause(patient, c.timeout(r), errSlow)
+	defer cancel()
 	req, err := c.newRequest(httptrace.WithClientTrace(limited, wire.trace()), token, r)
 	if err != nil {
 		return nil, fmt.Errorf("telegram %s: %w", r.method, err)
 	}
 	defer func() { _ = req.Body.Close() }()
+	if r.held != nil {
+		if err := r.held(); err != nil {
+			return nil, fmt.Errorf("telegram %s: %w", r.method, err)
+		}
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, broken(ctx, r.method, wire.busy(), clean(limited, token, err))
@@ -63,6 +70,23 @@ func (c *Client) roundTrip(ctx context.Context, token Token, r request) (json.Ra
 		return nil, fmt.Errorf("telegram %s: %w", r.method, errTooLong)
 	}
 	return readAnswer(token, r.method, resp, body)
+}
+
+// patient is a context for one attempt. Where the outcome goes to the journal and the
+// request is on its way, it outlives the call's context a little: the answer is likely
+// to be near, and a call that was given up is made again by the next attempt.
+func (c *Client) patient(ctx context.Context, r request, w *wire) (context.Context, context.CancelFunc) {
+	if !r.kept {
+		return ctx, func() {}
+	}
+	on, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if w.busy() && !errors.Is(context.Cause(ctx), ErrClosed) {
+			_ = pause(on, c.cfg.Linger) // or until the attempt is over
+		}
+		cancel(context.Cause(ctx))
+	})
+	return on, func() { stop(); cancel(nil) }
 }
 
 func (c *Client) newRequest(ctx context.Context, token Token, r request) (*http.Request, error) {

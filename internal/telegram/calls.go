@@ -40,8 +40,12 @@ func (c *Client) Turn(token Token, j Journal, around []Around) *Calls {
 	return calls
 }
 
-// Call makes a call. Its index in the turn is taken as it starts.
+// Call makes a call, of a Form or of anything that is JSON. Its index in the turn is
+// taken as it starts.
 func (c *Calls) Call(ctx context.Context, method string, params any) (json.RawMessage, error) {
+	if f, ok := params.(Form); ok {
+		return c.form(ctx, method, f)
+	}
 	raw, err := encode(params)
 	if err != nil {
 		return nil, fmt.Errorf("telegram %s: %w", c.client.metrics.label(method), err)
@@ -110,6 +114,9 @@ func (c *Calls) make(ctx context.Context, r request) (json.RawMessage, error) {
 			return nil, outError, fmt.Errorf("telegram %s: %w", c.client.metrics.label(r.method), err)
 		}
 		defer leave()
+		if h, ok := c.replay.journal.(Holder); ok {
+			r.held = h.Held
+		}
 		if c.replay.journal == nil || isRead(r.method) || isFleeting(r.method) {
 			result, err := c.client.deliver(ctx, c.token, r)
 			return result, outcomeOf(err), err

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chatlane/chatlane/internal/telegram"
 )
@@ -146,6 +148,40 @@ func TestResultsAreRecordedBeforeTheHandlerSeesThem(t *testing.T) {
 	}
 	if len(j.entries) != 1 {
 		t.Errorf("%d entries, want 1", len(j.entries))
+	}
+}
+
+func TestCallOnItsWayWaitsForItsAnswerWhenItsContextEnds(t *testing.T) {
+	ended := errors.New("partition lost")
+	for _, tt := range []struct {
+		name, method string
+		linger       time.Duration
+		answered     bool
+	}{
+		{"kept", "sendMessage", time.Minute, true},
+		{"for a bounded time", "sendMessage", time.Millisecond, false},
+		{"not what only reads", "getChat", time.Minute, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			a := start(t, func(w http.ResponseWriter, _ int, _ seen) {
+				cancel(ended)
+				if !tt.answered {
+					<-wait(w)
+					return
+				}
+				<-time.After(20 * time.Millisecond) // for the client to notice the end
+				_, _ = io.WriteString(w, sent)
+			})
+			j := newBook()
+			_, err := a.client(telegram.Config{Linger: tt.linger}, nil).Turn(token(t), j, nil).Call(ctx, tt.method, text(5, "x"))
+			if answered := a.met(err) == nil; answered != tt.answered || !answered && !errors.Is(err, ended) {
+				t.Errorf("error %v", err)
+			}
+			if kept := len(j.entries) == 1; kept != tt.answered {
+				t.Errorf("in the journal: %v, want %v", kept, tt.answered)
+			}
+		})
 	}
 }
 

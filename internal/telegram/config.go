@@ -16,9 +16,12 @@ type Config struct {
 	DialTimeout time.Duration // 0 means 5 s
 	Attempts    int           // at a call that fails with 5xx or cannot be delivered; 0 means 3
 	Backoff     time.Duration // before the second attempt, then doubled; 0 means 150 ms
-	MaxAnswer   int64         // bytes; 0 means 64 MiB, what getUpdates may give
-	MaxUpload   int64         // bytes of a call's files that cannot be read twice and are held in memory; 0 means 64 MiB
-	RecordTime  time.Duration // for writing the journal, also after a call's context ended; 0 means 5 s
+	// Linger is how much longer a journaled call that is on its way waits for its answer
+	// when its context ends: given up, it would be made again. 0 means 2 s.
+	Linger     time.Duration
+	MaxAnswer  int64         // bytes; 0 means 64 MiB, what getUpdates may give
+	MaxUpload  int64         // bytes of a call's files that cannot be read twice and are held in memory; 0 means 64 MiB
+	RecordTime time.Duration // for writing the journal, also after a call's context ended; 0 means 5 s
 	// AtMostOnce names methods that are never made again once they may have had their
 	// effect. A single call says so by AtMostOnce(ctx).
 	AtMostOnce []string
@@ -39,6 +42,7 @@ func (c Config) withDefaults() Config {
 	c.Backoff = orElse(c.Backoff, 150*time.Millisecond)
 	c.MaxAnswer = orElse(c.MaxAnswer, 64<<20)
 	c.MaxUpload = orElse(c.MaxUpload, 64<<20)
+	c.Linger = orElse(c.Linger, 2*time.Second)
 	c.RecordTime = orElse(c.RecordTime, 5*time.Second)
 	return c
 }

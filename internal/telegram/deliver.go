@@ -12,8 +12,10 @@ import (
 type request struct {
 	method string
 	params json.RawMessage
-	files  *files // nil without an upload
-	once   bool   // at most once: no attempt after one that may have had its effect
+	files  *files       // nil without an upload
+	once   bool         // at most once: no attempt after one that may have had its effect
+	kept   bool         // its outcome goes to the journal
+	held   func() error // whether its turn may still have effect; nil: always
 }
 
 // deliver waits for the limit, then makes attempts until one is answered. What a

@@ -15,6 +15,13 @@ type Journal interface {
 	Record(ctx context.Context, index int, entry []byte) error
 }
 
+// Holder is a journal that knows whether its turn may still have effect. It is asked
+// right before each request: a process that was frozen on the way to it may have been
+// replaced meanwhile.
+type Holder interface {
+	Held() error
+}
+
 // recallGap is how many indexes in a row may be missing before the end of the
 // journal: calls that ran at the same time and were not recorded before a crash.
 const recallGap = 64

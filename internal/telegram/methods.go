@@ -1,6 +1,9 @@
 package telegram
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // otherMethod is the label of methods that are not known by name.
 const otherMethod = "other"
@@ -53,6 +56,9 @@ func methods() []string {
 		"verifyChat", "verifyUser",
 	}
 }
+
+// IsMethod tells that the Bot API has a method of this name, as far as is known here.
+func IsMethod(name string) bool { return slices.Contains(methods(), name) }
 
 // isRead tells that a method only reads, so that it is neither journaled nor limited.
 func isRead(method string) bool { return strings.HasPrefix(method, "get") }

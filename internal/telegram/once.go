@@ -22,7 +22,7 @@ func isAtMostOnce(ctx context.Context) bool {
 // journaled answers a call from the journal, or makes it and records what came of it
 // before anybody else learns of it.
 func (c *Calls) journaled(ctx context.Context, r request) (result json.RawMessage, outcome string, err error) {
-	r.once = c.client.once[r.method] || isAtMostOnce(ctx)
+	r.once, r.kept = c.client.once[r.method] || isAtMostOnce(ctx), true
 	d := r.digest()
 	s := c.replay.begin(d)
 	if s.diverged {
