@@ -20,7 +20,8 @@ func allowed() map[string][]string {
 	return map[string][]string{
 		"bot":                leaf,
 		"bottest":            {"bot"},
-		"worker":             {"bot", "internal/turn", "internal/lane", "internal/queue", "internal/fsm", "internal/telegram", "internal/limit", "internal/partition", "internal/telemetry", "internal/config"},
+		"worker":             {"bot", "internal/turn", "internal/lane", "internal/queue", "internal/fsm", "internal/telegram", "internal/limit", "internal/partition", "internal/telemetry", "internal/config", "internal/forward"},
+		"internal/forward":   {"bot", "internal/telegram"},
 		"internal/turn":      {"bot", "internal/fsm", "internal/queue", "internal/telegram", "internal/lane"},
 		"internal/ingress":   {"internal/telegram", "internal/lane", "internal/partition", "internal/queue", "internal/config", "internal/telemetry"},
 		"internal/handlers":  {"bot"},
@@ -32,7 +33,6 @@ func allowed() map[string][]string {
 		"internal/config":    leaf,
 		"internal/telemetry": leaf,
 		"internal/limit":     leaf,
-		"internal/mimic":     leaf,
 		"internal/simulator": leaf,
 	}
 }

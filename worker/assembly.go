@@ -25,6 +25,7 @@ type assembly struct {
 	tel    *telemetry.Telemetry
 	conn   *queue.Conn
 	store  fsm.Store
+	looks  []look // at settings, once the worker runs
 	steps  []step // of stopping, in the order of starting
 }
 
@@ -87,6 +88,7 @@ func (a *assembly) connect(ctx context.Context) error {
 		a.onStop("broker connection", func(ctx context.Context) error { a.conn.Close(ctx); return nil })
 	}
 	a.tel.Health.Check("nats", a.conn.Ready)
+	a.looks = append(a.looks, a.brokerLook)
 	return a.await(ctx, "waiting for the streams", func() error {
 		if err := a.conn.Ensure(ctx, a.cfg.Broker.Topology()); err != nil {
 			return err
@@ -143,9 +145,10 @@ func (a *assembly) openState(ctx context.Context) (telegram.Limiter, error) {
 		}
 		return nil
 	})
-	a.store = redisstore.New(client, redisstore.Config{
+	store := redisstore.New(client, redisstore.Config{
 		LockTTL: a.cfg.LockTTL, StateTTL: a.cfg.StateTTL, WaitReplicas: a.cfg.WaitReplicas, Registerer: a.tel.Registry,
 	})
+	a.store, a.looks = store, append(a.looks, store.Preflight)
 	return limit.New(client, limits), nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/telegram"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
@@ -30,10 +31,14 @@ type Config struct {
 	StateTTL     time.Duration `env:"CHATLANE_STATE_TTL" default:"0s" help:"Life of a conversation that nobody continues; 0: for ever."`
 
 	BotAPIURL   string        `env:"CHATLANE_BOT_API_URL" default:"https://api.telegram.org" help:"Bot API server."`
+	AtMostOnce  []string      `env:"CHATLANE_AT_MOST_ONCE" help:"Bot API methods, such as sendInvoice, that are never called again once they may have had their effect; the handler gets an error instead. Empty: calls whose answer was lost are made again."`
 	Deadline    time.Duration `env:"CHATLANE_HANDLER_DEADLINE" default:"30s" help:"Time that a handler has for one update."`
 	MaxAttempts int           `env:"CHATLANE_MAX_ATTEMPTS" default:"5" help:"Failed attempts after which an update becomes a dead letter."`
 	MinBackoff  time.Duration `env:"CHATLANE_MIN_BACKOFF" default:"250ms" help:"Wait before the second attempt; each further one is 4 times as long."`
 	ParkAfter   time.Duration `env:"CHATLANE_PARK_AFTER" default:"2s" help:"Longest wait that a lane does in place; for a longer one it is parked."`
+
+	ForwardURL    string        `env:"CHATLANE_FORWARD_URL" secret:"true" help:"Webhook of an existing bot, such as http://bot:3000/webhook/{bot_id}: updates are handed to it, and the handlers of this program are off."`
+	ForwardSecret config.Secret `env:"CHATLANE_FORWARD_SECRET" help:"Secret that the existing bot expects in the webhook's secret header. Empty: the first of the bot's CHATLANE_WEBHOOK_SECRET."`
 
 	LimitBot   int `env:"CHATLANE_LIMIT_BOT" default:"30" help:"Messages a second of one bot, over all workers; 0: no limit."`
 	LimitChat  int `env:"CHATLANE_LIMIT_CHAT" default:"1" help:"Messages a second into one chat; 0: no limit."`
@@ -90,6 +95,10 @@ func (c Config) Validate() error {
 	must("CHATLANE_HANDLER_DEADLINE", c.Deadline >= 0 && c.Deadline <= 30*time.Minute, "set a duration up to 30m, such as 30s")
 	must("CHATLANE_MAX_ATTEMPTS", c.MaxAttempts >= 0, "set a number of 1 or more, such as 5")
 	must("CHATLANE_MIN_BACKOFF", c.MinBackoff >= 0 && c.MinBackoff <= time.Minute, "set a duration up to 1m, such as 250ms")
+	for _, method := range c.AtMostOnce {
+		must("CHATLANE_AT_MOST_ONCE", telegram.IsMethod(method), "set names of Bot API methods, such as sendInvoice")
+	}
 	must("CHATLANE_LIMIT_BOT", c.LimitBot >= 0 && c.LimitChat >= 0 && c.LimitGroup >= 0, "set a number of 0 or more; so for CHATLANE_LIMIT_CHAT and CHATLANE_LIMIT_GROUP")
-	return errors.Join(all...)
+	_, err = c.targets()
+	return errors.Join(append(all, err)...)
 }

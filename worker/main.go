@@ -3,12 +3,9 @@ package worker
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
@@ -17,74 +14,43 @@ import (
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
-// Exit codes of [Main].
-const (
-	exitFailed = 1
-	exitUsage  = 2
-)
-
 // Main is a worker's whole main: it reads flags and the environment, runs the
 // router until SIGTERM or SIGINT, and exits with 0 after a clean stop, 1 after a
-// failure, 2 where settings are wrong. A second signal ends it at once.
+// failure, 2 where settings are wrong. A second signal ends it at once. With the
+// argument graph it prints the router's states and transitions instead.
 func Main(router *bot.Router) {
 	os.Exit(program(router, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
 func program(router *bot.Router, args, environ []string, stdout, stderr io.Writer) int {
-	command := config.Command{
+	if len(args) > 0 && args[0] == "graph" {
+		return graph(router, args[1:], environ, stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "allowed-updates" {
+		return allowed(router, args[1:], environ, stdout, stderr)
+	}
+	p := config.Program{Args: args, Environ: environ, Stdout: stdout, Stderr: stderr, Command: config.Command{
 		Name: "worker",
 		About: "worker takes updates from NATS JetStream, in order per chat and in parallel across chats, runs the bot's handlers, " +
 			"and calls the Bot API. Run as many as you like.",
-		Notes: "The further OTEL_* variables of OpenTelemetry hold as well: samplers, batches, headers, resource attributes.",
-	}
+		Notes: "The argument graph prints the states and transitions of the bot, see graph --help; allowed-updates the update types that it has handlers for. " +
+			"The further OTEL_* variables of OpenTelemetry hold as well: samplers, batches, headers, resource attributes.",
+	}}
 	cfg := Config{Telemetry: telemetry.Config{Output: stderr}}
-	result, err := command.Load(args, environ, &cfg)
-	switch {
-	case err != nil:
-		return fail(stderr, err, exitUsage)
-	case result.Print != "":
-		_, _ = io.WriteString(stdout, result.Print)
-		return 0
+	if code, done := p.Settings(&cfg); done {
+		return code
 	}
-	for _, warning := range result.Warnings {
-		_, _ = fmt.Fprintln(stderr, "worker: "+warning)
-	}
-	ctx, stop := untilSignal(cfg.Grace)
+	ctx, stop := p.UntilSignal(cfg.Grace)
 	defer stop()
-	if err := Run(ctx, router, cfg); err != nil {
-		return fail(stderr, err, exitFailed)
-	}
-	return 0
+	return p.Exit(Run(ctx, router, cfg), config.ExitFailed)
 }
 
-func fail(stderr io.Writer, err error, code int) int {
-	for _, line := range config.Lines(err) {
-		_, _ = fmt.Fprintln(stderr, "worker: "+line)
-	}
-	return code
-}
-
-// untilSignal ends with the first SIGTERM or SIGINT; a second one, or the end of
-// the grace period, ends the process, and leaves nothing that is not recovered.
-func untilSignal(grace time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // the root of a main
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
-	go func() {
-		select {
-		case <-signals:
-			cancel()
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case <-signals:
-		case <-time.After(grace):
-		}
-		_, _ = fmt.Fprintln(os.Stderr, "worker: stopped at once; what was under way is recovered by other workers")
-		os.Exit(exitFailed)
-	}()
-	return ctx, cancel
+// FromEnvironment reads the settings that --help lists from the environment, for a
+// program that calls [Run] itself. The error names each variable with a wrong value.
+func FromEnvironment() (Config, error) {
+	var cfg Config
+	_, err := config.Command{Name: "worker"}.Load(nil, os.Environ(), &cfg)
+	return cfg, err
 }
 
 // username asks Telegram; without an answer the bot works, but for /command@name in groups.

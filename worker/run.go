@@ -54,33 +54,38 @@ func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) 
 	if err != nil {
 		return quiet(ctx, err)
 	}
-	client := telegram.NewClient(telegram.Config{BaseURL: cfg.BotAPIURL}, limiter, a.tel.Registry)
+	router = a.forwarding(ctx, router)
+	client := telegram.NewClient(telegram.Config{BaseURL: cfg.BotAPIURL, AtMostOnce: cfg.AtMostOnce}, limiter, a.tel.Registry)
 	a.onStop("bot api client", func(context.Context) error { client.Close(); return nil })
 	bots, err := a.identities(ctx, client)
 	if err != nil {
 		return quiet(ctx, err)
 	}
+	timers := queue.NewTimers(a.conn, cfg.Broker.Topology().Partitions, a.tel.Log, a.tel.Registry)
 	runner := turn.New(a.turnConfig(), turn.Deps{
-		Router: router, Store: a.store, Client: client, Dead: queue.NewDeadLetters(a.conn), Bots: bots,
+		Router: router, Store: a.store, Client: client, Dead: queue.NewDeadLetters(a.conn), Timers: timers, Bots: bots,
 	}, a.tel.Log, a.tel.Registry)
+	a.onStop("urgent handlers", func(context.Context) error { runner.Wait(); return nil })
 	presence := queue.NewPresence(a.conn, queue.PresenceConfig{
 		Worker: cfg.Name, Partitions: cfg.Broker.Topology().Partitions, Logger: a.tel.Log,
 	})
 	owner := queue.NewOwner(a.conn, queue.OwnerConfig{
 		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Elsewhere: presence.Elsewhere, Logger: a.tel.Log,
 	}, lane.NewSlots(cfg.Concurrency), a.tel.Registry)
-	return a.work(ctx, queue.NewFleet(presence, owner, runner.Turn, a.tel.Log))
+	return a.work(ctx, queue.NewFleet(presence, owner, runner.Turn, a.tel.Log), timers)
 }
 
 // work runs the fleet; turns that still run when the grace period is nearly over
 // are cancelled, and recovered by the partitions' next owners.
-func (a *assembly) work(ctx context.Context, fleet *queue.Fleet) error {
+func (a *assembly) work(ctx context.Context, fleet *queue.Fleet, timers *queue.Timers) error {
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	a.tel.Health.SetReady(healthName)
 	a.tel.Log.InfoContext(ctx, "worker runs", slog.String("worker", a.cfg.Name))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return fleet.Run(ctx, work) })
+	g.Go(func() error { timers.Run(ctx); return nil })
+	g.Go(func() error { a.preflight(ctx); return nil })
 	ended := make(chan struct{})
 	go func() {
 		select {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,9 +15,9 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/handlers"
 	"github.com/chatlane/chatlane/internal/ingress"
-	"github.com/chatlane/chatlane/internal/mimic"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/queue/embedded"
+	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/worker"
 )
@@ -54,7 +53,7 @@ func (p program) dev(ctx context.Context, args []string) error {
 		return err
 	}
 	defer server.Stop()
-	h := &house{p: p, cfg: cfg, server: server, telegram: mimic.New(mimic.Config{})}
+	h := &house{p: p, cfg: cfg, server: server, telegram: simulator.New(simulator.Config{})}
 	return h.run(ctx)
 }
 
@@ -79,7 +78,7 @@ type house struct {
 	p        program
 	cfg      devConfig
 	server   *embedded.Server
-	telegram *mimic.Telegram
+	telegram *simulator.Telegram
 	tel      *telemetry.Telemetry
 }
 
@@ -96,12 +95,12 @@ func (h *house) run(ctx context.Context) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	token, apiURL := config.Secret(mimic.Token), "http://"+api.Addr().String()
+	token, apiURL := config.Secret(simulator.Token), "http://"+api.Addr().String()
 	if h.cfg.Token != "" {
 		token, apiURL = h.cfg.Token, "https://api.telegram.org"
 		_ = api.Close()
 	} else {
-		g.Go(func() error { return serveUntil(ctx, api, h.telegram) })
+		g.Go(func() error { return h.telegram.Serve(ctx, api) })
 	}
 	bots := config.Bots{All: []config.Bot{{Token: token, Secrets: []config.Secret{devSecret}}}}
 	g.Go(func() error { return h.ingress(ctx, bots, apiURL, hook) })
@@ -147,6 +146,7 @@ func (h *house) ingress(ctx context.Context, bots config.Bots, apiURL string, l 
 	defer conn.Close(ctx)
 	return ingress.Run(ctx, ingress.Config{
 		Broker: h.broker(), Bots: bots, BotAPIURL: apiURL, Polling: h.cfg.Token != "",
+		AllowedUpdates: handlers.New().AllowedUpdates(),
 	}, ingress.Parts{Telemetry: h.tel, Conn: conn, Listener: l})
 }
 
@@ -161,35 +161,16 @@ func (h *house) worker(ctx context.Context, bots config.Bots, apiURL string) err
 	}, worker.Parts{Telemetry: h.tel, Conn: conn})
 }
 
-// converse delivers updates and talks, until the talk is over.
+// converse says where updates go, and talks until the talk is over.
 func (h *house) converse(ctx context.Context, webhook string) error {
 	if h.cfg.Token != "" {
 		h.p.printf("polling Telegram; write to the bot there, stop with Ctrl-C\n")
 		<-ctx.Done()
 		return nil
 	}
-	delivering, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		h.telegram.Deliver(delivering, mimic.WebhookConfig{Targets: []string{webhook}, Secret: devSecret, RetryBase: 200 * time.Millisecond})
-	}()
-	defer func() { stop(); <-done }()
+	h.telegram.First().SetWebhook(simulator.WebhookConfig{URL: webhook, Secret: devSecret, RetryBase: 200 * time.Millisecond})
 	if h.cfg.Demo {
 		return h.demo(ctx)
 	}
 	return h.chat(ctx)
-}
-
-// serveUntil serves h on l until ctx ends.
-func serveUntil(ctx context.Context, l net.Listener, handler http.Handler) error {
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	go func() {
-		<-ctx.Done()
-		_ = srv.Close()
-	}()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("simulated Telegram: %w", err)
-	}
-	return nil
 }

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed = config.ExitFailed
+	exitUsage  = config.ExitUsage
 )
 
 func main() {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -18,19 +17,36 @@ import (
 // deadConfig selects dead letters.
 type deadConfig struct {
 	Broker queue.Settings
-	Bot    int64         `env:"CHATLANE_DEAD_BOT" help:"Only of this bot id."`
-	Chat   int64         `env:"CHATLANE_DEAD_CHAT" help:"Only of this chat id."`
-	Reason string        `env:"CHATLANE_DEAD_REASON" help:"Only with this reason: unreadable, undecoded, error, panic or timeout."`
-	Within time.Duration `env:"CHATLANE_DEAD_WITHIN" help:"Only of the last so long, such as 1h."`
-	JSON   bool          `env:"CHATLANE_JSON" help:"Print JSON, a line each."`
+	Bot    int64  `env:"CHATLANE_DEAD_BOT" help:"Only of this bot id."`
+	Chat   int64  `env:"CHATLANE_DEAD_CHAT" help:"Only of this chat id."`
+	Reason string `env:"CHATLANE_DEAD_REASON" help:"Only with this reason: unreadable, undecoded, error, panic, timeout or crash."`
+	Since  string `env:"CHATLANE_DEAD_SINCE" help:"Only those that died since then: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 1h."`
+	Until  string `env:"CHATLANE_DEAD_UNTIL" help:"Only those that died before then, said in the same way."`
+	JSON   bool   `env:"CHATLANE_JSON" help:"Print JSON, a line each."`
 }
 
-func (c deadConfig) filter() queue.Filter {
-	f := queue.Filter{Bot: c.Bot, Chat: c.Chat, Reason: c.Reason}
-	if c.Within > 0 {
-		f.Since = time.Now().Add(-c.Within)
+func (c deadConfig) filter(now time.Time) (f queue.Filter, err error) {
+	f = queue.Filter{Bot: c.Bot, Chat: c.Chat, Reason: c.Reason}
+	if f.Since, err = when("CHATLANE_DEAD_SINCE", c.Since, now); err != nil {
+		return f, err
 	}
-	return f
+	f.Until, err = when("CHATLANE_DEAD_UNTIL", c.Until, now)
+	return f, err
+}
+
+// when reads a time, or how long ago it was; empty is no time.
+func when(name, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, fmt.Errorf("%w: %s: %q is no time; set one such as 2026-01-31T08:00:00Z, or how long ago, such as 1h", errUsage, name, text)
+	}
+	return at, nil
 }
 
 // dead lists, shows, replays and drops dead letters.
@@ -57,13 +73,17 @@ func (p program) dead(ctx context.Context, args []string) error {
 	if !ok {
 		return fmt.Errorf("%w: dead list, show, replay or drop", errUsage)
 	}
+	filter, err := cfg.filter(time.Now())
+	if err != nil {
+		return err
+	}
 	conn, err := queue.Connect(ctx, queue.ConnConfig{URL: cfg.Broker.URL, Name: "chatlane-dead"})
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx)
 	letters, pub := queue.NewDeadLetters(conn), queue.NewPublisher(conn, cfg.Broker.Topology().Partitions, nil)
-	selected, err := choose(ctx, letters, cfg.filter(), ids)
+	selected, err := choose(ctx, letters, filter, ids)
 	if err != nil {
 		return err
 	}
@@ -163,42 +183,21 @@ func (p program) lane(ctx context.Context, args []string) error {
 	return err
 }
 
-// check names settings of the broker under which a promise would not hold.
-func (p program) check(ctx context.Context, args []string) error {
-	var cfg struct{ Broker queue.Settings }
+// graph prints states and transitions of the bundled bot. An author's own worker
+// prints those of its router itself, see worker.Main.
+func (p program) graph(args []string) error {
+	var cfg struct {
+		Format string `env:"CHATLANE_FORMAT" default:"mermaid" help:"mermaid, or dot for Graphviz."`
+	}
 	if _, err := p.load(config.Command{
-		Name: "chatlane check", About: "check looks at the broker and names what a promise would suffer from, each with what to set.",
+		Name: "chatlane graph", About: "graph prints the states and transitions of the bundled bot. A worker of your own prints those of its router: mybot graph.",
 	}, args, &cfg); err != nil {
 		return err
 	}
-	conn, err := queue.Connect(ctx, queue.ConnConfig{URL: cfg.Broker.URL, Name: "chatlane-check"})
-	if err != nil {
-		return err
+	if err := handlers.New().Graph().Write(p.out, cfg.Format); err != nil {
+		return fmt.Errorf("--format: %w (%w)", err, errUsage)
 	}
-	defer conn.Close(ctx)
-	findings, err := conn.Preflight(ctx, cfg.Broker.Topology())
-	for _, f := range findings {
-		p.printf("%s\n", f)
-	}
-	if err == nil && len(findings) > 0 {
-		return errors.New("not every promise holds with these settings")
-	}
-	return err
-}
-
-// graph prints states and transitions of the bundled bot.
-func (p program) graph(args []string) error {
-	var cfg struct {
-		DOT bool `env:"CHATLANE_GRAPH_DOT" help:"Print DOT for Graphviz instead of Mermaid."`
-	}
-	if _, err := p.load(config.Command{Name: "chatlane graph", About: "graph prints the states and transitions of the bundled bot."}, args, &cfg); err != nil {
-		return err
-	}
-	g := handlers.New().Graph()
-	if cfg.DOT {
-		return g.WriteDOT(p.out)
-	}
-	return g.WriteMermaid(p.out)
+	return nil
 }
 
 // first splits the verb off.

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/chatlane/chatlane/internal/mimic"
+	"github.com/chatlane/chatlane/internal/simulator"
 )
 
 // scripts are what each person of the demo says; each line waits for its answer.
@@ -56,7 +56,7 @@ func (h *house) play(ctx context.Context, user int64, name string, lines []strin
 		h.telegram.Say(user, name, line)
 		seen = append(seen, "> "+line)
 		var answer string
-		err := h.telegram.Await(ctx, func(calls []mimic.Call) bool {
+		err := h.telegram.Await(ctx, func(calls []simulator.Call) bool {
 			told := textsTo(user, calls)
 			if len(told) > i {
 				answer = told[i]
@@ -71,7 +71,7 @@ func (h *house) play(ctx context.Context, user int64, name string, lines []strin
 	return seen, nil
 }
 
-func textsTo(user int64, calls []mimic.Call) []string {
+func textsTo(user int64, calls []simulator.Call) []string {
 	var texts []string
 	for _, c := range calls {
 		if c.Method == "sendMessage" && c.Chat == user {
@@ -120,7 +120,7 @@ func (h *house) chat(ctx context.Context) error {
 func (h *house) settle(ctx context.Context, t *talk) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_ = h.telegram.Await(ctx, func(calls []mimic.Call) bool { return len(calls) >= t.said() && t.printed() >= len(calls) })
+	_ = h.telegram.Await(ctx, func(calls []simulator.Call) bool { return len(calls) >= t.said() && t.printed() >= len(calls) })
 	return nil
 }
 
@@ -137,8 +137,8 @@ func (h *house) switchTo(t *talk, n string) {
 // follow prints what the bot sends.
 func (h *house) follow(ctx context.Context, t *talk) {
 	for {
-		var fresh []mimic.Call
-		err := h.telegram.Await(ctx, func(calls []mimic.Call) bool {
+		var fresh []simulator.Call
+		err := h.telegram.Await(ctx, func(calls []simulator.Call) bool {
 			fresh = append(fresh[:0], calls[t.printed():]...)
 			return len(fresh) > 0
 		})

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/chatlane/chatlane/internal/ingress"
 	"github.com/chatlane/chatlane/internal/queue"
 )
@@ -58,7 +60,8 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
 
 // BenchmarkPublish is a request from its head to its 200, with many at once, over a
-// real broker on disk.
+// real broker on disk. The floor is the client's own publish of the same bytes, with
+// nothing but the wait for its confirmation.
 func BenchmarkPublish(b *testing.B) {
 	conn := dial(b, broker(b))
 	if err := conn.Ensure(b.Context(), queue.Topology{}); err != nil {
@@ -70,17 +73,47 @@ func BenchmarkPublish(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	js := conn.JetStream()
+	if _, err := js.CreateStream(b.Context(), jetstream.StreamConfig{Name: "FLOOR", Subjects: []string{"floor.>"}}); err != nil {
+		b.Fatal(err)
+	}
 	var last atomic.Int64
-	b.ReportAllocs()
-	b.SetParallelism(128)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			id := last.Add(1)
-			text := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":1,"date":1,"chat":{"id":%d,"type":"private"},"text":"hi"}}`, id, id%1000+1)
-			if w := post(h, request(text)); w.Code != http.StatusOK {
-				b.Errorf("answered %d", w.Code)
+	for _, c := range []struct {
+		name string
+		put  func(id int64, text string) error
+	}{
+		{"floor", func(id int64, text string) error {
+			ack, err := js.PublishAsync(fmt.Sprintf("floor.%d", id%1000), []byte(text))
+			if err != nil {
+				return err
 			}
-		}
-	})
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "updates/s")
+			select {
+			case <-ack.Ok():
+				return nil
+			case err := <-ack.Err():
+				return err
+			}
+		}},
+		{"webhook", func(_ int64, text string) error {
+			if w := post(h, request(text)); w.Code != http.StatusOK {
+				return fmt.Errorf("answered %d", w.Code)
+			}
+			return nil
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetParallelism(128)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					id := last.Add(1)
+					text := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":1,"date":1,"chat":{"id":%d,"type":"private"},"text":"hi"}}`, id, id%1000+1)
+					if err := c.put(id, text); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "updates/s")
+		})
+	}
 }

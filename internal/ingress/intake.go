@@ -72,11 +72,21 @@ func (in *Intake) take(ctx context.Context, bot int64, body []byte) outcome {
 	}
 	err = in.store.Publish(ctx, queue.Update{
 		ID: read.UpdateID, Type: read.Type, Scope: read.Scope, Lane: in.by.Key(read.Scope), Received: time.Now(), Body: body,
+		Album: albumOf(read),
 	})
 	if err != nil {
 		return in.refuse(ctx, bot, err)
 	}
 	return accepted
+}
+
+// albumOf is the media group of a new message. Who edits a part of one edits it alone.
+func albumOf(e telegram.Envelope) string {
+	switch e.Type {
+	case "message", "channel_post", "business_message":
+		return e.Album
+	}
+	return ""
 }
 
 // reject keeps what nobody could route. Sent back, it would come again and again,

@@ -118,3 +118,21 @@ func (c *Conn) flush(ctx context.Context) {
 	defer cancel()
 	_ = c.nc.FlushWithContext(ctx)
 }
+
+// look reads what the broker says of a stream, and when it was asked. Who is asked
+// while a leader is elected may never answer, so an answer that stays away is asked
+// for again, until ctx ends.
+func (c *Conn) look(ctx context.Context, stream string, every time.Duration) (s jetstream.Stream, asked time.Time, err error) {
+	for {
+		try, stop := context.WithTimeout(ctx, every)
+		asked = time.Now()
+		s, err = c.js.Stream(try, stream)
+		stop()
+		switch {
+		case err == nil:
+			return s, asked, nil
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+			return nil, asked, fmt.Errorf("look at stream %s: %w", stream, err)
+		}
+	}
+}

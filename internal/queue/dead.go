@@ -22,6 +22,7 @@ const (
 	ReasonError      = "error"      // the handler failed at each attempt
 	ReasonPanic      = "panic"
 	ReasonTimeout    = "timeout"
+	ReasonCrash      = "crash" // its worker died each time that it was under way
 )
 
 // DeadLetter is an update that used up its attempts, with all a person needs to decide.

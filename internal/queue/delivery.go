@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -15,17 +16,37 @@ type Delivery struct {
 	Seq    uint64    // stream sequence: the order of the lane
 	Stream int64     // creation time of the stream, Unix nanoseconds: its identity
 	Stored time.Time // by the broker's clock
+	// Inherited says that an earlier owner may have had the update, and begun it.
+	Inherited bool
 
-	arrived  time.Time     // local, with the monotonic reading
-	aged     time.Duration // age at arrival, by the broker's clock alone
-	parkLeft time.Duration // of a parked copy: how long its lane is still to wait
+	work     context.Context //nolint:containedctx // the life of the term that it came to
+	arrived  time.Time       // local, with the monotonic reading
+	aged     time.Duration   // age at arrival, by the broker's clock alone
+	parkLeft time.Duration   // of a parked copy: how long its lane is still to wait
 	header   nats.Header
 	ack      func() error
+	behind   func(ctx context.Context) ([]*Delivery, error)
+	finished atomic.Bool // acknowledged here: its job has nothing left to do
+
+	begun bool // its turn has started; guarded by the lot's mu, like
+	moved bool // it waits in PARKED instead
 }
 
 // Age is the time since the broker stored the update. No wall clock of a worker
 // is in it: the broker's clock tells the age at arrival, the monotonic one the rest.
 func (d *Delivery) Age() time.Duration { return d.aged + time.Since(d.arrived) }
+
+// Here is how long this worker has had it.
+func (d *Delivery) Here() time.Duration { return time.Since(d.arrived) }
+
+// Work is the context that the turns of its partition run under; it ends when the
+// partition goes elsewhere. It is never nil.
+func (d *Delivery) Work() context.Context {
+	if d.work == nil {
+		return context.Background() //nolint:forbidigo // a delivery that a test made: no term
+	}
+	return d.work
+}
 
 // Turn is one attempt at a delivery. It runs in its lane's turn, never twice at once.
 type Turn func(ctx context.Context) Next
@@ -40,6 +61,7 @@ type Next struct {
 // succeeded, or said "already done". A lost acknowledgement is harmless, the
 // update comes again and is skipped.
 func (d *Delivery) Ack(context.Context) error {
+	d.finished.Store(true)
 	if d.ack == nil {
 		return nil
 	}

@@ -36,10 +36,17 @@
 // Deliveries that vanish with nothing behind them leave no gap; the watchdog
 // compares what the broker waits for with what is known here.
 //
+// The broker pins with a message alone. Where all that is left of a partition is
+// parked, who stands by stores one that belongs to no lane, so that there is an
+// owner to wake the parked lanes.
+//
 // Acknowledgements are not fenced: the broker takes a late one of a former owner.
 // That is harmless because an update is acknowledged only when it is finished, and
 // it makes the other direction harmless too: an acknowledgement that meets a reset
 // on its way is lost, the update comes again, and its lane's cursor skips it.
+//
+// docs/laws.md names the test of each of these guards, and says which of them stand
+// behind each other.
 //
 // # Who should own what
 //
@@ -52,7 +59,12 @@
 // # Where an update can be
 //
 // UPDATES holds what waits or is being worked on, PARKED what waits aside with its
-// lane, DEADLETTERS what waits for a person. A copy is written to the next place
+// lane, DEADLETTERS what waits for a person. TIMERS holds what is still to come: see
+// [Timers]. A copy is written to the next place
 // before the former one is acknowledged, so an update may stand in two places for
 // a moment, and is never in none.
+//
+// A lane is parked when its next attempt is not soon, and when it floods: when it
+// holds a large share of a window that is nearly full, so that the other lanes of
+// the partition would wait behind it at the broker.
 package queue

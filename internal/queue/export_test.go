@@ -2,6 +2,8 @@ package queue
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -60,4 +62,21 @@ func TakePin(ctx context.Context, c *Conn) error {
 		return err
 	}
 	return o.reset(ctx, 0, resetOrphaned)
+}
+
+// PutAside parks a delivery as a term would whose question for its pin has this answer.
+func PutAside(ctx context.Context, c *Conn, d *Delivery, owner error) {
+	l := &lot{conn: c, log: slog.New(slog.DiscardHandler), mine: func(context.Context) error { return owner }}
+	l.put(ctx, d, 0)
+}
+
+// Empty forgets all updates, and what is known of repetitions.
+func Empty(ctx context.Context, c *Conn) error {
+	for _, name := range []string{StreamUpdates, StreamParked} {
+		if err := c.js.DeleteStream(ctx, name); err != nil {
+			return err
+		}
+	}
+	t := Topology{Partitions: 1, PinTTL: 2 * time.Second}
+	return errors.Join(c.Ensure(ctx, t), c.EnsureConsumers(ctx, t))
 }

@@ -14,10 +14,13 @@ const (
 	StreamUpdates     = "UPDATES"
 	StreamDeadLetters = "DEADLETTERS"
 	StreamParked      = "PARKED"
+	StreamTimers      = "TIMERS"
 
 	updatesPrefix = "updates."
 	deadPrefix    = "dead."
 	parkedPrefix  = "parked."
+	timersPrefix  = "timers." // armed
+	firedPrefix   = "fired."  // on their way into UPDATES
 
 	// group is the one priority group of each consumer; its pin is the ownership of the partition.
 	group = "owner"

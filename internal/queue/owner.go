@@ -77,19 +77,27 @@ func (o *Owner) Run(ctx, work context.Context, p partition.ID, turn func(*Delive
 		if o.cfg.Elsewhere(p) && time.Since(ceded) > 4*o.cfg.PinTTL {
 			ceded = time.Now()
 			o.cede(work, p)
-			pause(ctx, o.cfg.PinTTL)
+			o.stepBack(ctx, p)
 			continue
 		}
 		err = o.reign(ctx, work, p, pin, turn)
 		switch {
 		case errors.Is(err, errHand):
-			pause(ctx, o.cfg.PinTTL)
+			o.stepBack(ctx, p)
 		case err != nil:
 			log.WarnContext(ctx, "partition lost", slog.String("error", err.Error()))
 			pause(ctx, o.cfg.PinTTL/20)
 		}
 	}
 	return nil
+}
+
+// stepBack leaves the partition to the worker that it is assigned to, no longer than
+// a pin lives: the plan may have turned, and nobody else come.
+func (o *Owner) stepBack(ctx context.Context, p partition.ID) {
+	for until := time.Now().Add(o.cfg.PinTTL); ctx.Err() == nil && o.cfg.Elsewhere(p) && time.Now().Before(until); {
+		pause(ctx, o.cfg.PinTTL/40)
+	}
 }
 
 // await stands by until the broker pins p to this worker, and returns the pin.
@@ -106,12 +114,13 @@ func (o *Owner) await(ctx context.Context, p partition.ID) (string, error) {
 	}
 	defer func() { _ = unpinned.Unsubscribe() }()
 	for wait := o.cfg.PinTTL / 20; ; {
-		if o.mayPull(ctx, p) {
+		pulls := o.mayPull(ctx, p)
+		if pulls {
 			if err := f.pull(pullRequest{Batch: 1, Expires: o.cfg.PinTTL}); err != nil {
 				return "", err
 			}
 		}
-		pin, err := o.awaitPin(ctx, f, unpinned.Subject, wait)
+		pin, err := o.awaitPin(ctx, f, unpinned.Subject, wait, func() bool { return !pulls && !o.cfg.Elsewhere(p) })
 		if pin != "" || err != nil {
 			return pin, err
 		}
@@ -129,12 +138,18 @@ func (o *Owner) mayPull(ctx context.Context, p partition.ID) bool {
 	return err == nil && pinOf(info) != ""
 }
 
-// awaitPin returns a pin, or nothing when it is time to look at the consumer again.
-func (o *Owner) awaitPin(ctx context.Context, f *feed, advisory string, wait time.Duration) (string, error) {
-	t := time.NewTimer(wait)
+// awaitPin returns a pin, or nothing when it is time to look at the consumer again:
+// after wait, or when the plan has turned.
+func (o *Owner) awaitPin(ctx context.Context, f *feed, advisory string, wait time.Duration, turned func() bool) (string, error) {
+	t, look := time.NewTimer(wait), time.NewTicker(o.cfg.PinTTL/20)
 	defer t.Stop()
+	defer look.Stop()
 	for {
 		select {
+		case <-look.C:
+			if turned() {
+				return "", nil
+			}
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
 		case <-t.C:
@@ -157,18 +172,22 @@ func (o *Owner) awaitPin(ctx context.Context, f *feed, advisory string, wait tim
 }
 
 // freeOrphans resets a consumer that nobody is pinned to while messages wait for
-// the acknowledgement of a worker that is gone. It returns when to look again: soon
+// the acknowledgement of a worker that is gone, and wakes one whose updates are all
+// parked. It returns when to look again: soon
 // while an assigned owner who may be dead has the first right to do it.
 func (o *Owner) freeOrphans(ctx context.Context, p partition.ID) (again time.Duration) {
 	info, err := o.info(ctx, p)
-	if err != nil || pinOf(info) != "" || info.NumAckPending == 0 {
-		return o.cfg.PinTTL + o.cfg.PinTTL/4
-	}
-	if o.cfg.Elsewhere(p) {
+	switch {
+	case err != nil, pinOf(info) != "":
+	case info.NumAckPending > 0 && o.cfg.Elsewhere(p):
 		return o.cfg.PinTTL / 8
+	case info.NumAckPending > 0:
+		_ = o.reset(ctx, p, resetOrphaned)
+		return o.cfg.PinTTL / 4
+	case info.NumPending == 0 && !o.cfg.Elsewhere(p) && o.wakeParked(ctx, p, info):
+		return o.cfg.PinTTL / 4
 	}
-	_ = o.reset(ctx, p, resetOrphaned)
-	return o.cfg.PinTTL / 4
+	return o.cfg.PinTTL + o.cfg.PinTTL/4
 }
 
 // cede gives back a partition that was won from an owner who is alive.
@@ -222,21 +241,20 @@ func (o *Owner) unpin(ctx context.Context, p partition.ID) error {
 	return nil
 }
 
-// identity is the creation time of the stream that stands now, and how far the
+// identity is the creation time of the stream that stands now, its last sequence, and how far the
 // broker's clock is ahead of ours, give or take half a round trip.
-func (o *Owner) identity(ctx context.Context) (created int64, ahead time.Duration, err error) {
+func (o *Owner) identity(ctx context.Context) (created int64, last uint64, ahead time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
-	asked := time.Now()
-	s, err := o.conn.js.Stream(ctx, StreamUpdates)
+	s, asked, err := o.conn.look(ctx, StreamUpdates, o.cfg.PinTTL/4)
 	if err != nil {
-		return 0, 0, fmt.Errorf("look at stream %s: %w", StreamUpdates, err)
+		return 0, 0, 0, err
 	}
 	info := s.CachedInfo()
 	if !info.TimeStamp.IsZero() {
 		ahead = info.TimeStamp.Sub(asked.Add(time.Since(asked) / 2))
 	}
-	return info.Created.UnixNano(), ahead, nil
+	return info.Created.UnixNano(), info.State.LastSeq, ahead, nil
 }
 
 func pause(ctx context.Context, d time.Duration) {

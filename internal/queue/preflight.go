@@ -10,46 +10,123 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Preflight names what the broker is set to that a promise would suffer from, each
-// with what to set. Nothing found is no proof: how often the servers flush to disk
+// Finding is one setting of the broker that a promise would suffer from.
+type Finding struct {
+	Server  string `json:"server"`
+	Setting string `json:"setting"`
+	Have    string `json:"have"`
+	Set     string `json:"set"` // what would be right
+	Why     string `json:"why"`
+	Law     int    `json:"law"` // the law that does not hold; 0: advice
+}
+
+// Preflight names the settings under which a law would not hold, each with what to
+// set. Nothing found is no proof: how often the servers flush to disk
 // (sync_interval) cannot be seen by a client.
-func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []string, err error) {
+func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []Finding, err error) {
 	t = t.withDefaults()
-	if v := c.nc.ConnectedServerVersion(); older(v, 2, 14) {
-		findings = append(findings, fmt.Sprintf("nats-server is %s: takeover needs 2.14 or later, 2.15 in production; upgrade it", v))
+	findings = append(findings, outdated(c.nc.ConnectedServerVersion())...)
+	if have := c.nc.MaxPayload(); have < 1<<20 {
+		findings = append(findings, Finding{
+			Setting: "max_payload", Have: strconv.FormatInt(have, 10), Set: "1MB or more", Law: 1,
+			Why: "an update that is larger is refused each time Telegram sends it",
+		})
 	}
-	if c.nc.MaxPayload() < 1<<20 {
-		findings = append(findings, fmt.Sprintf("max_payload is %d: an update may have 512 KiB; set 1MB or more", c.nc.MaxPayload()))
+	limits, err := c.limits(ctx, t)
+	if err != nil {
+		return nil, err
 	}
+	findings = append(findings, limits...)
 	for _, want := range t.streams() {
 		s, err := c.js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			continue
+			continue // it will be made as it should be
 		}
 		if err != nil {
-			return findings, fmt.Errorf("look at stream %s: %w", want.Name, err)
+			return nil, fmt.Errorf("look at stream %s: %w", want.Name, err)
 		}
-		have := s.CachedInfo().Config
-		if err := compareStream(have, want); err != nil {
-			findings = append(findings, err.Error())
-		}
-		if have.Replicas < 3 {
-			findings = append(findings, fmt.Sprintf("stream %s has %d replica: what one server confirmed dies with its disk; set CHATLANE_STREAM_REPLICAS=3 on a cluster of three", want.Name, have.Replicas))
-		}
-		if have.Storage != jetstream.FileStorage {
-			findings = append(findings, fmt.Sprintf("stream %s is kept in memory: a restart loses it; set its storage to file", want.Name))
-		}
+		findings = append(findings, lookAtStream(s.CachedInfo().Config, want)...)
+	}
+	for i := range findings {
+		findings[i].Server = "nats"
 	}
 	return findings, nil
 }
 
-// older compares "2.15.2" with a major and minor version.
-func older(version string, major, minor int) bool {
+// limits are those of the account. Where one is -1, there is none.
+func (c *Conn) limits(ctx context.Context, t Topology) (findings []Finding, err error) {
+	info, err := c.js.AccountInfo(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look at JetStream's limits: %w", err)
+	}
+	need := int64(0)
+	for _, s := range t.streams() {
+		need += max(s.MaxBytes, 0)
+	}
+	less := func(setting string, have, need int64, law int, why string) {
+		if have >= 0 && have < need {
+			findings = append(findings, Finding{
+				Setting: setting, Have: strconv.FormatInt(have, 10), Set: strconv.FormatInt(need, 10) + " or more", Law: law, Why: why,
+			})
+		}
+	}
+	less("max_file_store of the account", info.Limits.MaxStore, need*int64(t.Replicas), 5,
+		"dead letters and parked updates are refused before UPDATES is full, and hold their lanes")
+	less("max_consumers of the account", int64(info.Limits.MaxConsumers), int64(t.Partitions), 5,
+		"the partitions without a consumer are read by nobody")
+	return findings, nil
+}
+
+func lookAtStream(have, want jetstream.StreamConfig) (findings []Finding) {
+	name := "stream " + want.Name
+	if have.Storage != jetstream.FileStorage {
+		findings = append(findings, Finding{Setting: name + ": storage", Have: have.Storage.String(), Set: "file", Law: 5, Why: "a restart loses what is queued"})
+	}
+	if have.Discard != want.Discard && want.Discard == jetstream.DiscardNew {
+		findings = append(findings, Finding{Setting: name + ": discard", Have: have.Discard.String(), Set: "new", Law: 5, Why: "a full stream drops its oldest updates"})
+	}
+	if have.Duplicates < want.Duplicates {
+		findings = append(findings, Finding{
+			Setting: name + ": duplicate_window", Have: have.Duplicates.String(), Set: want.Duplicates.String(), Law: 2,
+			Why: "a publish whose confirmation was late may be stored again behind newer updates",
+		})
+	}
+	if len(findings) == 0 { // a difference that is not named above
+		if err := compareStream(have, want); err != nil {
+			findings = append(findings, Finding{Setting: name, Have: "another", Set: "what is configured", Law: 2, Why: err.Error()})
+		}
+	}
+	if have.Replicas < 3 {
+		findings = append(findings, Finding{
+			Setting: name + ": num_replicas", Have: strconv.Itoa(have.Replicas), Set: "3 (CHATLANE_STREAM_REPLICAS)",
+			Why: "what one server confirmed dies with its disk",
+		})
+	}
+	return findings
+}
+
+// outdated names what a server of this version cannot do.
+func outdated(version string) []Finding {
+	f := Finding{Setting: "nats-server", Have: version, Set: "2.15 or later", Law: 2, Why: "takeover needs 2.14 or later"}
+	switch {
+	case older(version, 12):
+		f.Why = "timers need 2.12 or later, takeover 2.14"
+	case older(version, 14):
+	case older(version, 15):
+		f.Law, f.Why = 0, "before 2.15 flushing each write costs 12 times as much"
+	default:
+		return nil
+	}
+	return []Finding{f}
+}
+
+// older tells that "2.14.1" is before 2.minor. What it cannot read is older.
+func older(version string, minor int) bool {
 	f := strings.SplitN(version, ".", 3)
 	if len(f) < 2 {
 		return true
 	}
 	a, errA := strconv.Atoi(f[0])
 	b, errB := strconv.Atoi(f[1])
-	return errA != nil || errB != nil || a < major || a == major && b < minor
+	return errA != nil || errB != nil || a < 2 || a == 2 && b < minor
 }

@@ -21,6 +21,7 @@ type term struct {
 	pin    string
 	stream int64
 	ahead  time.Duration // how far the broker's clock is ahead of ours
+	last   uint64        // sequence of the stream when the term began
 	lanes  *lane.Executor
 	lot    *lot
 	work   context.Context //nolint:containedctx // the term is the life of this context; it ends with reign
@@ -32,10 +33,18 @@ type term struct {
 	heard    time.Time // anything from the broker
 	moved    time.Time // a delivery or an acknowledgement: the watchdog's silence
 	patience time.Duration
+	vain     int // resynchronisations since the last delivery that was in order
 
-	mu   sync.Mutex
-	open map[uint64]struct{} // stream sequences delivered here and not acknowledged
-	acks int                 // acknowledgements since the watchdog looked
+	pending uint64    // updates that waited at the broker
+	counted time.Time // and when
+
+	relief sync.WaitGroup // the floods that are being moved
+
+	mu       sync.Mutex
+	open     map[uint64]*Delivery // delivered here and not acknowledged, by stream sequence
+	depth    map[lane.Key]int     // how many of them are one lane's
+	relieved map[lane.Key]bool    // the lanes that are being moved aside
+	acks     int                  // acknowledgements since the watchdog looked
 }
 
 // reign resets, consumes in order, and hands over when ctx ends. An error says why it ended otherwise.
@@ -43,24 +52,30 @@ func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, tur
 	work, cancel := context.WithCancelCause(work)
 	t := &term{
 		o: o, p: p, pin: pin, work: work, lanes: lane.NewExecutor(o.slots),
-		log: o.cfg.Logger.With(slog.Int("partition", int(p))), open: make(map[uint64]struct{}),
+		log: o.cfg.Logger.With(slog.Int("partition", int(p))), open: make(map[uint64]*Delivery), depth: make(map[lane.Key]int), relieved: make(map[lane.Key]bool),
 	}
-	o.metrics.owned.WithLabelValues(label(p)).Set(1)
-	defer o.metrics.owned.WithLabelValues(label(p)).Set(0)
+	defer o.metrics.took(p)()
 	defer func() {
 		cancel(err)
 		t.lanes.Drain()
+		t.relief.Wait()
 		t.closeFeed()
 	}()
-	if t.stream, t.ahead, err = o.identity(work); err != nil {
+	if t.stream, t.last, t.ahead, err = o.identity(work); err != nil {
 		return err
 	}
 	t.lot = &lot{
 		conn: o.conn, p: p, turn: turn, log: t.log, stream: t.stream, ahead: t.ahead, lanes: make(map[lane.Key]*space),
+		parked: o.metrics.parked, mine: t.mine,
 		submit: func(k lane.Key, j lane.Job) error { return t.lanes.Submit(work, k, j) },
+		open: func(k lane.Key) []*Delivery {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			return t.of(k)
+		},
 	}
 	defer t.lot.close()
-	if err := t.lot.load(work); err != nil {
+	if err := t.lot.load(work, o.cfg.PinTTL); err != nil {
 		return err
 	}
 	deaf, err := t.lot.listen()
@@ -149,8 +164,12 @@ func (t *term) accept(ctx context.Context, m *nats.Msg) error {
 		return t.resync(ctx, resetRedelivery)
 	}
 	t.next++
+	t.vain = 0
 	t.asked--
-	t.o.metrics.pending.WithLabelValues(label(t.p)).Set(float64(meta.NumPending))
+	t.waiting(meta.NumPending)
+	if m.Subject == wakeSubject(t.p) {
+		return m.Ack()
+	}
 	d := t.delivery(ctx, m, meta)
 	t.o.metrics.age.Observe(d.aged.Seconds())
 	if err := t.submit(d); err != nil {
@@ -163,13 +182,21 @@ func (t *term) accept(ctx context.Context, m *nats.Msg) error {
 }
 
 func (t *term) submit(d *Delivery) error {
-	t.mu.Lock()
-	t.open[d.Seq] = struct{}{}
-	t.mu.Unlock()
+	flood := t.note(d)
 	if err := t.lanes.Submit(t.work, d.Lane, t.lot.job(d)); err != nil {
 		return fmt.Errorf("lane %s: %w", d.Lane, err)
 	}
+	if len(flood) > 0 {
+		t.relief.Go(func() { t.relieve(flood) })
+	}
 	return nil
+}
+
+// inherited tells what an earlier owner may have had: what was in the stream when this
+// term began, and of that no more than a window, since a consumer hands out in stream
+// order and waits for that many acknowledgements at most.
+func (t *term) inherited(meta *nats.MsgMetadata) bool {
+	return meta.Sequence.Stream <= t.last && meta.Sequence.Consumer <= uint64(t.o.cfg.Window)
 }
 
 func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata) *Delivery {
@@ -186,13 +213,12 @@ func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata
 	now := time.Now()
 	d := &Delivery{
 		Update: u, Seq: meta.Sequence.Stream, Stream: t.stream, Stored: meta.Timestamp, header: m.Header,
-		arrived: now, aged: max(0, now.Add(t.ahead).Sub(meta.Timestamp)),
+		Inherited: t.inherited(meta),
+		work:      t.work, arrived: now, aged: max(0, now.Add(t.ahead).Sub(meta.Timestamp)),
 	}
+	d.behind = func(ctx context.Context) ([]*Delivery, error) { return t.lot.behind(ctx, d, 1) }
 	d.ack = func() error {
-		t.mu.Lock()
-		delete(t.open, d.Seq)
-		t.acks++
-		t.mu.Unlock()
+		t.forget(d)
 		return m.Ack()
 	}
 	return d
@@ -204,6 +230,10 @@ func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata
 // unseen: it would leave a gap at consumer sequence 1.
 func (t *term) resync(ctx context.Context, reason string) error {
 	t.closeFeed()
+	if t.vain++; t.vain > 1 {
+		// The last one helped nothing. Whatever goes on, it is no reason to spin.
+		pause(ctx, min(25*time.Millisecond<<min(t.vain, 8), t.o.cfg.PinTTL/8))
+	}
 	dropped := t.lanes.Discard()
 	if err := t.o.reset(t.work, t.p, reason); err != nil { //nolint:contextcheck // a stop must not interrupt it half way: the term's own context decides
 		return err
@@ -217,12 +247,22 @@ func (t *term) resync(ctx context.Context, reason string) error {
 	}
 	t.mu.Lock()
 	clear(t.open)
+	clear(t.depth)
 	t.mu.Unlock()
 	t.lot.rewake()
 	t.feed, t.next = f, 1
 	t.heard = time.Now()
 	t.moved = t.heard
 	return t.pull()
+}
+
+// mine asks the broker whether the pin is still this term's.
+func (t *term) mine(ctx context.Context) error {
+	info, err := t.o.info(ctx, t.p)
+	if err == nil && pinOf(info) != t.pin {
+		err = ErrPinLost
+	}
+	return err
 }
 
 func (t *term) closeFeed() {
@@ -246,6 +286,7 @@ func (t *term) tick(ctx context.Context) error {
 	if err := t.pull(); err != nil {
 		return err
 	}
+	t.measure(ctx)
 	return t.watch(ctx)
 }
 
@@ -259,7 +300,7 @@ func (t *term) handOver(ctx context.Context) error {
 	}
 	t.feed = f
 	ended := make(chan struct{})
-	go func() { defer close(ended); t.lanes.Drain() }()
+	go func() { defer close(ended); t.lanes.Drain(); t.relief.Wait() }()
 	renew := time.NewTicker(t.o.cfg.PinTTL / 4)
 	defer renew.Stop()
 	for waiting := true; waiting; {

@@ -90,12 +90,24 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Description: "updates of parked lanes, in order",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
 			Discard: jetstream.DiscardNew, MaxBytes: t.MaxBytes, Duplicates: duplicateWindow,
-			Replicas: t.Replicas, AllowDirect: true,
+			Replicas: t.Replicas, AllowDirect: t.Replicas == 1, // a replica that lags would hide what is parked
+		},
+		{
+			// A stream of its own: the broker takes no schedules where it has to refuse
+			// what is too much. Nothing here is ever discarded; it has no limit.
+			Name: StreamTimers, Subjects: []string{timersPrefix + ">", firedPrefix + ">"},
+			Description: "armed timers, by bot, conversation and token, and fired ones that are not relayed yet",
+			Retention:   jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
+			Discard: jetstream.DiscardOld, Duplicates: duplicateWindow,
+			Replicas: t.Replicas, AllowDirect: true, AllowMsgSchedules: true,
 		},
 	}
 }
 
 func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) error {
+	if v := c.nc.ConnectedServerVersion(); want.AllowMsgSchedules && older(v, 12) {
+		return fmt.Errorf("%w: nats-server is %s, and timers need its message schedules; upgrade it to 2.14 or later, 2.15 in production", ErrTopology, v)
+	}
 	s, err := c.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s, err = c.js.CreateStream(ctx, want)
@@ -120,6 +132,7 @@ func compareStream(have, want jetstream.StreamConfig) error {
 		{"storage", have.Storage.String(), want.Storage.String()},
 		{"CHATLANE_STREAM_REPLICAS", strconv.Itoa(have.Replicas), strconv.Itoa(want.Replicas)},
 		{"subjects", fmt.Sprint(slices.Sorted(slices.Values(have.Subjects))), fmt.Sprint(slices.Sorted(slices.Values(want.Subjects)))},
+		{"message schedules", strconv.FormatBool(have.AllowMsgSchedules), strconv.FormatBool(want.AllowMsgSchedules)},
 		{"duplicate window", have.Duplicates.String(), want.Duplicates.String()},
 	}
 	for _, d := range diffs {

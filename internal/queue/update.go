@@ -27,6 +27,9 @@ type Update struct {
 	// Replay is the dead letter that this update was replayed from, 0 for none.
 	// A replayed update is never taken for a repetition of itself.
 	Replay uint64
+
+	// Album is the media group that a new message is part of; empty for all others.
+	Album string
 }
 
 // Headers of ours. The envelope is one header, because each costs an allocation
@@ -34,6 +37,7 @@ type Update struct {
 const (
 	headerEnvelope = "Chatlane-Envelope"
 	headerReplay   = "Chatlane-Replay"
+	headerAlbum    = "Chatlane-Album"
 )
 
 const envelopeVersion = "1"
@@ -57,6 +61,9 @@ func (u *Update) header() nats.Header {
 	h := nats.Header{headerEnvelope: {string(b)}}
 	if u.Replay != 0 {
 		h[headerReplay] = []string{strconv.FormatUint(u.Replay, 10)}
+	}
+	if u.Album != "" {
+		h[headerAlbum] = []string{mapLine(u.Album)}
 	}
 	return h
 }
@@ -94,7 +101,7 @@ func readUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	}
 	u.ID, u.Scope.Chat, u.Scope.User, u.Scope.Thread = n[1], n[4], n[5], n[6]
 	received := n[7]
-	u.Received = time.UnixMilli(received)
+	u.Received, u.Album = time.UnixMilli(received), headerValue(h, headerAlbum)
 	if r := headerValue(h, headerReplay); r != "" {
 		if u.Replay, err = strconv.ParseUint(r, 10, 64); err != nil {
 			return u, fmt.Errorf("%w: replay", errEnvelope)

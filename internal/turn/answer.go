@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/mymmrac/telego"
+
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/telegram"
@@ -16,33 +18,68 @@ import (
 // deadline, with the lock, or with the partition; a handler that ignores that is
 // abandoned after the grace period, and nothing it does later has effect.
 func (t *task) answer(ctx context.Context, s *fsm.Session) (outcome string, err error) {
-	if limit := t.r.cfg.Freshness(t.d.Type); limit > 0 && t.d.Age() > limit && t.d.Replay == 0 {
+	if t.stale() {
 		return outStale, nil
 	}
+	p, err := t.parts(ctx)
+	if err != nil {
+		return "", err
+	}
+	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, t.r.memory.memo(t.place()).of(s), arounds(t.r.deps.Router))
+	p.State, p.API, p.Call, p.Once = t.state(s), calls.Bot(), calls.Call, calls.Once
+	p.Album = t.album.messages(p.Update)
+	turn := bot.NewTurn(p)
+	ctx, over := t.life.attempt(ctx)
+	defer over()
+	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Router.Answer(ctx, turn) })
+	t.noteTimer(turn, err)
+	switch {
+	case err != nil && errors.Is(context.Cause(ctx), bot.ErrCancelled):
+		return outCancelled, nil
+	case errors.Is(err, bot.ErrUnhandled):
+		return outUnhandled, err
+	}
+	return outCommitted, err
+}
+
+// stale tells that the update has outlived its use.
+func (t *task) stale() bool {
+	limit := t.r.cfg.Freshness(t.d.Type)
+	return limit > 0 && t.d.Age() > limit && t.d.Replay == 0
+}
+
+// parts is what the bot's turn is made of, but for its state and its calls.
+func (t *task) parts(ctx context.Context) (bot.Parts, error) {
 	id, known := t.r.deps.Bots[t.d.Scope.Bot]
 	if !known {
-		return "", fmt.Errorf("bot %d: %w", t.d.Scope.Bot, ErrNoBot)
+		return bot.Parts{}, fmt.Errorf("bot %d: %w", t.d.Scope.Bot, ErrNoBot)
+	}
+	update, err := t.decode(ctx)
+	if err != nil {
+		return bot.Parts{}, err
+	}
+	return bot.Parts{
+		Bot:  bot.Info{ID: t.d.Scope.Bot, Username: id.Username},
+		Type: t.d.Type, Raw: t.d.Body, Update: update,
+		Chat: t.d.Scope.Chat, User: t.d.Scope.User, Thread: t.d.Scope.Thread, Business: t.business(),
+		Attempt: t.attempts + 1, Received: t.d.Received,
+		Logger: t.r.log.With(slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane))),
+	}, nil
+}
+
+// decode reads the update; a timeout has none.
+func (t *task) decode(ctx context.Context) (*telego.Update, error) {
+	if t.d.Type == bot.Timeout.String() {
+		return nil, nil //nolint:nilnil // none is an answer here
 	}
 	update, dropped, err := telegram.Decode(t.d.Body)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUndecoded, err)
+		return nil, fmt.Errorf("%w: %w", ErrUndecoded, err)
 	}
 	if len(dropped) > 0 {
 		t.r.log.WarnContext(ctx, "parts of the update are newer than this worker", t.attrs(slog.Any("dropped", dropped))...)
 	}
-	calls := t.r.deps.Client.Turn(id.Token, t.memo.of(s), arounds(t.r.deps.Router))
-	turn := bot.NewTurn(bot.Parts{
-		Bot:  bot.Info{ID: t.d.Scope.Bot, Username: id.Username},
-		Type: t.d.Type, Raw: t.d.Body, Update: update,
-		Chat: t.d.Scope.Chat, User: t.d.Scope.User, Thread: t.d.Scope.Thread, Business: t.business(),
-		State: t.state(s), API: calls.Bot(), Attempt: t.attempts + 1, Received: t.d.Received,
-		Logger: t.r.log.With(slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane))),
-	})
-	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Router.Answer(ctx, turn) })
-	if errors.Is(err, bot.ErrUnhandled) {
-		return outUnhandled, err
-	}
-	return outCommitted, err
+	return update, nil
 }
 
 // admitted asks the router's gates, which see no state and hold no lock. Only the
@@ -51,6 +88,13 @@ func (t *task) admitted(ctx context.Context) error {
 	if t.attempts+t.waits > 0 {
 		return nil
 	}
+	if t.beside != nil {
+		return t.beside.admitted
+	}
+	return t.admit(ctx)
+}
+
+func (t *task) admit(ctx context.Context) error {
 	s := t.d.Scope
 	return t.r.deps.Router.Admit(ctx, bot.Glance{
 		Bot: s.Bot, Type: t.d.Type, Chat: s.Chat, User: s.User, Thread: s.Thread, Received: t.d.Received, Raw: t.d.Body,

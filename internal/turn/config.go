@@ -21,6 +21,7 @@ type Config struct {
 	// ParkAfter is the longest wait that a lane does in place; for a longer one it
 	// is parked. 0 means 2 s.
 	ParkAfter time.Duration
+	MaxUrgent int // urgent handlers that run at once, beside the lanes; 0 means 256
 	// Freshness gives the age after which an update of a type is of no use; 0 means
 	// never. Nil means none is ever stale.
 	Freshness func(updateType string) time.Duration
@@ -33,6 +34,9 @@ func (c Config) withDefaults() Config {
 	c.MinBackoff = orElse(c.MinBackoff, 250*time.Millisecond)
 	c.MaxBackoff = orElse(c.MaxBackoff, 5*time.Minute)
 	c.ParkAfter = orElse(c.ParkAfter, 2*time.Second)
+	if c.MaxUrgent == 0 {
+		c.MaxUrgent = 256
+	}
 	if c.MaxAttempts == 0 {
 		c.MaxAttempts = 5
 	}

@@ -12,26 +12,39 @@ const (
 	outUnhandled = "unhandled" // committed, but no handler wanted the update
 	outDone      = "already_done"
 	outStale     = "stale"
-	outDropped   = "dropped" // refused before the lock
+	outDropped   = "dropped"   // refused before the lock
+	outCancelled = "cancelled" // by an urgent update
+	outGathered  = "gathered"  // a further part of an album, done by the turn of its first
 	outRetried   = "retried"
 	outWaited    = "waited"
 	outDead      = "dead"
 	outLeft      = "left"
 )
 
+// Outcomes of an attempt at an urgent handler: the label of chatlane_urgent_turns_total.
+const (
+	urgentDone   = "done"
+	urgentFailed = "failed"
+)
+
 type metrics struct {
 	turns     *prometheus.CounterVec
+	urgent    *prometheus.CounterVec
 	setbacks  *prometheus.CounterVec
 	seconds   prometheus.Histogram
 	latency   prometheus.Histogram
 	abandoned prometheus.Counter
 	ackErrors prometheus.Counter
+	late      prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) metrics {
 	m := metrics{
 		turns: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chatlane_turns_total", Help: "Attempts at updates, by outcome.",
+		}, []string{"outcome"}),
+		urgent: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "chatlane_urgent_turns_total", Help: "Attempts at urgent handlers, beside the lane or again in it, by outcome.",
 		}, []string{"outcome"}),
 		setbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chatlane_turn_setbacks_total", Help: "Attempts that did not commit, by reason.",
@@ -50,12 +63,18 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		ackErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "chatlane_ack_errors_total", Help: "Acknowledgements that could not be sent; the update comes again and is skipped.",
 		}),
+		late: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "chatlane_timers_stale_total", Help: "State timeouts that came after their step was left, and were ignored.",
+		}),
 	}
-	for _, o := range []string{outCommitted, outUnhandled, outDone, outStale, outDropped, outRetried, outWaited, outDead, outLeft} {
+	for _, o := range []string{outCommitted, outUnhandled, outDone, outStale, outDropped, outCancelled, outGathered, outRetried, outWaited, outDead, outLeft} {
 		m.turns.WithLabelValues(o)
 	}
+	for _, o := range []string{urgentDone, urgentFailed} {
+		m.urgent.WithLabelValues(o)
+	}
 	if reg != nil {
-		reg.MustRegister(m.turns, m.setbacks, m.seconds, m.latency, m.abandoned, m.ackErrors)
+		reg.MustRegister(m.turns, m.urgent, m.setbacks, m.seconds, m.latency, m.abandoned, m.ackErrors, m.late)
 	}
 	return m
 }

@@ -3,6 +3,7 @@ package turn
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel"
@@ -33,19 +34,26 @@ type Deps struct {
 	Store  fsm.Store
 	Client *telegram.Client
 	Dead   DeadLetters
+	Timers Timers
 	Bots   map[int64]Identity
 }
 
 // Runner runs turns. Safe for concurrent use: one turn per lane at a time is the
 // executor's business, and the lock's.
 type Runner struct {
-	cfg     Config
-	deps    Deps
-	log     *slog.Logger
-	tracer  trace.Tracer
-	carrier propagation.TextMapPropagator
-	metrics metrics
-	shared  bool // see fsm.Keys.Shared
+	cfg      Config
+	deps     Deps
+	log      *slog.Logger
+	tracer   trace.Tracer
+	carrier  propagation.TextMapPropagator
+	metrics  metrics
+	breaker  *breaker
+	suspects chan struct{} // holds the one suspect that runs; see crash.go
+	shared   bool          // see fsm.Keys.Shared
+	urgent   *urgents
+	lives    lives
+	memory   memory
+	albums   time.Duration // how long an album's lane waits for further parts; 0: albums are not gathered
 }
 
 // New makes a runner; cfg must be valid.
@@ -53,16 +61,21 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Ru
 	cfg = cfg.withDefaults()
 	return &Runner{
 		cfg: cfg, deps: deps, log: log,
-		tracer:  otel.Tracer("github.com/chatlane/chatlane/internal/turn"),
-		carrier: otel.GetTextMapPropagator(),
-		metrics: newMetrics(reg),
-		shared:  !fsm.Contained(cfg.LaneKey.String(), cfg.Strategy),
+		tracer:   otel.Tracer("github.com/chatlane/chatlane/internal/turn"),
+		carrier:  otel.GetTextMapPropagator(),
+		metrics:  newMetrics(reg),
+		breaker:  newBreaker(log, reg),
+		suspects: make(chan struct{}, 1),
+		shared:   !fsm.Contained(cfg.LaneKey.String(), cfg.Strategy),
+		urgent:   newUrgents(deps.Router, cfg.MaxUrgent),
+		albums:   albumWait(deps.Router),
 	}
 }
 
 // Turn makes the turn of one delivery.
 func (r *Runner) Turn(d *queue.Delivery) queue.Turn {
 	t := &task{r: r, d: d, keys: r.keys(d)}
+	t.hurry()
 	return t.run
 }
 

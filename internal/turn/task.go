@@ -24,27 +24,53 @@ type task struct {
 	d    *queue.Delivery
 	keys fsm.Keys
 
-	memo     memo
+	beside *beside // nil where nothing happens beside the lane
+	album  album
+	end    func() // of life
+	life   *life  // nil where no urgent update can cancel it
+
+	timer    timerWish // of the last attempt
 	first    time.Time // of the first attempt here
 	attempts int       // failed ones, earlier owners' included
 	waits    int       // in a row, nobody's fault
+	openWait time.Duration
+	noted    bool // as begun, here
 }
 
-// run is one attempt.
+func (t *task) place() place { return place{t.d.Stream, t.d.Seq} }
+
+// run is one attempt, or the wait for a store that does not answer.
 func (t *task) run(ctx context.Context) queue.Next {
+	wait, probe := t.r.breaker.enter(int(t.d.Partition), t.d.Lane)
+	if wait > 0 {
+		return queue.Next{Again: wait}
+	}
+	if t.openWait = t.r.cfg.OpenWait; probe != nil {
+		defer t.r.breaker.leave(probe)
+		t.openWait = min(t.openWait, probeWait)
+	}
+	if wait := t.gather(ctx); wait > 0 {
+		return queue.Next{Again: wait}
+	}
 	if t.first.IsZero() {
 		t.first = time.Now()
 	}
 	traced := t.d.Context(ctx, t.r.carrier)
 	traced, span := t.r.tracer.Start(traced, "turn.run", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.Int64("chatlane.bot", t.d.Scope.Bot), attribute.String("chatlane.lane", string(t.d.Lane)),
-		attribute.Int64("chatlane.update", t.d.ID), attribute.String("chatlane.type", t.d.Type),
+		attribute.Int64("chatlane.update.id", t.d.ID), attribute.String("chatlane.update.type", t.d.Type),
 		attribute.Int("chatlane.attempt", t.attempts+1)))
 	defer span.End()
+	end := t.live(ctx)
 	next, err := t.attempt(traced)
+	if next.Again == 0 || next.Park {
+		end()
+	}
+	if next.Again == 0 && !next.Park {
+		t.r.memory.forget(t.place())
+	}
 	if err != nil {
-		span.RecordError(err)
-		span.SetStatus(codes.Error, "attempt failed")
+		span.SetStatus(codes.Error, "attempt failed") // settle says why; an error may quote the update
 	}
 	return next
 }
@@ -52,15 +78,19 @@ func (t *task) run(ctx context.Context) queue.Next {
 // attempt opens the session, answers, and carries the verdict out.
 func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 	began := time.Now()
+	if err := t.meet(ctx); err != nil {
+		return t.settle(ctx, nil, err)
+	}
 	switch err := t.admitted(ctx); {
 	case errors.Is(err, bot.ErrDropped):
 		t.r.metrics.turns.WithLabelValues(outDropped).Inc()
-		t.ack(ctx)
+		t.ackAll(ctx)
 		return queue.Next{}, nil
 	case err != nil:
 		return t.settle(ctx, nil, err)
 	}
 	s, err := t.open(ctx)
+	t.heard(ctx, err)
 	if err != nil {
 		return t.settle(ctx, nil, err)
 	}
@@ -70,10 +100,26 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 		t.r.log.DebugContext(ctx, "update was done already", t.attrs(slog.String("by", s.DoneBy()))...)
 		return t.skip(ctx, s, outDone)
 	}
+	s.Also(t.album.ids()...)
+	if err := t.insist(ctx); err != nil {
+		return t.settle(ctx, s, err)
+	}
+	if t.life.isCancelled() {
+		return t.skip(ctx, s, outCancelled)
+	}
+	done, err := t.begin(ctx, s)
+	if err != nil {
+		return t.settle(ctx, s, err)
+	}
+	defer done()
 	outcome, err := t.answer(ctx, s)
+	if outcome == outCancelled {
+		return t.skip(ctx, s, outCancelled)
+	}
 	if err == nil || errors.Is(err, bot.ErrUnhandled) {
-		if err = s.Commit(ctx); err == nil {
-			t.ack(ctx)
+		if err = t.commit(ctx, s); err == nil {
+			t.heard(ctx, nil)
+			t.ackAll(ctx)
 			t.r.metrics.committed(outcome, time.Since(began), t.d.Age())
 			return queue.Next{}, nil
 		}
@@ -87,12 +133,16 @@ func (t *task) skip(ctx context.Context, s *fsm.Session, outcome string) (queue.
 	if err := s.CommitCursor(ctx); err != nil {
 		return t.settle(ctx, s, err)
 	}
-	t.ack(ctx)
+	if s.Done() {
+		t.ack(ctx) // of the parts behind it nobody knows whether they are done
+	} else {
+		t.ackAll(ctx)
+	}
 	return queue.Next{}, nil
 }
 
 func (t *task) open(ctx context.Context) (*fsm.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.r.cfg.OpenWait)
+	ctx, cancel := context.WithTimeout(ctx, t.openWait)
 	defer cancel()
 	s, err := t.r.deps.Store.Open(ctx, t.keys, position(t.d))
 	if err != nil {
@@ -101,23 +151,35 @@ func (t *task) open(ctx context.Context) (*fsm.Session, error) {
 	return s, nil
 }
 
+// heard tells the breaker that the store has answered, unless err says that it has
+// not; who was cancelled may have heard nothing. Failures are struck by settle.
+func (t *task) heard(ctx context.Context, err error) {
+	if err == nil || ctx.Err() == nil && !storeFailed(err) {
+		t.r.breaker.answer(ctx, int(t.d.Partition))
+	}
+}
+
 // settle carries out the verdict on a failed attempt. The session may be nil.
 func (t *task) settle(ctx context.Context, s *fsm.Session, err error) (queue.Next, error) {
+	if ctx.Err() == nil && storeFailed(err) {
+		t.r.breaker.strike(ctx, int(t.d.Partition), t.d.Lane, err)
+	}
 	v := t.r.cfg.judge(ctx, err, t.attempts, t.waits)
 	if v.action == actDead {
 		if derr := t.bury(ctx, s, v.reason, err); derr != nil {
 			v = t.r.cfg.judge(ctx, derr, t.attempts, t.waits)
 		}
 	}
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String("chatlane.reason", v.reason))
 	t.r.metrics.setbacks.WithLabelValues(v.reason).Inc()
 	switch v.action {
 	case actDead:
 		t.r.metrics.turns.WithLabelValues(outDead).Inc()
 		t.log(ctx, slog.LevelError, "update is a dead letter", v, err)
-		t.ack(ctx)
+		t.ackAll(ctx)
 		return queue.Next{}, err
 	case actRetry:
-		t.attempts, t.waits = t.attempts+1, 0
+		t.attempts, t.waits, t.noted = t.attempts+1, 0, false
 		if s != nil {
 			if ferr := s.Fail(ctx, t.attempts); ferr != nil {
 				t.r.log.DebugContext(ctx, "attempt not noted", t.attrs(slog.String("error", ferr.Error()))...)
@@ -130,8 +192,10 @@ func (t *task) settle(ctx context.Context, s *fsm.Session, err error) (queue.Nex
 			t.log(ctx, slog.LevelInfo, "lane waits", v, err)
 		}
 		t.waits++
+		t.leave(ctx, s)
 		t.r.metrics.turns.WithLabelValues(outWaited).Inc()
 	case actLeave, actCommit:
+		t.leave(ctx, s)
 		t.r.metrics.turns.WithLabelValues(outLeft).Inc()
 		return queue.Next{Again: time.Nanosecond}, err // not done; the lane notices that it is over
 	}
@@ -140,14 +204,16 @@ func (t *task) settle(ctx context.Context, s *fsm.Session, err error) (queue.Nex
 
 // bury stores the dead letter before the cursor moves past its update.
 func (t *task) bury(ctx context.Context, s *fsm.Session, reason string, cause error) error {
-	l := queue.DeadLetter{
-		Bot: t.d.Scope.Bot, Update: t.d.ID, Type: t.d.Type, Scope: t.d.Scope, Lane: t.d.Lane, Partition: t.d.Partition,
-		Seq: t.d.Seq, Reason: reason, Error: cause.Error(), Stack: stackOf(cause), Attempts: t.attempts + 1,
-		Received: t.d.Received, First: t.first, Died: time.Now(),
-		Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: t.d.Body,
-	}
-	if err := t.r.deps.Dead.Put(ctx, l); err != nil {
-		return fmt.Errorf("%w: %w", errDeadLetter, err)
+	for d := range t.updates() {
+		l := queue.DeadLetter{
+			Bot: d.Scope.Bot, Update: d.ID, Type: d.Type, Scope: d.Scope, Lane: d.Lane, Partition: d.Partition,
+			Seq: d.Seq, Reason: reason, Error: cause.Error(), Stack: stackOf(cause), Attempts: t.attempts + 1,
+			Received: d.Received, First: t.first, Died: time.Now(),
+			Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: d.Body,
+		}
+		if err := t.r.deps.Dead.Put(ctx, l); err != nil {
+			return fmt.Errorf("%w: %w", errDeadLetter, err)
+		}
 	}
 	if s == nil {
 		return nil

@@ -67,6 +67,7 @@ func (c Config) judge(ctx context.Context, err error, attempts, waits int) verdi
 // and broken infrastructure. They use up no attempt, however often they come.
 func (c Config) blameless(err error, waits int) (verdict, bool) {
 	var api *telegram.Error
+	var away *bot.AwayError
 	switch {
 	case errors.As(err, &api) && api.RetryAfter > 0:
 		after := jitter(api.RetryAfter, api.RetryAfter/10)
@@ -76,16 +77,30 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 		return verdict{action: actWait, after: pace(waits), reason: "fenced"}, true
 	case errors.Is(err, fsm.ErrBusy):
 		return verdict{action: actWait, after: pace(0), reason: "locked"}, true
-	case errors.Is(err, fsm.ErrUnavailable), errors.Is(err, queue.ErrDisconnected), errors.Is(err, errDeadLetter):
+	case storeFailed(err):
+		return verdict{action: actWait, after: min(pace(waits), jitter(maxPause/2, maxPause/2)), reason: "infrastructure"}, true
+	case errors.Is(err, fsm.ErrUnavailable), errors.Is(err, queue.ErrDisconnected), errors.Is(err, errDeadLetter),
+		errors.Is(err, queue.ErrNotArmed):
 		return verdict{action: actWait, after: pace(waits), reason: "infrastructure"}, true
 	case telegram.IsServerFault(err):
 		return verdict{action: actWait, after: pace(waits), reason: "bot_api_down"}, true
 	case lostAnswer(err):
 		return verdict{action: actWait, after: pace(waits), reason: "answer_lost"}, true
+	case errors.As(err, &away) && away.After > 0:
+		after := jitter(away.After, away.After/10)
+		return verdict{action: actWait, after: after, park: after > c.ParkAfter, reason: "away"}, true
+	case errors.As(err, &away):
+		return verdict{action: actWait, after: pace(waits), reason: "away"}, true
 	case errors.Is(err, ErrNoBot):
 		return verdict{action: actWait, after: c.MaxBackoff, reason: "no_bot"}, true
 	}
 	return verdict{}, false
+}
+
+// storeFailed tells that the state store itself is broken or away, for other lanes
+// too as far as one can tell. A record that this worker cannot read is its lane's alone.
+func storeFailed(err error) bool {
+	return errors.Is(err, fsm.ErrUnavailable) && !errors.Is(err, fsm.ErrUnreadable)
 }
 
 // lostAnswer tells that a call's answer was lost on the way. Where the handler's own
@@ -108,12 +123,14 @@ func blame(err error) string {
 		return queue.ReasonTimeout
 	case errors.Is(err, ErrUndecoded):
 		return queue.ReasonUndecoded
+	case errors.Is(err, ErrCrashed):
+		return queue.ReasonCrash
 	}
 	return queue.ReasonError
 }
 
 // hopeless tells that another attempt would end the same way.
-func hopeless(err error) bool { return errors.Is(err, ErrUndecoded) }
+func hopeless(err error) bool { return errors.Is(err, ErrUndecoded) || errors.Is(err, ErrCrashed) }
 
 // backoff is MinBackoff times 4 for each attempt before, half of it random.
 func (c Config) backoff(attempts int) time.Duration {

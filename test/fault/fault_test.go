@@ -3,7 +3,6 @@
 package fault
 
 import (
-	"context"
 	"flag"
 	"math/rand/v2"
 	"strings"
@@ -12,104 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chatlane/chatlane/internal/mimic"
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/test/harness"
 )
 
 // whole runs the full length; without it each fault has a short form.
 var whole = flag.Bool("whole", false, "run the fault suite at full length")
-
-const first = 700_001
-
-// window is how long before its end a process may have had an answer that it has
-// not written to the journal yet: with 200 turns at once on two busy cores a write may
-// take that long (2 of 36 took over 50 ms, with other work on both cores). Repetitions
-// from there are counted apart and printed; that there are some is the documented window.
-const window = 250 * time.Millisecond
-
-// load is tally traffic that goes on for as long as the faults do.
-type load struct {
-	t            *testing.T
-	r            *harness.Rig
-	chats, texts int
-}
-
-// size of the load: 200 chats; in the short form with fewer texts.
-func begin(t *testing.T, r *harness.Rig, hooks ...string) *load {
-	t.Helper()
-	l := &load{t: t, r: r, chats: 200, texts: 12}
-	if *whole {
-		l.texts = 60
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		r.Telegram.Deliver(ctx, mimic.WebhookConfig{Targets: hooks, Secret: harness.Secret, Twice: 0.02, Seed: 7, RetryBase: 200 * time.Millisecond})
-	}()
-	t.Cleanup(func() { stop(); <-done })
-	// A handler takes time, so that faults meet turns half way.
-	var n atomic.Uint64
-	r.Telegram.Faults(func(string, int64) mimic.Fault {
-		return mimic.Fault{Latency: time.Duration(20+n.Add(1)%60) * time.Millisecond}
-	})
-	r.Telegram.SendTally(first, l.chats, l.texts)
-	return l
-}
-
-// finish waits for the last reply of each chat and adds up.
-func (l *load) finish(within time.Duration) {
-	l.t.Helper()
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(l.t.Context(), within)
-	defer cancel()
-	if err := l.r.Telegram.Await(ctx, mimic.TallyDone(first, l.chats, l.texts)); err != nil {
-		l.t.Errorf("not every chat got its last reply: %v", err)
-	}
-	report := l.r.Telegram.CheckTally(first, l.chats, l.texts)
-	l.t.Logf("%v; last reply %v after the last fault", report, time.Since(began).Round(time.Millisecond))
-	if !report.Clean() {
-		l.t.Error(report)
-	}
-	l.sum()
-}
-
-// sum is law 5: what was accepted is committed, dead or queued; here all committed.
-func (l *load) sum() {
-	l.t.Helper()
-	c, err := queue.Connect(l.t.Context(), queue.ConnConfig{URL: l.r.NATSURL()})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	defer c.Close(l.t.Context())
-	harness.Eventually(l.t, 20*time.Second, "nothing queued", func() bool {
-		d, err := c.Depth(l.t.Context())
-		return err == nil && d.Queued+d.Parked == 0
-	})
-	if d, err := c.Depth(l.t.Context()); err != nil || d.Dead != 0 {
-		l.t.Errorf("dead letters: %d, %v", d.Dead, err)
-	}
-}
-
-// rounds is n in the short form, 4 times as many in the whole one.
-func rounds(n int) int {
-	if *whole {
-		return 4 * n
-	}
-	return n
-}
-
-// wait lets load run between faults. The time is part of the fault, not a hope.
-func wait(t *testing.T, d time.Duration) {
-	t.Helper()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-t.Context().Done():
-	}
-}
 
 func TestWorkersKilled(t *testing.T) {
 	r := harness.New(t)
@@ -119,12 +26,10 @@ func TestWorkersKilled(t *testing.T) {
 		workers[i] = r.Worker()
 	}
 	l := begin(t, r, hook)
-	for range rounds(3) {
-		wait(t, time.Second)
+	for range orWhole(2, 12) {
+		wait(t, 2*time.Second)
 		i := rand.IntN(len(workers))
-		killed := time.Now()
-		workers[i].Kill()
-		r.Telegram.Unheard(killed.Add(-window))
+		l.kill(workers[i])
 		wait(t, time.Second)
 		workers[i] = r.Worker()
 	}
@@ -137,49 +42,52 @@ func TestWorkerFrozenAndThawed(t *testing.T) {
 	a := r.Worker()
 	r.Worker()
 	l := begin(t, r, hook)
-	wait(t, 300*time.Millisecond)
-	a.Freeze()
-	frozen := time.Now()
-	// What it had sent is executed now, and it hears no answer: for those calls it is
-	// as gone as one that hung up (the latency of a call is at most 80 ms). So it is
-	// where the answer is there and the journal not yet written: the documented
-	// window.
-	wait(t, 120*time.Millisecond)
-	r.Telegram.Unheard(frozen.Add(-window))
-	wait(t, 6*time.Second)
-	a.Thaw()
-	l.finish(90 * time.Second)
+	latency(r, 200*time.Millisecond, 600*time.Millisecond)
+	wait(t, 2*time.Second)
+	l.freeze(a)
+	wait(t, orWhole(5*time.Second, 12*time.Second))
+	l.thaw(a)
+	wait(t, time.Second)
+	if report := l.finish(90 * time.Second); report.Excused == 0 {
+		t.Error("the freeze met no call")
+	}
 }
 
 func TestBrokerKilledAndRestarted(t *testing.T) {
 	r := harness.New(t)
-	_, hook := r.Ingress()
-	r.Worker()
-	r.Worker()
+	in, hook := r.Ingress()
+	a, b := r.Worker(), r.Worker()
 	l := begin(t, r, hook)
 	for range 2 {
-		wait(t, time.Second)
+		wait(t, 2*time.Second)
+		o := away(t, in, a, b)
 		r.NATS.Kill()
-		wait(t, time.Second)
+		o.told()
+		wait(t, orWhole(time.Second, 20*time.Second))
 		r.StartNATS()
+		o.over(l.chats)
 	}
 	l.finish(90 * time.Second)
 }
 
 func TestRedisStoppedAndRestarted(t *testing.T) {
 	r := harness.New(t)
-	_, hook := r.Ingress()
-	w := r.Worker()
-	r.Worker()
+	in, hook := r.Ingress()
+	a, b := r.Worker(), r.Worker()
 	l := begin(t, r, hook)
 	for range 2 {
-		wait(t, time.Second)
-		r.Redis.Stop()
 		wait(t, 2*time.Second)
+		o := away(t, a, b)
+		r.Redis.Stop()
+		o.told()
+		wait(t, orWhole(time.Second, 20*time.Second))
+		if !in.Ready() {
+			t.Error("ingress needs no Redis, and says that it is not ready without")
+		}
 		r.Redis.Restart()
+		o.over(l.chats)
 	}
 	l.finish(90 * time.Second)
-	w.WaitReady(t)
 }
 
 func TestIngressKilled(t *testing.T) {
@@ -189,10 +97,10 @@ func TestIngressKilled(t *testing.T) {
 	hook = strings.Replace(hook, hook[len("http://"):strings.Index(hook, "/webhook")], addr, 1)
 	r.Worker()
 	l := begin(t, r, hook)
-	for range rounds(3) {
-		wait(t, 300*time.Millisecond)
+	for range orWhole(2, 10) {
+		wait(t, orWhole(time.Second, 2500*time.Millisecond))
 		in.Kill()
-		wait(t, 300*time.Millisecond)
+		wait(t, 500*time.Millisecond)
 		in, _ = r.Ingress("CHATLANE_LISTEN=" + addr)
 	}
 	l.finish(90 * time.Second)
@@ -204,6 +112,7 @@ func TestRollingRestartAndScaling(t *testing.T) {
 	workers := []*harness.Process{r.Worker(), r.Worker()}
 	l := begin(t, r, hook)
 	for range 4 {
+		wait(t, orWhole(200*time.Millisecond, 2*time.Second))
 		workers = append(workers, r.Worker())
 	}
 	for i := range workers {
@@ -212,6 +121,7 @@ func TestRollingRestartAndScaling(t *testing.T) {
 			t.Errorf("worker exits with %d", code)
 		}
 		workers[i] = fresh
+		wait(t, orWhole(200*time.Millisecond, 2*time.Second))
 	}
 	var stopping sync.WaitGroup
 	for _, w := range workers[1:] {
@@ -222,7 +132,10 @@ func TestRollingRestartAndScaling(t *testing.T) {
 		})
 	}
 	stopping.Wait()
-	l.finish(90 * time.Second)
+	wait(t, time.Second)
+	if report := l.finish(90 * time.Second); report.Excused+report.Window > 0 {
+		t.Errorf("a planned hand-over repeats nothing: %v", report)
+	}
 }
 
 func TestBotAPIFails(t *testing.T) {
@@ -232,18 +145,21 @@ func TestBotAPIFails(t *testing.T) {
 	r.Worker()
 	l := begin(t, r, hook)
 	var n atomic.Uint64
-	r.Telegram.Faults(func(string, int64) mimic.Fault {
+	r.Telegram.Faults(func(string, int64) simulator.Fault {
 		switch k := n.Add(1); {
 		case k%3 == 0:
-			return mimic.Fault{Status: 429, RetryAfter: 1}
+			return simulator.Fault{Status: 429, RetryAfter: 1}
 		case k%11 == 0:
-			return mimic.Fault{Status: 500}
+			return simulator.Fault{Status: 500}
 		case k%13 == 0:
-			return mimic.Fault{HangUp: true}
+			return simulator.Fault{HangUp: true} // the request was read
 		case k%17 == 0:
-			return mimic.Fault{LoseAnswer: true}
+			return simulator.Fault{LoseAnswer: true}
+		case k%101 == 0:
+			return simulator.Fault{Hang: orWhole(2*time.Second, time.Minute)} // longer than a caller waits
 		}
-		return mimic.Fault{}
+		return simulator.Fault{}
 	})
-	l.finish(3 * time.Minute)
+	wait(t, orWhole(2*time.Second, 20*time.Second))
+	l.finish(orWhole(90*time.Second, 5*time.Minute))
 }

@@ -3,11 +3,11 @@ package harness
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/fsm/redisstore/redistest"
-	"github.com/chatlane/chatlane/internal/mimic"
+	"github.com/chatlane/chatlane/internal/simulator"
 )
 
 // Secret is what the simulated Telegram sends, and ingress expects.
@@ -33,30 +33,48 @@ type Rig struct {
 	env        []string
 	Partitions int
 
-	Telegram *mimic.Telegram
+	Telegram *simulator.Telegram
 	NATS     *Process
 	Redis    *redistest.Server
 	natsURL  string
 	natsArgs []string
+	workers  int // started so far
 }
 
 // New starts broker, Redis and Telegram. It skips the test where redis-server is
 // missing, unless CHATLANE_REQUIRE_REDIS is set: then that is a failure.
 func New(tb testing.TB) *Rig {
 	tb.Helper()
-	r := &Rig{tb: tb, bin: build(tb), Partitions: 16, Telegram: mimic.New(mimic.Config{}), Redis: redistest.Start(tb)}
-	api := httptest.NewServer(r.Telegram)
-	tb.Cleanup(api.Close)
+	r := &Rig{tb: tb, bin: build(tb), Partitions: 16, Telegram: simulator.New(simulator.Config{}), Redis: redistest.Start(tb)}
 	port := FreePort(tb)
 	r.natsURL = fmt.Sprintf("nats://127.0.0.1:%d", port)
 	r.natsArgs = []string{"-a", "127.0.0.1", "-p", strconv.Itoa(port), "-js", "-sd", tb.TempDir()}
 	r.env = append(os.Environ(),
-		"CHATLANE_NATS_URL="+r.natsURL, "CHATLANE_REDIS_URL="+r.Redis.URL, "CHATLANE_BOT_API_URL="+api.URL,
-		"CHATLANE_BOT_TOKEN="+mimic.Token, "CHATLANE_WEBHOOK_SECRET="+Secret,
+		"CHATLANE_NATS_URL="+r.natsURL, "CHATLANE_REDIS_URL="+r.Redis.URL, "CHATLANE_BOT_API_URL="+r.botAPI("ingress"),
+		"CHATLANE_BOT_TOKEN="+simulator.Token, "CHATLANE_WEBHOOK_SECRET="+Secret,
 		"CHATLANE_PARTITIONS="+strconv.Itoa(r.Partitions),
 		"CHATLANE_LIMIT_BOT=0", "CHATLANE_LIMIT_CHAT=0", "CHATLANE_LIMIT_GROUP=0")
 	r.StartNATS()
 	return r
+}
+
+// botAPI serves the Bot API to a caller at an address of its own and gives its URL.
+func (r *Rig) botAPI(caller string) string {
+	r.tb.Helper()
+	l, err := (&net.ListenConfig{}).Listen(r.tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(r.tb.Context()))
+	served := make(chan error, 1)
+	go func() { served <- r.Telegram.ServeAPI(ctx, l, caller) }()
+	r.tb.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			r.tb.Errorf("simulated Telegram: %v", err)
+		}
+	})
+	return "http://" + l.Addr().String()
 }
 
 // NATSURL is where the broker listens.
@@ -76,26 +94,34 @@ func (r *Rig) Ingress(env ...string) (*Process, string) {
 	p := r.start("ingress", append([]string{"CHATLANE_LISTEN=" + addr, "CHATLANE_ADMIN_LISTEN=" + admin}, env...))
 	p.Admin = admin
 	p.WaitReady(r.tb)
-	id, _, _ := strings.Cut(mimic.Token, ":")
+	id, _, _ := strings.Cut(simulator.Token, ":")
 	return p, "http://" + addr + "/webhook/" + id
 }
 
-// Worker starts a worker of the bundled bot.
+// Worker starts a worker of the bundled bot. The simulated Telegram knows its calls by
+// its name, Process.Caller.
 func (r *Rig) Worker(env ...string) *Process {
 	r.tb.Helper()
-	admin := FreeAddr(r.tb)
-	p := r.start("worker", append([]string{"CHATLANE_ADMIN_LISTEN=" + admin}, env...))
-	p.Admin = admin
+	return r.worker("worker", env)
+}
+
+func (r *Rig) worker(program string, env []string) *Process {
+	r.tb.Helper()
+	r.workers++
+	admin, caller := FreeAddr(r.tb), "worker "+strconv.Itoa(r.workers)
+	p := r.start(program, append([]string{"CHATLANE_ADMIN_LISTEN=" + admin, "CHATLANE_BOT_API_URL=" + r.botAPI(caller)}, env...))
+	p.Admin, p.Caller = admin, caller
 	p.WaitReady(r.tb)
 	return p
 }
 
 // Process is one running program.
 type Process struct {
-	Admin string
-	cmd   *exec.Cmd
-	ended chan struct{}
-	log   *tail
+	Admin  string
+	Caller string // of the Bot API; empty unless it is a worker
+	cmd    *exec.Cmd
+	ended  chan struct{}
+	log    *tail
 }
 
 func (r *Rig) start(name string, env []string, args ...string) *Process {
@@ -131,8 +157,22 @@ func (p *Process) Stop() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// Freeze stops the process as a paused machine would; Thaw goes on.
-func (p *Process) Freeze() { _ = p.cmd.Process.Signal(syscall.SIGSTOP) }
+// Freeze stops the process as a paused machine would, and waits until it stands still.
+func (p *Process) Freeze(tb testing.TB) {
+	tb.Helper()
+	_ = p.cmd.Process.Signal(syscall.SIGSTOP)
+	Eventually(tb, 5*time.Second, "all threads stopped", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+		for _, name := range threads {
+			stat, err := os.ReadFile(name)
+			_, state, _ := strings.Cut(string(stat), ") ")
+			if err == nil && !strings.HasPrefix(state, "T") {
+				return false
+			}
+		}
+		return err == nil && len(threads) > 0
+	})
+}
 
 // Thaw ends a Freeze.
 func (p *Process) Thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
@@ -146,13 +186,42 @@ func (p *Process) WaitReady(tb testing.TB) {
 			tb.Fatalf("ended before it was ready:\n%s", p.log)
 		default:
 		}
-		resp, err := http.Get("http://" + p.Admin + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer func() { _ = resp.Body.Close() }()
-		return resp.StatusCode == http.StatusOK
+		return p.Ready()
 	})
+}
+
+// Ready tells whether /readyz says 200.
+func (p *Process) Ready() bool {
+	resp, err := http.Get("http://" + p.Admin + "/readyz")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return resp.StatusCode == http.StatusOK
+}
+
+// Logged is how many lines the process has written so far, to both its outputs.
+func (p *Process) Logged() int {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	return p.log.lines
+}
+
+// CPU is the processor time that the process has used so far.
+func (p *Process) CPU(tb testing.TB) time.Duration {
+	tb.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	_, after, _ := strings.Cut(string(stat), ") ")
+	f := strings.Fields(after)
+	if err != nil || len(f) < 13 {
+		tb.Fatalf("processor time of %d: %v", p.cmd.Process.Pid, err)
+	}
+	user, uerr := strconv.Atoi(f[11])
+	system, serr := strconv.Atoi(f[12])
+	if uerr != nil || serr != nil {
+		tb.Fatalf("processor time of %d: %q", p.cmd.Process.Pid, stat)
+	}
+	return time.Duration(user+system) * (time.Second / 100) // the kernel's unit on Linux
 }
 
 // Metric sums the samples of a metric whose line contains all of the parts.
@@ -255,13 +324,15 @@ var binaries = sync.OnceValues(func() (string, error) {
 
 // tail keeps the end of a log.
 type tail struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+	mu    sync.Mutex
+	buf   bytes.Buffer
+	lines int
 }
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.lines += bytes.Count(p, []byte("\n"))
 	if t.buf.Len() > 1<<20 {
 		t.buf.Next(t.buf.Len() / 2)
 	}

@@ -5,6 +5,7 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -45,6 +46,9 @@ func Start(cfg Config) (*Server, error) {
 
 // Option connects a client in process.
 func (s *Server) Option() nats.Option { return nats.InProcessServer(s.s) }
+
+// InProcessConn is one connection of a client in process, for tests that disturb it.
+func (s *Server) InProcessConn() (net.Conn, error) { return s.s.InProcessConn() }
 
 // URL is the address that the server listens on, if it does.
 func (s *Server) URL() string { return s.s.ClientURL() }

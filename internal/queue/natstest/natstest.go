@@ -2,6 +2,7 @@
 package natstest
 
 import (
+	"runtime"
 	"testing"
 	"testing/synctest"
 
@@ -28,6 +29,8 @@ func Bubble(t *testing.T, test func(t *testing.T, s *embedded.Server)) {
 	// inside the bubble it would keep virtual time from moving.
 	ats.Register()
 	t.Cleanup(ats.Unregister)
+	dropPools()
+	t.Cleanup(dropPools)
 	synctest.Test(t, func(t *testing.T) {
 		s, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
 		if err != nil {
@@ -36,4 +39,11 @@ func Bubble(t *testing.T, test func(t *testing.T, s *embedded.Server)) {
 		defer s.Stop()
 		test(t, s)
 	})
+}
+
+// dropPools empties every sync.Pool: the client keeps timers in one, and a timer of
+// one bubble must not be met in another. What a pool holds survives one collection.
+func dropPools() {
+	runtime.GC()
+	runtime.GC()
 }

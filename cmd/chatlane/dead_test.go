@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/partition"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/embedded"
+)
+
+// graveyard is a broker with six dead letters: updates 1 to 6, of chats 100 and 101 in
+// turn, of which the first three died three hours ago and the others a minute ago.
+func graveyard(t *testing.T) (p program, out *bytes.Buffer, conn *queue.Conn) {
+	t.Helper()
+	broker, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Listen: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Stop)
+	if conn, err = queue.Connect(t.Context(), queue.ConnConfig{URL: broker.URL()}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(t.Context()) })
+	if err := conn.Ensure(t.Context(), queue.Topology{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := int64(1); i <= 6; i++ {
+		died, reason := time.Now().Add(-time.Minute), queue.ReasonError
+		if i <= 3 {
+			died = time.Now().Add(-3 * time.Hour)
+		}
+		if i == 6 {
+			reason = queue.ReasonCrash
+		}
+		s := lane.Scope{Bot: 42 + i/6, Kind: lane.KindChat, Chat: 100 + i%2, User: 7}
+		k := lane.ByChat.Key(s)
+		err := queue.NewDeadLetters(conn).Put(t.Context(), queue.DeadLetter{
+			Bot: s.Bot, Update: i, Type: "message", Scope: s, Lane: k, Partition: partition.Of(string(k), 64), Seq: uint64(i),
+			Reason: reason, Error: "no", Attempts: 5, Received: died, First: died, Died: died, Body: []byte("{}"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	out = new(bytes.Buffer)
+	return program{out: out, err: out, environ: []string{"CHATLANE_NATS_URL=" + broker.URL()}}, out, conn
+}
+
+func TestDeadListSelects(t *testing.T) {
+	p, out, _ := graveyard(t)
+	for _, tt := range []struct {
+		flags string
+		want  []int64
+	}{
+		{"", []int64{1, 2, 3, 4, 5, 6}},
+		{"--dead-bot=42", []int64{1, 2, 3, 4, 5}},
+		{"--dead-chat=101", []int64{1, 3, 5}},
+		{"--dead-reason=crash", []int64{6}},
+		{"--dead-since=1h", []int64{4, 5, 6}},
+		{"--dead-until=1h", []int64{1, 2, 3}},
+		{"--dead-since=4h --dead-until=" + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), []int64{1, 2, 3}},
+		{"--dead-until=2001-01-01T00:00:00Z", nil},
+		{"--dead-chat=101 --dead-since=1h", []int64{5}},
+	} {
+		out.Reset()
+		code := p.run(t.Context(), append([]string{"dead", "list", "--json"}, strings.Fields(tt.flags)...))
+		var got []int64
+		for line := range strings.Lines(out.String()) {
+			var l queue.DeadLetter
+			if err := json.Unmarshal([]byte(line), &l); err != nil {
+				t.Fatalf("no JSON: %s", line)
+			}
+			got = append(got, l.Update)
+		}
+		if code != 0 || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: exits with %d, lists %v, want %v", tt.flags, code, got, tt.want)
+		}
+	}
+}
+
+func TestDeadListRefusesWhatIsNoTime(t *testing.T) {
+	p, out, _ := graveyard(t)
+	if code := p.run(t.Context(), []string{"dead", "list", "--dead-since=yesterday"}); code == 0 || !strings.Contains(out.String(), "CHATLANE_DEAD_SINCE") {
+		t.Errorf("exits with %d: %s", code, out)
+	}
+}
+
+func TestDeadReplayPutsThemBackInOrder(t *testing.T) {
+	p, out, conn := graveyard(t)
+	if code := p.run(t.Context(), []string{"dead", "replay", "--dead-chat=101"}); code != 0 {
+		t.Fatalf("exits with %d: %s", code, out)
+	}
+	depth, err := conn.Depth(t.Context())
+	if err != nil || depth.Dead != 3 || depth.Queued != 3 {
+		t.Errorf("depth %+v, %v; want 3 dead, 3 queued", depth, err)
+	}
+	stream, err := conn.JetStream().Stream(t.Context(), queue.StreamUpdates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq, update := range []int64{1, 3, 5} {
+		m, err := stream.GetMsg(t.Context(), uint64(seq)+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Header.Get("Chatlane-Envelope"); !strings.HasPrefix(got, fmt.Sprintf("1 %d ", update)) {
+			t.Errorf("place %d has %q, want update %d", seq+1, got, update)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/chatlane/chatlane/bot"
+)
+
+// Config says where updates go. Targets must be there; zero values of the rest are usable.
+type Config struct {
+	Targets     map[int64]Target  // by the bot's id
+	Connections int               // kept open to each bot; 0 means 1024
+	MaxAnswer   int64             // bytes; 0 means 512 KiB
+	Transport   http.RoundTripper // nil means one of the forwarder's own
+}
+
+// Forwarder posts updates. Safe for concurrent use.
+type Forwarder struct {
+	cfg     Config
+	http    *http.Client
+	log     *slog.Logger
+	metrics metrics
+	tracer  trace.Tracer
+	carrier propagation.TextMapPropagator
+	said    map[int64]*atomic.Int64 // when it was last logged that a bot is away, Unix ns
+}
+
+// New makes a forwarder; the targets must be valid.
+func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Forwarder {
+	if cfg.Connections == 0 {
+		cfg.Connections = 1024
+	}
+	if cfg.MaxAnswer == 0 {
+		cfg.MaxAnswer = 512 << 10 // as text in the journal it still fits a message of the broker's
+	}
+	if cfg.Transport == nil {
+		cfg.Transport = newTransport(cfg.Connections)
+	}
+	said := make(map[int64]*atomic.Int64, len(cfg.Targets))
+	for id := range cfg.Targets {
+		said[id] = new(atomic.Int64)
+	}
+	return &Forwarder{
+		cfg: cfg, log: log, metrics: newMetrics(reg), said: said,
+		http: &http.Client{
+			Transport:     cfg.Transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		tracer:  otel.Tracer("github.com/chatlane/chatlane/internal/forward"),
+		carrier: otel.GetTextMapPropagator(),
+	}
+}
+
+// newTransport keeps a connection for each turn that may run at once, and drops idle
+// ones before the servers of Node and of Python do (5 s): a request that is written
+// into a connection which is just being closed counts as lost.
+func newTransport(connections int) *http.Transport {
+	dialer := net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	t := &http.Transport{
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: 5 * time.Second,
+		MaxIdleConnsPerHost: connections,
+		IdleConnTimeout:     4 * time.Second,
+		DisableCompression:  true,
+		Protocols:           new(http.Protocols),
+	}
+	t.Protocols.SetHTTP1(true)
+	return t
+}
+
+// Close drops idle connections.
+func (f *Forwarder) Close() { f.http.CloseIdleConnections() }
+
+// Router makes a router that has no handler but the POST, for all updates.
+func (f *Forwarder) Router() *bot.Router {
+	r := bot.New("forward")
+	r.On(bot.AnyUpdate, f.handle)
+	return r
+}
+
+// handle asks the bot once over all attempts of the turn, then does what it said.
+func (f *Forwarder) handle(ctx context.Context, t *bot.Turn) error {
+	target, ok := f.cfg.Targets[t.Bot().ID]
+	if !ok {
+		return fmt.Errorf("bot %d has no address to forward to", t.Bot().ID)
+	}
+	answer, err := bot.Once(ctx, t, "forward", func(ctx context.Context) (reply, error) {
+		return f.post(ctx, target, t)
+	})
+	if err != nil {
+		f.tell(ctx, t.Bot().ID, err)
+		return fmt.Errorf("forward update: %w", err)
+	}
+	return f.carryOut(ctx, t, answer)
+}
+
+// tell logs that a bot is away, once a minute: with it thousands of lanes may wait.
+func (f *Forwarder) tell(ctx context.Context, id int64, err error) {
+	var away *bot.AwayError
+	now, said := time.Now().UnixNano(), f.said[id]
+	if last := said.Load(); !errors.As(err, &away) || now-last < int64(time.Minute) || !said.CompareAndSwap(last, now) {
+		return
+	}
+	f.log.WarnContext(ctx, "bot takes no updates, its chats wait", slog.Int64("bot", id), slog.String("error", err.Error()))
+}

@@ -1,0 +1,167 @@
+package forward
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/chatlane/chatlane/bot"
+)
+
+// Headers of a request.
+const (
+	// HeaderSecret is the header in which Telegram sends the webhook's secret.
+	HeaderSecret = "X-Telegram-Bot-Api-Secret-Token" //nolint:gosec // the name of a header
+	// HeaderUpdate is "<bot id>:<update id>": the same whenever the update comes again.
+	HeaderUpdate = "X-Chatlane-Update"
+	// HeaderAttempt counts the attempts at the update, from 1. One that ended with its
+	// worker is not counted.
+	HeaderAttempt = "X-Chatlane-Attempt"
+)
+
+// Errors of a request that reached the bot, as far as anybody can tell.
+var (
+	errLost    = errors.New("bot's answer was lost")
+	errTooLong = errors.New("bot's answer is too long")
+)
+
+// post hands the update to the bot and reads its answer.
+func (f *Forwarder) post(ctx context.Context, target Target, t *bot.Turn) (reply, error) {
+	ctx, span := f.tracer.Start(ctx, "forward.post", trace.WithSpanKind(trace.SpanKindClient))
+	defer span.End()
+	began := time.Now()
+	answer, err := f.exchange(ctx, target, t)
+	f.metrics.observe(began, err)
+	if err != nil {
+		span.SetStatus(codes.Error, outcomeOf(err))
+	}
+	return answer, err
+}
+
+func (f *Forwarder) exchange(ctx context.Context, target Target, t *bot.Turn) (reply, error) {
+	var sent wire
+	req, err := f.request(httptrace.WithClientTrace(ctx, sent.trace()), target, t)
+	if err != nil {
+		return reply{}, err
+	}
+	resp, err := f.http.Do(req)
+	if err != nil {
+		return reply{}, broken(ctx, sent.busy(), err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode/100 != 2 {
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be kept
+		return reply{}, refusal(resp)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, f.cfg.MaxAnswer+1))
+	switch {
+	case err != nil:
+		return reply{}, broken(ctx, true, err)
+	case int64(len(body)) > f.cfg.MaxAnswer:
+		return reply{}, errTooLong
+	}
+	return read(resp.Header.Get("Content-Type"), body), nil
+}
+
+func (f *Forwarder) request(ctx context.Context, target Target, t *bot.Turn) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.URL, bytes.NewReader(t.Raw()))
+	if err != nil {
+		return nil, errNoURL // its own text would show the address
+	}
+	req.Header = http.Header{
+		"Content-Type": {"application/json"},
+		"User-Agent":   {"chatlane"},
+		HeaderUpdate:   {fmt.Sprintf("%d:%d", t.Bot().ID, t.Update().UpdateID)},
+		HeaderAttempt:  {strconv.Itoa(t.Attempt())},
+	}
+	if target.Secret != "" {
+		req.Header.Set(HeaderSecret, target.Secret)
+	}
+	f.carrier.Inject(ctx, propagation.HeaderCarrier(req.Header))
+	return req, nil
+}
+
+// refusal is the error of an answer that is not 2xx. A gateway whose bot is away, and
+// whoever says when to come again, cost no attempt.
+func refusal(resp *http.Response) error {
+	err := &StatusError{Code: resp.StatusCode}
+	after, asked := retryAfter(resp.Header)
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests:
+		return &bot.AwayError{After: max(after, time.Second), Err: err}
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return &bot.AwayError{After: after, Err: err}
+	}
+	if asked {
+		return &bot.AwayError{After: max(after, time.Second), Err: err}
+	}
+	return err
+}
+
+// StatusError is an answer of the bot's that is not 2xx. What it says besides is
+// nobody's business: it may quote the update.
+type StatusError struct{ Code int }
+
+// Error gives the status.
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("bot answered %d %s", e.Code, http.StatusText(e.Code))
+}
+
+// retryAfter reads whole seconds up to an hour, as Telegram does.
+func retryAfter(h http.Header) (d time.Duration, asked bool) {
+	n, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil {
+		return 0, false
+	}
+	return time.Duration(min(max(n, 0), 3600)) * time.Second, true
+}
+
+// broken is the error of a request without an answer. If it did not reach the bot
+// that is nobody's fault; else the update itself may have brought the bot down.
+func broken(ctx context.Context, reached bool, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("no answer: %w", ctx.Err())
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // without the address
+	}
+	if !reached {
+		return &bot.AwayError{Err: fmt.Errorf("bot is unreachable: %w", err)}
+	}
+	return fmt.Errorf("%w: %w", errLost, err)
+}
+
+// wire watches whether the bot can have got a request whole: from the moment that it
+// has a connection, until writing it has failed.
+type wire struct{ state atomic.Int32 }
+
+const (
+	wireIdle int32 = iota
+	wireBusy
+	wireFailed
+)
+
+func (w *wire) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { w.state.Store(wireBusy) },
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err != nil {
+				w.state.Store(wireFailed)
+			}
+		},
+	}
+}
+
+func (w *wire) busy() bool { return w.state.Load() == wireBusy }

@@ -1,0 +1,179 @@
+package forward
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+
+	ta "github.com/mymmrac/telego/telegoapi"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/telegram"
+)
+
+// reply is the call that an answer carries, as it is kept in the journal. Without a
+// method there is none.
+type reply struct {
+	Method string            `json:"method,omitempty"`
+	Params json.RawMessage   `json:"params,omitempty"` // of an answer in JSON
+	Fields map[string]string `json:"fields,omitempty"` // of a form
+	Files  []file            `json:"files,omitempty"`
+}
+
+// file is a file in a form.
+type file struct {
+	Field string `json:"field"`
+	Name  string `json:"name"`
+	Data  []byte `json:"data"`
+}
+
+// read finds the call in an answer, by its content type, as Telegram does. What
+// cannot be read carries no call.
+func read(contentType string, body []byte) reply {
+	kind, attrs, err := mime.ParseMediaType(contentType)
+	if err != nil || len(bytes.TrimSpace(body)) == 0 {
+		return reply{}
+	}
+	switch kind {
+	case "application/json":
+		return readJSON(body)
+	case "application/x-www-form-urlencoded":
+		return readValues(body)
+	case "multipart/form-data":
+		return readForm(body, attrs["boundary"])
+	}
+	return reply{}
+}
+
+func readJSON(body []byte) reply {
+	var fields map[string]json.RawMessage
+	var method string
+	if json.Unmarshal(body, &fields) != nil || json.Unmarshal(fields["method"], &method) != nil {
+		return reply{}
+	}
+	delete(fields, "method")
+	params, err := json.Marshal(fields)
+	if err != nil {
+		return reply{}
+	}
+	return reply{Method: method, Params: params}
+}
+
+func readValues(body []byte) reply {
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return reply{}
+	}
+	fields := make(map[string]string, len(values))
+	for name := range values {
+		fields[name] = values.Get(name)
+	}
+	return formReply(fields, nil)
+}
+
+func readForm(body []byte, boundary string) reply {
+	fields, files := map[string]string{}, []file(nil)
+	r := multipart.NewReader(bytes.NewReader(body), boundary)
+	for {
+		part, err := r.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return formReply(fields, files)
+		}
+		if err != nil {
+			return reply{}
+		}
+		data, err := io.ReadAll(part)
+		if err != nil {
+			return reply{}
+		}
+		if part.FileName() != "" {
+			files = append(files, file{Field: part.FormName(), Name: part.FileName(), Data: data})
+			continue
+		}
+		fields[part.FormName()] = string(data)
+	}
+}
+
+func formReply(fields map[string]string, files []file) reply {
+	method := fields["method"]
+	delete(fields, "method")
+	if method == "" {
+		return reply{}
+	}
+	return reply{Method: method, Fields: fields, Files: files}
+}
+
+// params are what the call is made with.
+func (r reply) params() any {
+	if r.Params != nil {
+		return r.Params
+	}
+	form := telegram.Form{Fields: r.Fields, Files: make(map[string]ta.NamedReader, len(r.Files))}
+	for _, f := range r.Files {
+		form.Files[f.Field] = upload{bytes.NewReader(f.Data), f.Name}
+	}
+	return form
+}
+
+type upload struct {
+	*bytes.Reader
+	name string
+}
+
+// Name is the file's name.
+func (u upload) Name() string { return u.name }
+
+// allowed tells that Telegram carries a method out which it finds in an answer.
+func allowed(method string) bool {
+	switch name := strings.ToLower(method); name {
+	case "setwebhook", "deletewebhook", "close", "logout":
+		return false
+	default:
+		return !strings.HasPrefix(name, "get")
+	}
+}
+
+// carryOut makes the call of an answer. Its result is nobody's, and so is a refusal:
+// the bot could not have learned of it from Telegram either.
+func (f *Forwarder) carryOut(ctx context.Context, t *bot.Turn, r reply) error {
+	if r.Method == "" {
+		return nil
+	}
+	if !allowed(r.Method) {
+		f.metrics.replies.WithLabelValues(replyIgnored).Inc()
+		f.log.WarnContext(ctx, "call in the bot's answer is not one that Telegram carries out", slog.Int64("bot", t.Bot().ID))
+		return nil
+	}
+	_, err := t.Call(ctx, r.Method, r.params())
+	switch {
+	case err == nil:
+		f.metrics.replies.WithLabelValues(replyCalled).Inc()
+	case refused(err), errors.Is(err, bot.ErrMaybeSent):
+		f.metrics.replies.WithLabelValues(replyRefused).Inc()
+		f.log.WarnContext(ctx, "call in the bot's answer was refused", slog.Int64("bot", t.Bot().ID), slog.String("error", err.Error()))
+	default:
+		return err
+	}
+	return nil
+}
+
+// refused tells that the call is refused for what it is, and would be again.
+func refused(err error) bool {
+	no, ok := errors.AsType[*ta.Error](err)
+	if !ok {
+		return false
+	}
+	switch no.ErrorCode {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound:
+		return true
+	}
+	return false
+}

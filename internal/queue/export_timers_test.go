@@ -1,0 +1,87 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// StreamMessages counts what a stream holds; -1 if it cannot be seen.
+func StreamMessages(ctx context.Context, c *Conn, stream string) int {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return -1
+	}
+	return int(s.CachedInfo().State.Msgs)
+}
+
+// Limit changes how much UPDATES takes, in bytes.
+func Limit(ctx context.Context, c *Conn, size int64) error {
+	s, err := c.js.Stream(ctx, StreamUpdates)
+	if err != nil {
+		return err
+	}
+	cfg := s.CachedInfo().Config
+	cfg.MaxBytes = size
+	_, err = c.js.UpdateStream(ctx, cfg)
+	return err
+}
+
+// RelayWithoutAck relays one timer as a worker that dies right after it.
+func RelayWithoutAck(ctx context.Context, t *Timers) error {
+	c, err := t.conn.js.CreateOrUpdateConsumer(ctx, StreamTimers, jetstream.ConsumerConfig{
+		Durable: relayName, FilterSubject: firedPrefix + ">", AckPolicy: jetstream.AckExplicitPolicy, AckWait: relayWait, MaxDeliver: -1,
+	})
+	if err != nil {
+		return err
+	}
+	m, err := c.Next(jetstream.FetchMaxWait(10 * time.Second))
+	if err != nil {
+		return err
+	}
+	if result, err := t.store(ctx, m); err != nil || result != firedStored {
+		return fmt.Errorf("relayed: %s, %w", result, err)
+	}
+	return nil
+}
+
+// SetBrokerClock makes the broker's clock show something else.
+func SetBrokerClock(t *Timers, broker time.Time) {
+	t.clock = brokerClock{broker: broker, here: time.Now()}
+}
+
+// Schedule is when an armed timer fires; zero if there is none.
+func Schedule(ctx context.Context, c *Conn, t Timer) time.Time {
+	s, err := c.js.Stream(ctx, StreamTimers)
+	if err != nil {
+		return time.Time{}
+	}
+	m, err := s.GetLastMsgForSubject(ctx, t.subject())
+	if err != nil {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, strings.TrimPrefix(headerValue(m.Header, headerSchedule), "@at "))
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// Outdated is what Preflight says of a server's version.
+func Outdated(version string) []Finding { return outdated(version) }
+
+// MakeTimersWithoutSchedules stands for a stream that an old server made.
+func MakeTimersWithoutSchedules(ctx context.Context, c *Conn) error {
+	for _, want := range (Topology{}).withDefaults().streams() {
+		if want.Name == StreamTimers {
+			want.AllowMsgSchedules = false
+			if _, err := c.js.CreateStream(ctx, want); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

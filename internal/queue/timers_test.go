@@ -1,0 +1,322 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/embedded"
+	"github.com/chatlane/chatlane/internal/queue/natstest"
+)
+
+// timer is one of Ann's conversation in chat 100.
+func timer(token string, after time.Duration) queue.Timer {
+	return queue.Timer{
+		Conversation: "42:c:100:u:7", Token: token, After: after,
+		Update: queue.Update{
+			Type: "timeout", Lane: "42:c:100", Body: []byte(`{"token":"` + token + `"}`),
+			Scope: lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 100, User: 7},
+		},
+	}
+}
+
+// clockwork is a worker with its timers, and what fired.
+type clockwork struct {
+	t      *testing.T
+	conn   *queue.Conn
+	timers *queue.Timers
+	reg    *prometheus.Registry
+	stop   func()
+
+	mu    sync.Mutex
+	fired []firing
+}
+
+type firing struct {
+	token  string
+	at     time.Time
+	update queue.Update
+}
+
+// wind starts an owner of the one partition and a relay.
+func wind(t *testing.T, s *embedded.Server) *clockwork {
+	t.Helper()
+	w := &clockwork{t: t, conn: connect(t, s), reg: prometheus.NewRegistry()}
+	w.timers = queue.NewTimers(w.conn, 1, nil, w.reg)
+	halt := start(t, w.conn, w.turn)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); w.timers.Run(ctx) }()
+	w.stop = sync.OnceFunc(func() { cancel(); <-done; halt(); w.conn.Close(context.Background()) })
+	return w
+}
+
+func (w *clockwork) turn(d *queue.Delivery) queue.Turn {
+	return func(ctx context.Context) queue.Next {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		token, _ := strings.CutPrefix(string(d.Body), `{"token":"`)
+		w.fired = append(w.fired, firing{strings.TrimSuffix(token, `"}`), time.Now(), d.Update})
+		_ = d.Ack(ctx)
+		return queue.Next{}
+	}
+}
+
+func (w *clockwork) arm(token string, after time.Duration) {
+	w.t.Helper()
+	if err := w.timers.Arm(w.t.Context(), timer(token, after)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *clockwork) cancel(token string) {
+	w.t.Helper()
+	if err := w.timers.Cancel(timer(token, 0)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// expect compares the tokens that have fired so far.
+func (w *clockwork) expect(tokens ...string) {
+	w.t.Helper()
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	got := []string{}
+	for _, f := range w.fired {
+		got = append(got, f.token)
+	}
+	if diff := cmp.Diff(append([]string{}, tokens...), got); diff != "" {
+		w.t.Errorf("fired (-want +got):\n%s", diff)
+	}
+}
+
+func TestTimerFiresIntoItsLaneOnTheSecond(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		w := wind(t, s)
+		defer w.stop()
+		time.Sleep(5*time.Second + 300*time.Millisecond) // not on a whole second
+		began := time.Now()
+		w.arm("a.1", 90*time.Second)
+		time.Sleep(10 * time.Minute)
+		w.expect("a.1")
+		f := w.fired[0]
+		if took := f.at.Sub(began); took < 90*time.Second || took > 92*time.Second {
+			t.Errorf("fired after %v, want 90 s, at most 2 s more", took)
+		}
+		want := timer("a.1", 0).Update
+		want.Received = f.update.Received // when it fired
+		if diff := cmp.Diff(want, f.update); diff != "" {
+			t.Errorf("arrived (-want +got):\n%s", diff)
+		}
+		if age := f.at.Sub(f.update.Received); age < -time.Second || age > time.Second {
+			t.Errorf("received %v before its turn: not when it fired", age)
+		}
+		if n := queue.StreamMessages(t.Context(), w.conn, queue.StreamTimers); n != 0 {
+			t.Errorf("%d messages are left of a timer that has fired", n)
+		}
+	})
+}
+
+func TestArmingTheSameAgainReplaces(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		w := wind(t, s)
+		defer w.stop()
+		w.arm("a", time.Minute)
+		time.Sleep(50 * time.Second)
+		w.arm("a", time.Minute) // the turn is tried again
+		time.Sleep(50 * time.Second)
+		w.expect()
+		time.Sleep(15 * time.Second)
+		w.expect("a")
+		time.Sleep(time.Hour)
+		w.expect("a")
+	})
+}
+
+func TestTimerThatFiredCanBeArmedAgain(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		w := wind(t, s)
+		defer w.stop()
+		w.arm("a", time.Second)
+		time.Sleep(10 * time.Second)
+		w.arm("a", time.Second) // a dead letter that is replayed, within the duplicate window
+		time.Sleep(10 * time.Second)
+		w.expect("a", "a")
+	})
+}
+
+func TestCancelledTimerDoesNotFire(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		w := wind(t, s)
+		defer w.stop()
+		w.arm("a", time.Minute)
+		w.arm("b", time.Minute)
+		w.cancel("a")
+		w.cancel("never-armed")
+		time.Sleep(time.Hour)
+		w.expect("b")
+	})
+}
+
+// A worker that lost its lane in the middle of a turn, and wakes, arms and cancels
+// what its turn meant to. The timer of the turn that followed elsewhere stands.
+func TestLateArmAndCancelTouchNoOtherTimer(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		w := wind(t, s)
+		defer w.stop()
+		w.arm("new", time.Minute)
+		w.arm("old", time.Hour)
+		w.cancel("older")
+		time.Sleep(2 * time.Minute)
+		w.expect("new")
+		w.cancel("old")
+		time.Sleep(2 * time.Hour)
+		w.expect("new")
+	})
+}
+
+func TestTimersOutliveTheBroker(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, _ *embedded.Server) {
+		dir := t.TempDir()
+		s := restart(t, dir)
+		w := wind(t, s)
+		w.arm("missed", time.Minute)
+		w.arm("ahead", time.Hour)
+		w.arm("cancelled", time.Hour)
+		w.cancel("cancelled")
+		w.stop()
+		s.Stop()
+		time.Sleep(30 * time.Minute) // everything is down
+		s = restart(t, dir)
+		defer s.Stop()
+		w = wind(t, s)
+		defer w.stop()
+		time.Sleep(5 * time.Second)
+		w.expect("missed") // late rather than never
+		time.Sleep(time.Hour)
+		w.expect("missed", "ahead")
+	})
+}
+
+func restart(t *testing.T, dir string) *embedded.Server {
+	t.Helper()
+	s, err := embedded.Start(embedded.Config{Dir: dir, SyncEvery: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestTimersFireOnceWhenTheRelayDiesBeforeItsAck(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		c := connect(t, s)
+		defer c.Close(context.Background())
+		dying := queue.NewTimers(c, 1, nil, nil)
+		if err := dying.Arm(t.Context(), timer("a", time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if err := queue.RelayWithoutAck(t.Context(), dying); err != nil {
+			t.Fatal(err)
+		}
+		w := wind(t, s)
+		defer w.stop()
+		time.Sleep(time.Minute)
+		w.expect("a")
+		if n := counter(t, w.reg, "chatlane_timers_fired_total", "duplicate"); n != 1 {
+			t.Errorf("%d repetitions were seen, want 1: the test tests nothing", n)
+		}
+	})
+}
+
+func TestTimersWaitWhileTheStreamIsFull(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		w := wind(t, s)
+		defer w.stop()
+		w.arm("a", time.Second)
+		if err := queue.Limit(t.Context(), w.conn, 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		w.expect()
+		if n := counter(t, w.reg, "chatlane_timers_fired_total", "failed"); n < 10 {
+			t.Errorf("tried %d times in a minute", n)
+		}
+		if err := queue.Limit(t.Context(), w.conn, 1<<30); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		w.expect("a")
+	})
+}
+
+func TestTimeIsTheBrokersAndNotTheWorkers(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		c := connect(t, s)
+		defer c.Close(context.Background())
+		timers := queue.NewTimers(c, 1, nil, nil)
+		broker := time.Now().Add(5 * time.Minute)
+		queue.SetBrokerClock(timers, broker)
+		if err := timers.Arm(t.Context(), timer("a", time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := queue.Schedule(t.Context(), c, timer("a", 0)), broker.Add(time.Hour); !got.Equal(want) {
+			t.Errorf("armed for %v, want %v: an hour by the broker's clock", got, want)
+		}
+	})
+}
+
+func TestTimerIsNotArmedWhileTheBrokerIsAway(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, _ *embedded.Server) {
+		s := restart(t, t.TempDir())
+		c := connect(t, s)
+		defer c.Close(context.Background())
+		s.Stop()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := queue.NewTimers(c, 1, nil, nil).Arm(ctx, timer("a", time.Second)); !errors.Is(err, queue.ErrNotArmed) {
+			t.Errorf("armed without a broker: %v", err)
+		}
+	})
+}
+
+func TestServerTooOldForTimersIsNamed(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]string{"2.11.9": "timers need 2.12", "2.12.3": "takeover needs 2.14", "2.14.0": "", "2.15.2": ""} {
+		found := ""
+		for _, f := range queue.Outdated(version) {
+			if f.Law != 0 {
+				found += f.Why
+			}
+		}
+		if (want == "") != (found == "") || !strings.Contains(found, want) {
+			t.Errorf("%s: found %q, want %q", version, found, want)
+		}
+	}
+}
+
+func TestStreamWithoutSchedulesIsRefused(t *testing.T) {
+	t.Parallel()
+	c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{natstest.Start(t).Option()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	if err := queue.MakeTimersWithoutSchedules(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	err = c.Ensure(t.Context(), one)
+	if !errors.Is(err, queue.ErrTopology) || !strings.Contains(err.Error(), "message schedules") {
+		t.Errorf("a stream TIMERS that takes no schedules: %v", err)
+	}
+}

@@ -1,0 +1,131 @@
+package turn
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/mymmrac/telego"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// album is what a turn gathers of a media group. The turn stands at the place of the
+// first part: its journal, its attempts and its cursor are that part's. The others
+// are done by the ids that the commit remembers, so that what came between the parts
+// is not passed over.
+type album struct {
+	complete bool // no more parts are taken
+	parts    []part
+}
+
+// part is one part of an album beside the first.
+type part struct {
+	d       *queue.Delivery
+	message *telego.Message
+}
+
+func albumWait(r *bot.Router) time.Duration {
+	if r == nil {
+		return 0
+	}
+	return r.AlbumWait()
+}
+
+// gather says how long the lane is to wait for further parts of an album, then takes
+// those that wait behind the first. While it waits it holds no slot.
+func (t *task) gather(ctx context.Context) (wait time.Duration) {
+	if t.r.albums == 0 || t.d.Album == "" || t.album.complete {
+		return 0
+	}
+	if wait := t.r.albums - t.d.Here(); wait > 0 {
+		return wait
+	}
+	behind, err := t.d.Behind(ctx)
+	if err != nil {
+		t.r.log.WarnContext(ctx, "album not gathered, trying again", t.attrs(slog.String("error", err.Error()))...)
+		return pace(2)
+	}
+	t.album.complete = true
+	for _, d := range behind {
+		if d.Album != t.d.Album || d.Type != t.d.Type || d.ID == 0 || d.Replay != 0 {
+			continue
+		}
+		if m := t.message(ctx, d); m != nil {
+			t.album.parts = append(t.album.parts, part{d, m})
+		}
+	}
+	return 0
+}
+
+// message decodes a further part. What cannot be decoded, and what an urgent handler
+// takes, has a turn of its own: nil.
+func (t *task) message(ctx context.Context, d *queue.Delivery) *telego.Message {
+	p, err := (&task{r: t.r, d: d}).parts(ctx)
+	if err != nil || t.r.urgent.wants(d) && t.r.deps.Router.IsUrgent(ctx, bot.NewTurn(p)) {
+		return nil
+	}
+	return messageOf(p.Update)
+}
+
+// messageOf is the new message that an update brings.
+func messageOf(u *telego.Update) *telego.Message {
+	for _, m := range [...]*telego.Message{u.Message, u.ChannelPost, u.BusinessMessage} {
+		if m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
+// messages lists the whole album, of which first is the first part; nil for what is
+// no part of one.
+func (a *album) messages(first *telego.Update) []*telego.Message {
+	if !a.complete {
+		return nil
+	}
+	all := []*telego.Message{messageOf(first)}
+	for _, p := range a.parts {
+		all = append(all, p.message)
+	}
+	return all
+}
+
+// ids are the update ids of the further parts.
+func (a *album) ids() []int64 {
+	if len(a.parts) == 0 {
+		return nil
+	}
+	ids := make([]int64, 0, len(a.parts))
+	for _, p := range a.parts {
+		ids = append(ids, p.d.ID)
+	}
+	return ids
+}
+
+// updates yields the deliveries that the turn is for.
+func (t *task) updates() iter.Seq[*queue.Delivery] {
+	return func(yield func(*queue.Delivery) bool) {
+		if !yield(t.d) {
+			return
+		}
+		for _, p := range t.album.parts {
+			if !yield(p.d) {
+				return
+			}
+		}
+	}
+}
+
+// ackAll acknowledges every update of the turn.
+func (t *task) ackAll(ctx context.Context) {
+	t.ack(ctx)
+	for _, p := range t.album.parts {
+		if err := p.d.Ack(ctx); err != nil {
+			t.r.metrics.ackErrors.Inc()
+		}
+		t.r.metrics.turns.WithLabelValues(outGathered).Inc()
+	}
+}

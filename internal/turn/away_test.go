@@ -1,0 +1,39 @@
+package turn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/chatlane/chatlane/bot"
+)
+
+func TestWhatIsAwayUsesUpNoAttempt(t *testing.T) {
+	cfg := Config{}.withDefaults()
+	for _, tt := range []struct {
+		name        string
+		err         error
+		least, most time.Duration
+		park        bool
+	}{
+		{"without a time", &bot.AwayError{Err: errors.New("refused")}, 0, 5 * time.Second, false},
+		{"soon", &bot.AwayError{After: time.Second, Err: errors.New("busy")}, time.Second, 1100 * time.Millisecond, false},
+		{"later", fmt.Errorf("forward: %w", &bot.AwayError{After: time.Minute, Err: errors.New("busy")}), time.Minute, 66 * time.Second, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, attempts := range []int{0, 4, 100} {
+				v := cfg.judge(t.Context(), tt.err, attempts, attempts)
+				if v.action != actWait || v.reason != "away" || v.after < tt.least || v.after > tt.most || v.park != tt.park {
+					t.Errorf("after %d attempts: %+v", attempts, v)
+				}
+			}
+		})
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if v := cfg.judge(over, &bot.AwayError{Err: errors.New("refused")}, 0, 0); v.action != actLeave {
+		t.Errorf("a lost partition: %+v", v)
+	}
+}

@@ -1,0 +1,89 @@
+package turn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+)
+
+// A handler may end its whole process: a panic in a goroutine of its own, memory
+// without end. No error comes of that, so no attempt is counted, and the update
+// would end one worker after the other.
+//
+// So an update that an earlier owner may have begun is noted as begun before its
+// handler runs, in its own journal: the note goes with the commit, stands for nothing
+// once an attempt has failed, and is taken back when the turn is left. What is still
+// there is a start that nobody ended. A first delivery costs nothing.
+//
+// Whoever was under way when a worker died is noted too, innocent or not. Therefore
+// an update with several such starts is a suspect, and suspects run one at a time:
+// then only the guilty one is under way when the worker dies.
+const (
+	startsIndex = -1 // in the journal; no call has it
+	suspectFrom = 2  // starts in a row that nobody ended
+	maxStarts   = 5  // then the update is a dead letter
+)
+
+// ErrCrashed says that an update was under way each time that its worker died.
+var ErrCrashed = errors.New("update was begun again and again, and its worker died each time")
+
+// unended is how often in a row the update was begun and neither committed, nor
+// failed, nor left.
+func unended(s *fsm.Session) int {
+	raw, ok := s.Recall(startsIndex)
+	var n, attempts int
+	if _, err := fmt.Sscanf(string(raw), "%d %d", &n, &attempts); !ok || err != nil || attempts != s.Attempts() {
+		return 0
+	}
+	return n
+}
+
+// begin notes that the turn begins, where an earlier owner may have begun it too. Done
+// ends a suspect's time alone.
+func (t *task) begin(ctx context.Context, s *fsm.Session) (done func(), err error) {
+	done = func() {}
+	n := unended(s)
+	switch {
+	case t.noted, !t.d.Inherited && n == 0:
+		return done, nil
+	case n >= maxStarts:
+		return done, fmt.Errorf("%w: %d times", ErrCrashed, n)
+	case n >= suspectFrom:
+		if done, err = t.r.alone(ctx); err != nil {
+			return done, err
+		}
+	}
+	if err := t.note(ctx, s, n+1); err != nil {
+		done()
+		return func() {}, err
+	}
+	t.noted = true
+	return done, nil
+}
+
+// leave takes the note back: who leaves a turn lives.
+func (t *task) leave(ctx context.Context, s *fsm.Session) {
+	if !t.noted || s == nil {
+		return
+	}
+	t.noted = false
+	ctx, cancel := fsm.CleanUp(ctx)
+	defer cancel()
+	_ = t.note(ctx, s, unended(s)-1) // the lock may be gone: then it counts as one start, of several
+}
+
+func (t *task) note(ctx context.Context, s *fsm.Session, starts int) error {
+	return s.Record(ctx, startsIndex, fmt.Appendf(nil, "%d %d", starts, s.Attempts()))
+}
+
+// alone waits until no other suspect runs in this worker.
+func (r *Runner) alone(ctx context.Context) (done func(), err error) {
+	select {
+	case r.suspects <- struct{}{}:
+		return func() { <-r.suspects }, nil
+	case <-ctx.Done():
+		return func() {}, context.Cause(ctx)
+	}
+}

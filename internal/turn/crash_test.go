@@ -1,0 +1,124 @@
+package turn_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/turn"
+)
+
+// until runs one worker after the other: each is killed when die says so, the last
+// one has been left in peace for long enough.
+func (r *rig) until(b *bot.Router, die <-chan struct{}, peace time.Duration, most int) (killed int) {
+	r.t.Helper()
+	for ; killed <= most; killed++ {
+		w := r.work(b)
+		quiet := time.NewTimer(peace)
+		select {
+		case <-die:
+			quiet.Stop()
+			w.kill()
+		case <-quiet.C:
+			return killed
+		}
+	}
+	return killed
+}
+
+// An update that takes its worker down each time dies; those that were under way when
+// it did, 20 of them at each death, do not.
+func TestUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		die := make(chan struct{})
+		b := bot.New("crash")
+		b.Message(func(ctx context.Context, tt *bot.Turn) error {
+			switch tt.Text() {
+			case "boom":
+				select {
+				case die <- struct{}{}:
+				case <-ctx.Done():
+				}
+				<-ctx.Done() // nothing after this is part of its life
+				return ctx.Err()
+			case "slow":
+				timer := time.NewTimer(3 * time.Second)
+				defer timer.Stop()
+				select {
+				case <-timer.C:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			return tt.Answer(ctx, tt.Text())
+		})
+		go func() { // once the first worker owns the partition
+			time.Sleep(time.Second)
+			for chat := int64(2); chat <= 21; chat++ {
+				r.say(chat, "slow")
+			}
+			r.say(1, "boom")
+			r.say(1, "after")
+		}()
+		killed := r.until(b, die, 2*time.Minute, 12)
+		if killed != 6 { // its first start is not noted, and five are allowed
+			t.Errorf("%d workers died, want 6", killed)
+		}
+		letters := 0
+		for l, err := range queue.NewDeadLetters(r.conn).All(t.Context(), queue.Filter{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			letters++
+			if l.Reason != queue.ReasonCrash || l.Scope.Chat != 1 {
+				t.Errorf("update %d of chat %d died of %s after %d attempts", l.Update, l.Scope.Chat, l.Reason, l.Attempts)
+			}
+		}
+		if letters != 1 {
+			t.Errorf("%d dead letters, want the one", letters)
+		}
+		heard := r.heard()
+		slices.Sort(heard)
+		if len(heard) != 21 || heard[0] != "1 after" {
+			t.Errorf("heard %d answers, want 21: %q", len(heard), heard)
+		}
+		r.empty()
+	})
+}
+
+// An update that only waits when its workers die is no suspect, however many do.
+func TestWaitingUpdateOutlivesAnyNumberOfWorkers(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{ParkAfter: time.Minute}
+		down := true
+		r.answer = func(string, map[string]any) (int, string) {
+			if down {
+				return 502, `{"ok":false,"error_code":502,"description":"Bad Gateway"}`
+			}
+			return 0, ""
+		}
+		b := bot.New("wait")
+		b.Message(func(ctx context.Context, tt *bot.Turn) error { return tt.Answer(ctx, tt.Text()) })
+		r.say(1, "hello")
+		for range 9 {
+			w := r.work(b)
+			for i := 0; i < 6000 && r.count("chatlane_turns_total", "waited") == 0; i++ {
+				time.Sleep(10 * time.Millisecond)
+			}
+			synctest.Wait() // a lane waits for 50 ms or more: no attempt is under way
+			w.kill()
+		}
+		r.mu.Lock()
+		down = false
+		r.mu.Unlock()
+		r.work(b)
+		r.expect(time.Minute, "1 hello")
+		if dead := r.dead(); len(dead) != 0 {
+			t.Errorf("dead: %v", dead)
+		}
+	})
+}

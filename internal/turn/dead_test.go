@@ -1,0 +1,56 @@
+package turn_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/turn"
+)
+
+// A dead letter that cannot be written holds its update, and with it the lane.
+func TestUpdateIsHeldUntilItsDeadLetterIsWritten(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{MaxAttempts: 1}
+		b := bot.New("poison")
+		b.Message(func(ctx context.Context, tt *bot.Turn) error {
+			if tt.Text() == "poison" {
+				return errors.New("no")
+			}
+			return tt.Answer(ctx, tt.Text())
+		})
+		full := func(most int64) {
+			s, err := r.conn.JetStream().Stream(t.Context(), queue.StreamDeadLetters)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg := s.CachedInfo().Config
+			cfg.MaxMsgs = most
+			if _, err := r.conn.JetStream().UpdateStream(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		full(1)
+		r.work(b)
+		first := r.say(1, "poison")
+		time.Sleep(time.Second)
+		held := r.say(2, "poison")
+		r.say(2, "behind it")
+		r.say(3, "beside it")
+		r.expect(time.Minute, "3 beside it")
+		if dead := r.dead(); !slices.Equal(dead, []int64{first}) {
+			t.Errorf("dead: %v, want %d alone", dead, first)
+		}
+		full(-1)
+		r.expect(time.Minute, "3 beside it", "2 behind it")
+		// The first may be gone: a changed stream looks for old letters, and does not know of virtual time.
+		if dead := r.dead(); !slices.Contains(dead, held) {
+			t.Errorf("dead: %v, want %d among them", dead, held)
+		}
+		r.empty()
+	})
+}

@@ -1,0 +1,55 @@
+package turn_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/fsm/kvstore"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// Where the store is in the broker, both are away at once: the call is answered, its
+// result cannot be written down, and the partition is lost. When both come back to the
+// same worker, it knows what it has done.
+func TestCallWithoutANoteIsNotMadeAgainWhenThePartitionComesBack(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		js := r.conn.JetStream()
+		lost := false
+		r.answer = func(string, map[string]any) (int, string) {
+			for name := range js.StreamNames(t.Context()).Name() {
+				if strings.HasPrefix(name, "KV_") && !lost {
+					lost = js.DeleteStream(t.Context(), name) == nil
+				}
+			}
+			return 0, ""
+		}
+		echo := bot.New("echo")
+		echo.Message(func(ctx context.Context, turn *bot.Turn) error {
+			return turn.Answer(ctx, turn.Text())
+		})
+		w := r.work(echo)
+		r.say(1, "hello")
+		r.expect(time.Second, "1 hello")
+		if !lost {
+			t.Fatal("the store was not away when the call was answered: the test tests nothing")
+		}
+		s, err := js.Stream(t.Context(), queue.StreamUpdates)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.UnpinConsumer(t.Context(), "p-0000", "owner"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(pinTTL)
+		if _, err := kvstore.Open(t.Context(), js, kvstore.Config{}); err != nil {
+			t.Fatal(err)
+		}
+		r.say(1, "again")
+		r.expect(30*time.Second, "1 hello", "1 again")
+		w.stop()
+		r.empty()
+	})
+}

@@ -1,0 +1,203 @@
+package turn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// urgents is what turns beside their lanes share.
+type urgents struct {
+	types   bot.Type      // that may be urgent; 0 for most bots, which pay nothing
+	places  chan struct{} // bounds how many run at once
+	running sync.WaitGroup
+}
+
+func newUrgents(r *bot.Router, most int) *urgents {
+	u := &urgents{}
+	if r != nil && r.HasUrgent() {
+		u.types, u.places = r.UrgentTypes(), make(chan struct{}, most)
+	}
+	return u
+}
+
+// wants tells whether an update might be urgent, by its type alone.
+func (u *urgents) wants(d *queue.Delivery) bool {
+	return u != nil && u.types != 0 && u.types&bot.TypeOf(d.Type) != 0
+}
+
+// Wait returns when no urgent handler runs any more. They end with the work of
+// their partitions.
+func (r *Runner) Wait() { r.urgent.running.Wait() }
+
+// beside is what of an update happens beside its lane, when it arrives. The lane's
+// turn of the update waits for its end, so that the update is acknowledged after it.
+type beside struct {
+	done     chan struct{}
+	admitted error // what the gates said
+	err      error // of the one attempt; the lane makes the others
+	memo     memo
+	settled  bool // the urgent handler has been run, or there is none
+}
+
+// hurry starts what happens beside the lane, for an update that might be urgent.
+func (t *task) hurry() {
+	u := t.r.urgent
+	if !u.wants(t.d) {
+		return
+	}
+	b := &beside{done: make(chan struct{})}
+	t.beside = b
+	u.running.Go(func() {
+		defer close(b.done)
+		ctx := t.d.Work()
+		select {
+		case u.places <- struct{}{}:
+			defer func() { <-u.places }()
+		case <-ctx.Done():
+			b.err = context.Cause(ctx)
+			return
+		}
+		b.admitted = t.admit(ctx)
+		if b.admitted == nil {
+			b.settled, b.err = t.rush(ctx)
+		}
+	})
+}
+
+// meet waits for what happens beside the lane.
+func (t *task) meet(ctx context.Context) error {
+	if t.beside == nil {
+		return nil
+	}
+	select {
+	case <-t.beside.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// insist sees to it that the urgent handler has been run before the lane's turn of
+// its update: what failed beside the lane is tried again in it.
+func (t *task) insist(ctx context.Context) error {
+	b := t.beside
+	if b == nil || b.settled {
+		return nil
+	}
+	if err := b.err; err != nil {
+		b.err = nil
+		return err
+	}
+	var err error
+	b.settled, err = t.rush(ctx)
+	return err
+}
+
+// rush runs the urgent handler that takes the update. Settled says that it need not
+// be run again.
+func (t *task) rush(ctx context.Context) (settled bool, err error) {
+	if t.stale() {
+		return true, nil
+	}
+	ctx, span := t.r.tracer.Start(t.d.Context(ctx, t.r.carrier), "turn.urgent", trace.WithSpanKind(trace.SpanKindConsumer))
+	defer span.End()
+	p, err := t.parts(ctx)
+	if errors.Is(err, ErrUndecoded) || errors.Is(err, ErrNoBot) {
+		return true, nil // the lane's turn will say so
+	}
+	if err != nil {
+		return false, err
+	}
+	if !t.r.deps.Router.IsUrgent(ctx, bot.NewTurn(p)) {
+		return true, nil
+	}
+	err = t.rushed(ctx, p)
+	outcome := urgentDone
+	if err != nil {
+		outcome = urgentFailed
+	}
+	t.r.metrics.urgent.WithLabelValues(outcome).Inc()
+	return err == nil, err
+}
+
+// rushed is one attempt of the urgent handler, once for each update: it has a record
+// of its own in the store, with its journal and its cursor.
+func (t *task) rushed(ctx context.Context, p bot.Parts) error {
+	opening, cancel := context.WithTimeout(ctx, t.r.cfg.OpenWait)
+	defer cancel()
+	s, err := t.r.deps.Store.Open(opening, t.urgentKeys(), position(t.d))
+	if err != nil {
+		return fmt.Errorf("open urgent turn in lane %s: %w", t.d.Lane, err)
+	}
+	defer t.close(ctx, s)
+	if s.Done() {
+		return nil
+	}
+	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, t.beside.memo.of(s), arounds(t.r.deps.Router))
+	var stopped victims
+	p.API, p.Call, p.Once = calls.Bot(), calls.Call, calls.Once
+	p.CancelRunning = func() { stopped.add(t.r.lives.interrupt(t.d.Lane, t.d.Seq)) }
+	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Router.AnswerUrgent(ctx, bot.NewTurn(p)) })
+	if err != nil && !errors.Is(err, bot.ErrUnhandled) {
+		t.r.log.WarnContext(ctx, "urgent handler failed, the lane tries it again", t.attrs(slog.String("error", err.Error()))...)
+		return err
+	}
+	stopped.wait(ctx, t.r.cfg.Deadline)
+	return s.Commit(ctx)
+}
+
+// urgentKeys name a record for this update alone: urgent turns of a lane pass each
+// other, so that no cursor could tell which of them are done.
+func (t *task) urgentKeys() fsm.Keys {
+	id := "!u" + strconv.FormatInt(t.d.ID, 10)
+	if t.d.Replay != 0 || t.d.ID == 0 {
+		id = "!s" + strconv.FormatUint(t.d.Seq, 10)
+	}
+	return fsm.Keys{Lane: t.keys.Lane + id, Home: t.keys.Home}
+}
+
+// victims are the turns that an urgent handler has cancelled.
+type victims struct {
+	mu  sync.Mutex
+	all []*life
+}
+
+func (v *victims) add(one *life) {
+	if one == nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.all = append(v.all, one)
+}
+
+// wait returns when the cancelled turns are over. Were the urgent turn committed
+// before, a crash in between would bring the cancelled one back with nobody left to
+// cancel it.
+func (v *victims) wait(ctx context.Context, limit time.Duration) {
+	v.mu.Lock()
+	all := v.all
+	v.mu.Unlock()
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	for _, one := range all {
+		select {
+		case <-one.ended:
+		case <-late.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package fault
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/test/harness"
+)
+
+const first = 700_001
+
+// load is tally traffic that goes on for as long as the faults do.
+type load struct {
+	t            *testing.T
+	r            *harness.Rig
+	chats, texts int
+	stops        int
+}
+
+// begin lets 200 chats say a text each second, and calls take a while, so that faults
+// meet turns half way.
+func begin(t *testing.T, r *harness.Rig, hooks ...string) *flow {
+	t.Helper()
+	latency(r, 20*time.Millisecond, 80*time.Millisecond)
+	deliver(t, r, hooks...)
+	return pour(t, r, 200, time.Second)
+}
+
+// kill ends a worker as a crash does, and looks at once which calls it had noted.
+func (l *load) kill(p *harness.Process) {
+	l.t.Helper()
+	p.Kill()
+	l.stopped(p)
+}
+
+// freeze stops a worker in its tracks; thaw lets it go on.
+func (l *load) freeze(p *harness.Process) {
+	l.t.Helper()
+	p.Freeze(l.t)
+	l.stopped(p)
+}
+
+func (l *load) thaw(p *harness.Process) {
+	l.r.Telegram.Resumed(p.Caller)
+	p.Thaw()
+}
+
+// stopped tells Telegram of a worker that does nothing any more. Nobody takes its
+// lanes over before its locks and pins run out, so what Redis holds now is what the
+// worker left.
+func (l *load) stopped(p *harness.Process) {
+	l.t.Helper()
+	l.stops++
+	l.r.Telegram.Stopped(p.Caller, noted(l.book()))
+}
+
+// finish waits for the last reply of each chat and adds up.
+func (l *load) finish(within time.Duration) simulator.Report {
+	l.t.Helper()
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(l.t.Context(), within)
+	defer cancel()
+	if err := l.r.Telegram.Await(ctx, simulator.TallyDone(first, l.chats, l.texts)); err != nil {
+		l.t.Errorf("not every chat got its last reply: %v", err)
+	}
+	if err := l.r.Telegram.Idle(ctx); err != nil {
+		l.t.Errorf("not every update was taken: %v", err)
+	}
+	took := time.Since(began)
+	depth := l.sum()
+	report := l.r.Telegram.CheckTally(first, l.chats, l.texts)
+	l.t.Logf("%v; at each stop %v; %d accepted, %d stored; last reply %v after the last fault",
+		report, append(report.Windows, make([]int, l.stops-len(report.Windows))...), l.r.Telegram.First().Sent().Delivered, depth.Stored, took.Round(time.Millisecond))
+	if !report.Clean() {
+		l.t.Error(report)
+	}
+	return report
+}
+
+// sum is law 5: what was accepted is committed, dead or queued; and law 3: each text
+// is counted once. Here nothing may be dead, and in the end nothing is queued.
+func (l *load) sum() queue.Depth {
+	l.t.Helper()
+	c, err := queue.Connect(l.t.Context(), queue.ConnConfig{URL: l.r.NATSURL()})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer c.Close(l.t.Context())
+	var depth queue.Depth
+	harness.Eventually(l.t, 20*time.Second, "nothing queued", func() bool {
+		depth, err = c.Depth(l.t.Context())
+		return err == nil && depth.Queued+depth.Parked == 0
+	})
+	committed := 0
+	for chat, p := range l.book() {
+		committed += p.updates
+		if p.counted != l.texts {
+			l.t.Errorf("chat %d: %d texts counted, want %d", chat, p.counted, l.texts)
+		}
+	}
+	if accepted := l.r.Telegram.First().Sent().Delivered; accepted != committed+int(depth.Dead+depth.Queued+depth.Parked) {
+		l.t.Errorf("%d accepted, %d committed, %+v", accepted, committed, depth)
+	}
+	if depth.Dead != 0 {
+		l.t.Errorf("%d dead letters", depth.Dead)
+	}
+	return depth
+}
+
+// orWhole is short in the short form.
+func orWhole[T any](short, full T) T {
+	if *whole {
+		return full
+	}
+	return short
+}
+
+// rounds is n in the short form, 4 times as many in the whole one.
+func rounds(n int) int {
+	if *whole {
+		return 4 * n
+	}
+	return n
+}
+
+// wait lets load run between faults. The time is part of the fault, not a hope.
+func wait(t *testing.T, d time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.Context().Done():
+	}
+}

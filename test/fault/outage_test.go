@@ -1,0 +1,53 @@
+package fault
+
+import (
+	"testing"
+	"time"
+
+	"github.com/chatlane/chatlane/test/harness"
+)
+
+// outage is a time in which the broker or Redis is away.
+type outage struct {
+	t     *testing.T
+	began time.Time
+	procs []*harness.Process
+	lines []int
+	cpu   []time.Duration
+}
+
+// away begins an outage that each of the processes has to bear.
+func away(t *testing.T, procs ...*harness.Process) *outage {
+	t.Helper()
+	o := &outage{t: t, began: time.Now(), procs: procs}
+	for _, p := range procs {
+		o.lines, o.cpu = append(o.lines, p.Logged()), append(o.cpu, p.CPU(t))
+	}
+	return o
+}
+
+// told waits until each process says that it is not ready.
+func (o *outage) told() {
+	o.t.Helper()
+	for _, p := range o.procs {
+		harness.Eventually(o.t, 10*time.Second, "not ready at "+p.Admin, func() bool { return !p.Ready() })
+	}
+}
+
+// over waits until each is ready again. Meanwhile it logged what changed, by lane and
+// partition, and not each attempt; and it did not run in circles.
+func (o *outage) over(chats int) {
+	o.t.Helper()
+	for i, p := range o.procs {
+		p.WaitReady(o.t)
+		took := time.Since(o.began)
+		lines, cpu := p.Logged()-o.lines[i], p.CPU(o.t)-o.cpu[i]
+		o.t.Logf("outage of %v: process %d logged %d lines and used %v of a processor", took.Round(time.Millisecond), i, lines, cpu)
+		if lines > 2*chats+100 {
+			o.t.Errorf("process %d logged %d lines in an outage of %v", i, lines, took)
+		}
+		if cpu > took/2+time.Second {
+			o.t.Errorf("process %d used %v of a processor in an outage of %v", i, cpu, took)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// Cluster is three nats-servers that keep each stream together.
+type Cluster struct {
+	r       *Rig
+	members []*member
+}
+
+type member struct {
+	name, health string
+	args         []string
+	process      *Process
+}
+
+// Cluster puts a cluster in the place of the one broker, for everything that is
+// started from now on: streams and consumers with three replicas.
+func (r *Rig) Cluster() *Cluster {
+	r.tb.Helper()
+	r.NATS.Kill()
+	c := &Cluster{r: r}
+	var urls, routes []string
+	ports := make([]int, 3)
+	for i := range ports {
+		ports[i] = FreePort(r.tb)
+		routes = append(routes, "nats://127.0.0.1:"+strconv.Itoa(ports[i]))
+	}
+	for i, port := range ports {
+		client, monitor := FreePort(r.tb), FreePort(r.tb)
+		urls = append(urls, fmt.Sprintf("nats://127.0.0.1:%d", client))
+		m := &member{name: fmt.Sprintf("n%d", i+1), health: fmt.Sprintf("http://127.0.0.1:%d/healthz", monitor)}
+		m.args = []string{
+			"-a", "127.0.0.1", "-p", strconv.Itoa(client), "-m", strconv.Itoa(monitor), "-n", m.name, "-js", "-sd", r.tb.TempDir(),
+			"--cluster_name", "rig", "--cluster", "nats://127.0.0.1:" + strconv.Itoa(port), "--routes", strings.Join(routes, ","),
+		}
+		c.members = append(c.members, m)
+		m.process = r.start("nats-server", nil, m.args...)
+	}
+	r.natsURL = strings.Join(urls, ",")
+	r.env = append(r.env, "CHATLANE_NATS_URL="+r.natsURL, "CHATLANE_STREAM_REPLICAS=3")
+	c.Settle()
+	return c
+}
+
+// Leader names the server that leads the stream UPDATES.
+func (c *Cluster) Leader() (name string) {
+	c.r.tb.Helper()
+	conn, err := queue.Connect(c.r.tb.Context(), queue.ConnConfig{URL: c.r.natsURL})
+	if err != nil {
+		c.r.tb.Fatal(err)
+	}
+	defer conn.Close(c.r.tb.Context())
+	Eventually(c.r.tb, 30*time.Second, "a leader of "+queue.StreamUpdates, func() bool {
+		name = leader(c.r.tb.Context(), conn)
+		return name != ""
+	})
+	return name
+}
+
+// Kill ends a server as a crash does.
+func (c *Cluster) Kill(name string) {
+	c.r.tb.Helper()
+	c.member(name).process.Kill()
+}
+
+func leader(ctx context.Context, conn *queue.Conn) string {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	s, err := conn.JetStream().Stream(ctx, queue.StreamUpdates)
+	if err != nil || s.CachedInfo().Cluster == nil {
+		return ""
+	}
+	return s.CachedInfo().Cluster.Leader
+}
+
+// Restart starts a killed server again on its store.
+func (c *Cluster) Restart(name string) {
+	c.r.tb.Helper()
+	m := c.member(name)
+	m.process = c.r.start("nats-server", nil, m.args...)
+}
+
+// Settle waits until every server has all that it keeps a replica of.
+func (c *Cluster) Settle() {
+	c.r.tb.Helper()
+	for _, m := range c.members {
+		var asked time.Time // a server logs each time that it is not current yet
+		Eventually(c.r.tb, time.Minute, "nats-server "+m.name+" is current", func() bool {
+			if time.Since(asked) < 250*time.Millisecond {
+				return false
+			}
+			asked = time.Now()
+			return healthy(m.health)
+		})
+	}
+}
+
+func healthy(url string) bool {
+	resp, err := (&http.Client{Timeout: 2 * time.Second}).Get(url)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return resp.StatusCode == http.StatusOK
+}
+
+func (c *Cluster) member(name string) *member {
+	c.r.tb.Helper()
+	for _, m := range c.members {
+		if m.name == name {
+			return m
+		}
+	}
+	c.r.tb.Fatalf("no nats-server is named %q", name)
+	return nil
+}

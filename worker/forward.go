@@ -1,0 +1,79 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/config"
+	"github.com/chatlane/chatlane/internal/forward"
+)
+
+// targets says where the updates of each bot are handed to; none without forwarding.
+func (c Config) targets() (map[int64]forward.Target, error) {
+	forwards := c.ForwardURL != ""
+	for _, b := range c.Bots.All {
+		forwards = forwards || b.Forward != ""
+	}
+	if !forwards {
+		return nil, nil
+	}
+	targets, owner := make(map[int64]forward.Target, len(c.Bots.All)), map[string]int64{}
+	wrong := []error{checkSecret(c.ForwardSecret)}
+	for _, b := range c.Bots.All {
+		id, t, name := b.ID(), c.target(b), "CHATLANE_FORWARD_URL"
+		if b.Forward != "" {
+			name = fmt.Sprintf("CHATLANE_BOTS_FILE: forward_url of bot %d", id)
+		}
+		if t.URL == "" {
+			wrong = append(wrong, fmt.Errorf("CHATLANE_BOTS_FILE: bot %d has no forward_url, and others have; set it, or CHATLANE_FORWARD_URL", id))
+			continue
+		}
+		if err := t.Validate(); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		t = t.For(id)
+		if other, taken := owner[t.URL]; taken {
+			wrong = append(wrong, fmt.Errorf("%s: bots %d and %d have one address; put %s into it, or set forward_url for each", name, other, id, forward.BotID))
+		}
+		owner[t.URL], targets[id] = id, t
+	}
+	return targets, errors.Join(wrong...)
+}
+
+func checkSecret(s config.Secret) error {
+	if s != "" && !regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`).MatchString(s.Reveal()) {
+		return errors.New("CHATLANE_FORWARD_SECRET: the value is no webhook secret; set 1 to 256 letters, digits, _ or -")
+	}
+	return nil
+}
+
+// target is a bot's own address, else that of all; the secret is that of all, else
+// the bot's own.
+func (c Config) target(b config.Bot) forward.Target {
+	t := forward.Target{URL: c.ForwardURL, Secret: c.ForwardSecret.Reveal()}
+	if b.Forward != "" {
+		t.URL = b.Forward.Reveal()
+	}
+	if t.Secret == "" && len(b.Secrets) > 0 {
+		t.Secret = b.Secrets[0].Reveal()
+	}
+	return t
+}
+
+// forwarding gives the router that hands updates on, where the settings ask for it;
+// else the program's own.
+func (a *assembly) forwarding(ctx context.Context, own *bot.Router) *bot.Router {
+	targets, err := a.cfg.targets()
+	if err != nil || len(targets) == 0 { // the error was met by Validate
+		return own
+	}
+	f := forward.New(forward.Config{Targets: targets, Connections: a.cfg.Concurrency}, a.tel.Log, a.tel.Registry)
+	a.tel.Log.InfoContext(ctx, "updates are handed to a bot's own webhook", slog.Int("bots", len(targets)))
+	a.onStop("forwarding", func(context.Context) error { f.Close(); return nil })
+	return f.Router()
+}

@@ -1,0 +1,42 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/fsm/redisstore"
+	"github.com/chatlane/chatlane/internal/telemetry"
+)
+
+func TestEachFindingIsSaidOnceWhenItsServerAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		asked := 0
+		a := &assembly{tel: &telemetry.Telemetry{Log: slog.New(slog.NewTextHandler(&out, nil))}, looks: []look{
+			func(context.Context) ([]redisstore.Finding, error) {
+				if asked++; asked < 4 {
+					return []redisstore.Finding{{Setting: "half"}}, fsm.ErrUnavailable
+				}
+				return []redisstore.Finding{{Setting: "appendonly", Law: 3}, {Setting: "appendfsync"}}, nil
+			},
+			func(ctx context.Context) ([]redisstore.Finding, error) {
+				<-ctx.Done() // it hangs
+				return nil, ctx.Err()
+			},
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		a.preflight(ctx)
+		log := out.String()
+		if strings.Count(log, "setting=appendonly") != 1 || strings.Count(log, "setting=appendfsync") != 1 || strings.Contains(log, "half") ||
+			strings.Count(log, "level=WARN") != 1 {
+			t.Errorf("logged:\n%s", log)
+		}
+	})
+}
