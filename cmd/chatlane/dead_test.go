@@ -60,14 +60,14 @@ func TestDeadListSelects(t *testing.T) {
 		want  []int64
 	}{
 		{"", []int64{1, 2, 3, 4, 5, 6}},
-		{"--dead-bot=42", []int64{1, 2, 3, 4, 5}},
-		{"--dead-chat=101", []int64{1, 3, 5}},
-		{"--dead-reason=crash", []int64{6}},
-		{"--dead-since=1h", []int64{4, 5, 6}},
-		{"--dead-until=1h", []int64{1, 2, 3}},
-		{"--dead-since=4h --dead-until=" + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), []int64{1, 2, 3}},
-		{"--dead-until=2001-01-01T00:00:00Z", nil},
-		{"--dead-chat=101 --dead-since=1h", []int64{5}},
+		{"--bot=42", []int64{1, 2, 3, 4, 5}},
+		{"--chat=101", []int64{1, 3, 5}},
+		{"--reason=crash", []int64{6}},
+		{"--since=1h", []int64{4, 5, 6}},
+		{"--until=1h", []int64{1, 2, 3}},
+		{"--since=4h --until=" + time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), []int64{1, 2, 3}},
+		{"--until=2001-01-01T00:00:00Z", nil},
+		{"--chat=101 --since=1h", []int64{5}},
 	} {
 		out.Reset()
 		code := p.run(t.Context(), append([]string{"dead", "list", "--json"}, strings.Fields(tt.flags)...))
@@ -87,14 +87,14 @@ func TestDeadListSelects(t *testing.T) {
 
 func TestDeadListRefusesWhatIsNoTime(t *testing.T) {
 	p, out, _ := graveyard(t)
-	if code := p.run(t.Context(), []string{"dead", "list", "--dead-since=yesterday"}); code == 0 || !strings.Contains(out.String(), "CHATLANE_DEAD_SINCE") {
+	if code := p.run(t.Context(), []string{"dead", "list", "--since=yesterday"}); code == 0 || !strings.Contains(out.String(), "CHATLANE_DEAD_SINCE") {
 		t.Errorf("exits with %d: %s", code, out)
 	}
 }
 
 func TestDeadReplayPutsThemBackInOrder(t *testing.T) {
 	p, out, conn := graveyard(t)
-	if code := p.run(t.Context(), []string{"dead", "replay", "--dead-chat=101"}); code != 0 {
+	if code := p.run(t.Context(), []string{"dead", "replay", "--chat=101"}); code != 0 {
 		t.Fatalf("exits with %d: %s", code, out)
 	}
 	depth, err := conn.Depth(t.Context())
@@ -112,6 +112,48 @@ func TestDeadReplayPutsThemBackInOrder(t *testing.T) {
 		}
 		if got := m.Header.Get("Chatlane-Envelope"); !strings.HasPrefix(got, fmt.Sprintf("1 %d ", update)) {
 			t.Errorf("place %d has %q, want update %d", seq+1, got, update)
+		}
+	}
+}
+
+func TestDeadShowTellsAllOfALetter(t *testing.T) {
+	p, out, _ := graveyard(t)
+	if code := p.run(t.Context(), []string{"dead", "show", "4"}); code != 0 {
+		t.Fatalf("exits with %d: %s", code, out)
+	}
+	for _, want := range []string{"id        4\n", "lane      42:c:100\n", "update    4 (message)\n", "reason    error\n", "attempts  5\n", "first     ", "{}"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, out)
+		}
+	}
+	out.Reset()
+	if code := p.run(t.Context(), []string{"dead", "show", "77"}); code != exitFailed || !strings.Contains(out.String(), "dead letter 77: not found") {
+		t.Errorf("a letter that is not there: exits with %d: %s", code, out)
+	}
+}
+
+// What cannot be taken back is not done to everything by a slip.
+func TestDeadDropWantsAChoice(t *testing.T) {
+	p, out, conn := graveyard(t)
+	for _, tt := range []struct {
+		args string
+		code int
+		left uint64
+	}{
+		{"drop", exitUsage, 6},
+		{"replay", exitUsage, 6},
+		{"drop 1 2", 0, 4},
+		{"drop --reason=crash", 0, 3},
+		{"drop --all", 0, 0},
+	} {
+		out.Reset()
+		code := p.run(t.Context(), append([]string{"dead"}, strings.Fields(tt.args)...))
+		depth, err := conn.Depth(t.Context())
+		if code != tt.code || err != nil || depth.Dead != tt.left {
+			t.Errorf("dead %s: exits with %d, %d letters are left (%v); want %d and %d: %s", tt.args, code, depth.Dead, err, tt.code, tt.left, out)
+		}
+		if tt.code == exitUsage && !strings.Contains(out.String(), "--all") {
+			t.Errorf("dead %s does not say what would be right: %s", tt.args, out)
 		}
 	}
 }

@@ -103,3 +103,11 @@ func (p program) load(c config.Command, args []string, into ...any) ([]string, e
 }
 
 func (p program) printf(format string, args ...any) { _, _ = fmt.Fprintf(p.out, format, args...) }
+
+// first splits the verb off.
+func first(args []string) (verb string, rest []string) {
+	if len(args) == 0 {
+		return "", nil
+	}
+	return args[0], args[1:]
+}

@@ -12,6 +12,9 @@
 //		URL    string        `env:"CHATLANE_URL" secret:"true" help:"where; may hold a password"`
 //	}
 //
+// A tag flag:"since" gives a setting of a command line tool a short flag beside the
+// long one of its name.
+//
 // Fields may be string, bool, int, float, time.Duration, []string, [Secret],
 // []Secret, anything that implements encoding.TextUnmarshaler, and structs of
 // such fields. A setting with unit "bytes" takes 512, 64KiB or 1GB. A secret may

@@ -25,6 +25,9 @@ func (c Command) help(settings []*setting) string {
 	b.WriteString("\n\n" + fileName + "\n" + wrap("YAML file of settings.", "    ") + "\n")
 	for _, s := range settings {
 		b.WriteString(s.name)
+		if s.flag != "" {
+			fmt.Fprintf(&b, ", --%s", s.flag)
+		}
 		if s.def != "" {
 			fmt.Fprintf(&b, " (%s)", s.def)
 		}

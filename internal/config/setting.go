@@ -11,6 +11,7 @@ import (
 // setting is one name and the fields that take its value.
 type setting struct {
 	name    string // CHATLANE_NATS_URL
+	flag    string // a shorter flag than that of the name; empty: none
 	def     string
 	help    string
 	secret  bool
@@ -162,6 +163,7 @@ func hooks[T any](into []any) []T {
 func newSetting(f reflect.StructField, v reflect.Value) *setting {
 	s := &setting{
 		name:    f.Tag.Get("env"),
+		flag:    f.Tag.Get("flag"),
 		def:     f.Tag.Get("default"),
 		help:    f.Tag.Get("help"),
 		secret:  f.Tag.Get("secret") == "true" || isSecret(f.Type),

@@ -89,7 +89,7 @@ func (l *loader) readArgs(args []string, positional bool) arguments {
 			continue
 		}
 		if full != "" {
-			out.add(full, value, s)
+			out.add(full, name, value, s)
 		}
 	}
 	if len(out.rest) > 0 && !positional {
@@ -98,8 +98,8 @@ func (l *loader) readArgs(args []string, positional bool) arguments {
 	return out
 }
 
-func (a *arguments) add(name, value string, s *setting) {
-	in := input{items: []string{value}, from: "--" + strings.ReplaceAll(keyOf(name), "_", "-")}
+func (a *arguments) add(name, flag, value string, s *setting) {
+	in := input{items: []string{value}, from: "--" + strings.ReplaceAll(flag, "_", "-")}
 	if before, again := a.values[name]; again && s != nil && s.isList() {
 		in.items = append(before.items, value)
 	}
@@ -108,6 +108,11 @@ func (a *arguments) add(name, value string, s *setting) {
 
 // byFlag finds the variable that a flag sets; s is nil for the YAML file's.
 func (l *loader) byFlag(flag string) (name string, s *setting) {
+	for _, s := range l.settings {
+		if s.flag != "" && s.flag == flag {
+			return s.name, s
+		}
+	}
 	return l.byKey(strings.ReplaceAll(flag, "-", "_"))
 }
 

@@ -45,7 +45,7 @@ func TestPoisonousChat(t *testing.T) {
 	ill.Store(true)
 	said := sayUntil(t, r, spell)
 	harness.Eventually(t, 30*time.Second, "the poisonous chat's lane is shown as parked", func() bool {
-		return strings.Contains(r.Chatlane("lane", "list", "--lane-parked"), ":c:"+strconv.Itoa(poisoned)+"\t")
+		return strings.Contains(r.Chatlane("lane", "list", "--parked"), ":c:"+strconv.Itoa(poisoned)+"\t")
 	})
 	rose := time.Now()
 	ill.Store(false)
@@ -109,7 +109,7 @@ func asFast(t *testing.T, f *flow, well, fell, rose time.Time) {
 func goesOn(t *testing.T, r *harness.Rig, said int) (dead int) {
 	t.Helper()
 	awaitReply(t, r, "text "+strconv.Itoa(said))
-	letters := strings.Split(strings.TrimSpace(r.Chatlane("dead", "list", "--dead-chat", strconv.Itoa(poisoned))), "\n")
+	letters := strings.Split(strings.TrimSpace(r.Chatlane("dead", "list", "--chat", strconv.Itoa(poisoned))), "\n")
 	dead = len(letters)
 	for _, line := range letters {
 		if !strings.Contains(line, "\terror\t") {

@@ -8,20 +8,18 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/config"
-	"github.com/chatlane/chatlane/internal/handlers"
-	"github.com/chatlane/chatlane/internal/lane"
-	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
 // deadConfig selects dead letters.
 type deadConfig struct {
 	Broker queue.Settings
-	Bot    int64  `env:"CHATLANE_DEAD_BOT" help:"Only of this bot id."`
-	Chat   int64  `env:"CHATLANE_DEAD_CHAT" help:"Only of this chat id."`
-	Reason string `env:"CHATLANE_DEAD_REASON" help:"Only with this reason: unreadable, undecoded, error, panic, timeout or crash."`
-	Since  string `env:"CHATLANE_DEAD_SINCE" help:"Only those that died since then: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 1h."`
-	Until  string `env:"CHATLANE_DEAD_UNTIL" help:"Only those that died before then, said in the same way."`
+	Bot    int64  `env:"CHATLANE_DEAD_BOT" flag:"bot" help:"Only of this bot id."`
+	Chat   int64  `env:"CHATLANE_DEAD_CHAT" flag:"chat" help:"Only of this chat id."`
+	Reason string `env:"CHATLANE_DEAD_REASON" flag:"reason" help:"Only with this reason: unreadable, undecoded, error, panic, timeout or crash."`
+	Since  string `env:"CHATLANE_DEAD_SINCE" flag:"since" help:"Only those that died since then: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 1h."`
+	Until  string `env:"CHATLANE_DEAD_UNTIL" flag:"until" help:"Only those that died before then, said in the same way."`
+	All    bool   `env:"CHATLANE_DEAD_ALL" flag:"all" help:"Replay or drop every dead letter, where neither ids nor filters are given."`
 	JSON   bool   `env:"CHATLANE_JSON" help:"Print JSON, a line each."`
 }
 
@@ -76,6 +74,9 @@ func (p program) dead(ctx context.Context, args []string) error {
 	filter, err := cfg.filter(time.Now())
 	if err != nil {
 		return err
+	}
+	if act != nil && len(ids) == 0 && filter == (queue.Filter{}) && !cfg.All {
+		return fmt.Errorf("%w: dead %s wants ids or a filter, or --all for every dead letter", errUsage, verb)
 	}
 	conn, err := queue.Connect(ctx, queue.ConnConfig{URL: cfg.Broker.URL, Name: "chatlane-dead"})
 	if err != nil {
@@ -133,77 +134,10 @@ func (p program) letter(verb string, asJSON bool, l queue.DeadLetter) {
 		}
 		p.printf("%s\n", line)
 	case verb == "show":
-		p.printf("id        %d\nbot       %d\nlane      %s\nupdate    %d (%s)\nreason    %s\nerror     %s\nattempts  %d\nreceived  %s\ndied      %s\ntrace     %s\n%s\n%s\n",
+		p.printf("id        %d\nbot       %d\nlane      %s\nupdate    %d (%s)\nreason    %s\nerror     %s\nattempts  %d\nreceived  %s\nfirst     %s\ndied      %s\ntrace     %s\n%s\n%s\n",
 			l.ID, l.Bot, l.Lane, l.Update, l.Type, l.Reason, l.Error, l.Attempts,
-			l.Received.UTC().Format(time.RFC3339), l.Died.UTC().Format(time.RFC3339), l.Trace, l.Stack, l.Body)
+			l.Received.UTC().Format(time.RFC3339), l.First.UTC().Format(time.RFC3339), l.Died.UTC().Format(time.RFC3339), l.Trace, l.Stack, l.Body)
 	default:
 		p.printf("%d\t%s\t%s\t%s\t%d\t%s\n", l.ID, l.Died.UTC().Format(time.RFC3339), l.Lane, l.Reason, l.Update, l.Error)
 	}
-}
-
-// laneConfig selects lanes.
-type laneConfig struct {
-	Broker queue.Settings
-	Parked bool `env:"CHATLANE_LANE_PARKED" help:"List the parked lanes (the only list there is)."`
-}
-
-// lane lists and frees parked lanes.
-func (p program) lane(ctx context.Context, args []string) error {
-	verb, args := first(args)
-	var cfg laneConfig
-	keys, err := p.load(config.Command{
-		Name: "chatlane lane list|free", Args: "[<lane>...]",
-		About: "lane list --parked shows the lanes that wait aside, with the number of their updates; lane free wakes them before their time.",
-	}, args, &cfg)
-	if err != nil {
-		return err
-	}
-	if verb != "list" && verb != "free" {
-		return fmt.Errorf("%w: lane list or free", errUsage)
-	}
-	conn, err := queue.Connect(ctx, queue.ConnConfig{URL: cfg.Broker.URL, Name: "chatlane-lane"})
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	if verb == "free" {
-		for _, k := range keys {
-			part := partition.Of(k, cfg.Broker.Topology().Partitions)
-			if err := conn.Free(ctx, part, lane.Key(k)); err != nil {
-				return err
-			}
-			p.printf("%s is free\n", k)
-		}
-		return nil
-	}
-	lanes, err := conn.Parked(ctx)
-	for _, l := range lanes {
-		p.printf("%s\tpartition %d\t%d updates\n", l.Lane, l.Partition, l.Updates)
-	}
-	return err
-}
-
-// graph prints states and transitions of the bundled bot. An author's own worker
-// prints those of its router itself, see worker.Main.
-func (p program) graph(args []string) error {
-	var cfg struct {
-		Format string `env:"CHATLANE_FORMAT" default:"mermaid" help:"mermaid, or dot for Graphviz."`
-	}
-	if _, err := p.load(config.Command{
-		Name: "chatlane graph", About: "graph prints the states and transitions of the bundled bot. A worker of your own prints those of its router: mybot graph.",
-	}, args, &cfg); err != nil {
-		return err
-	}
-	if err := handlers.New().Graph().Write(p.out, cfg.Format); err != nil {
-		return fmt.Errorf("--format: %w (%w)", err, errUsage)
-	}
-	return nil
-}
-
-// first splits the verb off.
-func first(args []string) (verb string, rest []string) {
-	if len(args) == 0 {
-		return "", nil
-	}
-	return args[0], args[1:]
 }
