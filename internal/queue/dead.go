@@ -34,6 +34,7 @@ type DeadLetter struct {
 	Scope     lane.Scope
 	Lane      lane.Key
 	Partition partition.ID
+	Stream    int64  // identity of UPDATES, see Delivery.Stream
 	Seq       uint64 // sequence in UPDATES, 0 if it never got there
 	Reason    string
 	Error     string
@@ -60,12 +61,30 @@ func NewDeadLetters(conn *Conn) *DeadLetters { return &DeadLetters{conn: conn} }
 func (d *DeadLetters) Put(ctx context.Context, l DeadLetter) error {
 	msg := &nats.Msg{Subject: laneSubject(deadPrefix, l.Partition, l.Lane), Header: l.header(), Data: l.Body}
 	if l.Seq != 0 {
-		msg.Header[jetstream.MsgIDHeader] = []string{string(l.Lane) + ":" + strconv.FormatUint(l.Seq, 10)}
+		msg.Header[jetstream.MsgIDHeader] = []string{placeID(l.Lane, l.Stream, l.Seq)}
 	}
 	if _, err := d.conn.js.PublishMsg(ctx, msg, jetstream.WithExpectStream(StreamDeadLetters)); err != nil {
 		return fmt.Errorf("store dead letter of update %d in lane %s: %w", l.Update, l.Lane, err)
 	}
 	return nil
+}
+
+// placeID names an update by its place, which no update of a stream made anew shares.
+func placeID(k lane.Key, stream int64, seq uint64) string {
+	return string(k) + ":" + strconv.FormatInt(stream, 36) + ":" + strconv.FormatUint(seq, 10)
+}
+
+// Has tells whether the letter of an update is stored, however long ago.
+func (d *DeadLetters) Has(ctx context.Context, l DeadLetter) (bool, error) {
+	for other, err := range d.All(ctx, Filter{Lane: l.Lane}) {
+		if err != nil {
+			return false, err
+		}
+		if other.Stream == l.Stream && other.Seq == l.Seq {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Get reads one dead letter.
@@ -121,6 +140,7 @@ func (l *DeadLetter) header() nats.Header {
 	set(headerError, mapLine(clip(l.Error)))
 	set(headerAttempts, strconv.Itoa(l.Attempts))
 	set(headerSeq, strconv.FormatUint(l.Seq, 10))
+	set(headerStream, strconv.FormatInt(l.Stream, 10))
 	set(headerFirst, strconv.FormatInt(l.First.UnixMilli(), 10))
 	set(headerDied, strconv.FormatInt(l.Died.UnixMilli(), 10))
 	set(headerTrace, l.Trace)
@@ -141,7 +161,7 @@ func readDeadLetter(subject string, h nats.Header, body []byte, id uint64) (Dead
 	}
 	return DeadLetter{
 		ID: id, Bot: u.Scope.Bot, Update: u.ID, Type: u.Type, Scope: u.Scope, Lane: u.Lane, Partition: u.Partition,
-		Seq: uint64(headerInt(h, headerSeq)), Reason: headerValue(h, headerReason), Error: headerValue(h, headerError),
+		Stream: headerInt(h, headerStream), Seq: uint64(headerInt(h, headerSeq)), Reason: headerValue(h, headerReason), Error: headerValue(h, headerError),
 		Stack: string(stack), Attempts: int(headerInt(h, headerAttempts)), Received: u.Received,
 		First: time.UnixMilli(headerInt(h, headerFirst)), Died: time.UnixMilli(headerInt(h, headerDied)),
 		Trace: headerValue(h, headerTrace), Body: body,

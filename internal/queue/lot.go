@@ -202,7 +202,7 @@ func (l *lot) copy(ctx context.Context, d *Delivery, wait time.Duration) error {
 			h[name] = []string{v}
 		}
 	}
-	h[jetstream.MsgIDHeader] = []string{string(d.Lane) + ":" + strconv.FormatInt(d.Stream, 36) + ":" + strconv.FormatUint(d.Seq, 10)}
+	h[jetstream.MsgIDHeader] = []string{placeID(d.Lane, d.Stream, d.Seq)}
 	msg := &nats.Msg{Subject: laneSubject(parkedPrefix, l.p, d.Lane), Header: h, Data: d.Body}
 	_, err := l.conn.js.PublishMsg(ctx, msg, jetstream.WithExpectStream(StreamParked))
 	return err

@@ -54,3 +54,62 @@ func TestUpdateIsHeldUntilItsDeadLetterIsWritten(t *testing.T) {
 		r.empty()
 	})
 }
+
+// deadly is a grave at which a worker dies: before the letter is stored, or after it.
+type deadly struct {
+	turn.DeadLetters
+	after bool
+	die   chan struct{}
+}
+
+func (d deadly) Put(ctx context.Context, l queue.DeadLetter) error {
+	if d.after {
+		if err := d.DeadLetters.Put(ctx, l); err != nil {
+			return err
+		}
+	}
+	close(d.die)
+	<-ctx.Done() // nothing after this is part of its life
+	return ctx.Err()
+}
+
+// An update whose worker dies while burying it stays dead, has one letter, and its
+// handler does not run again: not even where it would succeed now.
+func TestDeathIsFinalThroughACrash(t *testing.T) {
+	for name, tt := range map[string]struct {
+		after bool
+		pause time.Duration
+	}{
+		"before the letter":                             {},
+		"after the letter":                              {after: true},
+		"after the letter, and the broker forgot its id": {after: true, pause: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.cfg = turn.Config{MaxAttempts: 2}
+				die, ill := make(chan struct{}), true
+				r.grave = func(d turn.DeadLetters) turn.DeadLetters { return deadly{d, tt.after, die} }
+				b := bot.New("ill")
+				b.Message(func(ctx context.Context, tt *bot.Turn) error {
+					if ill {
+						return errors.New("no")
+					}
+					return tt.Answer(ctx, tt.Text())
+				})
+				w := r.work(b)
+				dies := r.say(1, "first")
+				r.say(1, "behind it")
+				<-die
+				w.kill()
+				time.Sleep(tt.pause)
+				ill, r.grave = false, nil
+				r.work(b)
+				r.expect(time.Minute, "1 behind it")
+				if dead := r.dead(); !slices.Equal(dead, []int64{dies}) {
+					t.Errorf("dead: %v, want %d, once", dead, dies)
+				}
+				r.empty()
+			})
+		})
+	}
+}

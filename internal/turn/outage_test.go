@@ -44,6 +44,8 @@ type graveyard struct{ letters atomic.Int64 }
 
 func (g *graveyard) Put(context.Context, queue.DeadLetter) error { g.letters.Add(1); return nil }
 
+func (g *graveyard) Has(context.Context, queue.DeadLetter) (bool, error) { return false, nil }
+
 // pausable is a runner over a store, with the lanes of a partition and no broker.
 type pausable struct {
 	t      testing.TB

@@ -46,6 +46,7 @@ type rig struct {
 	conn   *queue.Conn
 	cfg    turn.Config
 	reg    *prometheus.Registry
+	grave  func(turn.DeadLetters) turn.DeadLetters // stands between a worker and the dead letters; nil: nothing
 
 	mu     sync.Mutex
 	calls  []string // "method text"
@@ -100,8 +101,12 @@ func (r *rig) work(b *bot.Router) *worker {
 	}
 	reg := prometheus.NewRegistry()
 	r.reg = reg
+	dead := turn.DeadLetters(queue.NewDeadLetters(conn))
+	if r.grave != nil {
+		dead = r.grave(dead)
+	}
 	runner := turn.New(r.cfg, turn.Deps{
-		Router: b, Store: store, Dead: queue.NewDeadLetters(conn),
+		Router: b, Store: store, Dead: dead,
 		Client: telegram.NewClient(telegram.Config{Transport: r}, nil, nil),
 		Bots:   map[int64]turn.Identity{botID: {Token: id, Username: "test_bot"}},
 	}, slog.New(slog.DiscardHandler), reg)
@@ -208,7 +213,7 @@ func (r *rig) empty() {
 	}
 }
 
-// count is a counter of the last worker's.
+// count is a counter of the last worker's; label is the value of its one label, if it has one.
 func (r *rig) count(name, label string) int {
 	r.t.Helper()
 	families, err := r.reg.Gather()
@@ -217,7 +222,7 @@ func (r *rig) count(name, label string) int {
 	}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			if f.GetName() == name && m.GetLabel()[0].GetValue() == label {
+			if f.GetName() == name && (label == "" || m.GetLabel()[0].GetValue() == label) {
 				return int(m.GetCounter().GetValue())
 			}
 		}

@@ -25,7 +25,10 @@ type Identity struct {
 
 // DeadLetters takes updates that used up their attempts.
 type DeadLetters interface {
+	// Put returns nil once the letter is stored; a repetition may be stored again.
 	Put(ctx context.Context, l queue.DeadLetter) error
+	// Has tells whether the letter of an update is stored.
+	Has(ctx context.Context, l queue.DeadLetter) (bool, error)
 }
 
 // Deps is what a runner works with.

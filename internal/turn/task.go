@@ -34,7 +34,8 @@ type task struct {
 	attempts int       // failed ones, earlier owners' included
 	waits    int       // in a row, nobody's fault
 	openWait time.Duration
-	noted    bool // as begun, here
+	noted    bool      // as begun, here
+	doom     deathNote // why it dies; zero while it lives
 }
 
 func (t *task) place() place { return place{t.d.Stream, t.d.Seq} }
@@ -101,6 +102,9 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 		return t.skip(ctx, s, outDone)
 	}
 	s.Also(t.album.ids()...)
+	if note, condemned := t.condemned(s); condemned {
+		return t.rebury(ctx, s, note)
+	}
 	if err := t.insist(ctx); err != nil {
 		return t.settle(ctx, s, err)
 	}
@@ -166,7 +170,7 @@ func (t *task) settle(ctx context.Context, s *fsm.Session, err error) (queue.Nex
 	}
 	v := t.r.cfg.judge(ctx, err, t.attempts, t.waits)
 	if v.action == actDead {
-		if derr := t.bury(ctx, s, v.reason, err); derr != nil {
+		if derr := t.bury(ctx, s, deathNote{Reason: v.reason, Error: err.Error(), Stack: stackOf(err), Attempts: t.attempts + 1}); derr != nil {
 			v = t.r.cfg.judge(ctx, derr, t.attempts, t.waits)
 		}
 	}
@@ -202,25 +206,6 @@ func (t *task) settle(ctx context.Context, s *fsm.Session, err error) (queue.Nex
 	return queue.Next{Again: max(v.after, time.Nanosecond), Park: v.park}, err
 }
 
-// bury stores the dead letter before the cursor moves past its update.
-func (t *task) bury(ctx context.Context, s *fsm.Session, reason string, cause error) error {
-	for d := range t.updates() {
-		l := queue.DeadLetter{
-			Bot: d.Scope.Bot, Update: d.ID, Type: d.Type, Scope: d.Scope, Lane: d.Lane, Partition: d.Partition,
-			Seq: d.Seq, Reason: reason, Error: cause.Error(), Stack: stackOf(cause), Attempts: t.attempts + 1,
-			Received: d.Received, First: t.first, Died: time.Now(),
-			Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: d.Body,
-		}
-		if err := t.r.deps.Dead.Put(ctx, l); err != nil {
-			return fmt.Errorf("%w: %w", errDeadLetter, err)
-		}
-	}
-	if s == nil {
-		return nil
-	}
-	return s.CommitCursor(ctx)
-}
-
 // ack tells the broker; a failure costs one redelivery, which is skipped.
 func (t *task) ack(ctx context.Context) {
 	if err := t.d.Ack(ctx); err != nil {
@@ -248,13 +233,6 @@ func (t *task) attrs(more ...any) []any {
 		slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane)),
 		slog.Int64("update", t.d.ID), slog.Uint64("seq", t.d.Seq),
 	}, more...)
-}
-
-func stackOf(err error) string {
-	if p, ok := errors.AsType[*bot.PanicError](err); ok {
-		return string(p.Stack)
-	}
-	return ""
 }
 
 // recovered turns a panic outside the router into the error that the router makes of one.

@@ -47,7 +47,7 @@ type verdict struct {
 // before. Waits counts the attempts in a row that were nobody's fault.
 func (c Config) judge(ctx context.Context, err error, attempts, waits int) verdict {
 	switch {
-	case err == nil, errors.Is(err, bot.ErrUnhandled), errors.Is(err, bot.ErrCancelled):
+	case err == nil, errors.Is(err, bot.ErrUnhandled):
 		return verdict{action: actCommit}
 	case ctx.Err() != nil:
 		return verdict{action: actLeave, reason: "cancelled"}
@@ -92,7 +92,7 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 	case errors.As(err, &away):
 		return verdict{action: actWait, after: pace(waits), reason: "away"}, true
 	case errors.Is(err, ErrNoBot):
-		return verdict{action: actWait, after: c.MaxBackoff, reason: "no_bot"}, true
+		return verdict{action: actWait, after: c.MaxBackoff, park: c.MaxBackoff > c.ParkAfter, reason: "no_bot"}, true
 	}
 	return verdict{}, false
 }

@@ -1,0 +1,163 @@
+package turn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/turn"
+)
+
+// letters are the dead letters, as "chat reason attempts".
+func (r *rig) letters() (out []string) {
+	r.t.Helper()
+	for l, err := range queue.NewDeadLetters(r.conn).All(r.t.Context(), queue.Filter{}) {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		out = append(out, fmt.Sprintf("%d %s %d", l.Scope.Chat, l.Reason, l.Attempts))
+	}
+	return out
+}
+
+func TestHandlerPastItsDeadlineIsTriedAgainAndThenDies(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{Deadline: 10 * time.Second, MaxAttempts: 3}
+		b := bot.New("slow")
+		var causes []error
+		b.Message(func(ctx context.Context, _ *bot.Turn) error {
+			<-ctx.Done()
+			causes = append(causes, context.Cause(ctx))
+			return ctx.Err()
+		}, bot.Text("hang"))
+		b.Message(echo)
+		r.work(b)
+		r.say(1, "hang")
+		r.say(1, "behind it")
+		r.say(2, "beside it")
+		r.expect(time.Second, "2 beside it")
+		r.expect(time.Minute, "2 beside it", "1 behind it")
+		if got := r.letters(); !slices.Equal(got, []string{"1 timeout 3"}) {
+			t.Errorf("dead letters: %q", got)
+		}
+		for _, cause := range causes {
+			if !errors.Is(cause, turn.ErrDeadline) {
+				t.Errorf("a handler's context ended because of %v", cause)
+			}
+		}
+		r.empty()
+	})
+}
+
+// The clock starts when an update is handed to its handler: what waits long behind
+// others in its lane has not begun to use up its time.
+func TestDeadlineRunsFromDispatch(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{Deadline: 10 * time.Second, MaxAttempts: 1}
+		b := bot.New("slow")
+		b.Message(func(ctx context.Context, tt *bot.Turn) error {
+			select {
+			case <-time.After(9 * time.Second):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			return tt.Answer(ctx, tt.Text())
+		})
+		r.work(b)
+		for _, text := range []string{"a", "b", "c", "d"} {
+			r.say(1, text)
+		}
+		r.expect(time.Minute, "1 a", "1 b", "1 c", "1 d")
+		if got := r.letters(); len(got) != 0 {
+			t.Errorf("dead letters: %q", got)
+		}
+	})
+}
+
+// A handler that does not look at its context holds its lane until the grace period is
+// over, and no other lane at all. What it does later has no effect.
+func TestHandlerThatIgnoresItsContextIsAbandoned(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{Deadline: 10 * time.Second, Grace: 5 * time.Second, MaxAttempts: 1}
+		release, late := make(chan struct{}), make(chan error, 1)
+		b := bot.New("deaf")
+		b.Message(func(ctx context.Context, tt *bot.Turn) error {
+			<-release
+			late <- errors.Join(tt.Go(ctx, "deaf:late"), tt.Answer(context.WithoutCancel(ctx), "late"))
+			return nil
+		}, bot.Text("deaf"))
+		b.Message(bot.Say("at a step"), bot.InFlow("deaf"))
+		b.Message(echo)
+		r.work(b)
+		r.say(1, "deaf")
+		r.say(1, "behind it")
+		r.say(2, "beside it")
+		r.expect(14*time.Second, "2 beside it")
+		r.expect(2*time.Second, "2 beside it", "1 behind it")
+		if n := r.count("chatlane_handlers_abandoned_total", ""); n != 1 {
+			t.Errorf("%d handlers abandoned, want 1", n)
+		}
+		close(release)
+		if err := <-late; !errors.Is(err, turn.ErrAbandoned) {
+			t.Errorf("the late call: %v, want ErrAbandoned", err)
+		}
+		synctest.Wait()
+		r.say(1, "after")
+		r.expect(time.Second, "2 beside it", "1 behind it", "1 after")
+		if got := r.letters(); !slices.Equal(got, []string{"1 timeout 1"}) {
+			t.Errorf("dead letters: %q", got)
+		}
+		r.empty()
+	})
+}
+
+// A rate limit is nobody's fault: however often it comes, it uses up no attempt, and
+// other chats do not wait.
+func TestRateLimitsUseUpNoAttempt(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{MaxAttempts: 1}
+		limits := 20
+		r.answer = func(_ string, params map[string]any) (int, string) {
+			if params["text"] == "much" && limits > 0 {
+				limits--
+				return 429, `{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":7}}`
+			}
+			return 0, ""
+		}
+		b := bot.New("limited")
+		b.Message(echo)
+		r.work(b)
+		r.say(1, "much")
+		r.say(1, "behind it")
+		r.say(2, "beside it")
+		r.expect(time.Second, "2 beside it")
+		r.expect(20*8*time.Second, "2 beside it", "1 much", "1 behind it")
+		if got := r.letters(); len(got) != 0 {
+			t.Errorf("dead letters: %q", got)
+		}
+		r.empty()
+	})
+}
+
+// ErrCancelled that a handler returns of itself is an error like any other: nobody has
+// cancelled its turn.
+func TestErrCancelledOfAHandlersOwnIsAFailure(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{MaxAttempts: 2}
+		b := bot.New("own")
+		b.Message(func(context.Context, *bot.Turn) error { return bot.ErrCancelled })
+		r.work(b)
+		r.say(1, "hello")
+		r.expect(time.Minute)
+		if got := r.letters(); !slices.Equal(got, []string{"1 error 2"}) {
+			t.Errorf("dead letters: %q", got)
+		}
+		r.expectTurns("retried", 1)
+	})
+}

@@ -1,0 +1,106 @@
+package turn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// An update dies in three steps, each in another place: that it dies is noted in its
+// journal, the letter is stored, the cursor moves. Whoever finds the note, after a crash
+// or an outage in between, takes the steps that are left: the handler does not run
+// again, so that no update is both a dead letter and committed. The note is fenced like
+// any other entry: who has lost the lane writes no letter.
+const deathIndex = -2 // in the journal; no call has it
+
+// deathNote is why an update dies.
+type deathNote struct {
+	Reason   string `json:"reason"`
+	Error    string `json:"error"`
+	Stack    string `json:"stack,omitempty"`
+	Attempts int    `json:"attempts"`
+}
+
+// condemned finds the note of an earlier attempt.
+func (t *task) condemned(s *fsm.Session) (note deathNote, found bool) {
+	raw, found := s.Recall(deathIndex)
+	if !found {
+		return t.doom, t.doom.Reason != ""
+	}
+	if err := json.Unmarshal(raw, &note); err != nil || note.Reason == "" {
+		note = deathNote{Reason: queue.ReasonError, Error: "the note of why the update dies is unreadable", Attempts: s.Attempts()}
+	}
+	return note, true
+}
+
+// bury stores the dead letter before the cursor moves past its update. The session is
+// nil where the update died before its lane was opened.
+func (t *task) bury(ctx context.Context, s *fsm.Session, note deathNote) error {
+	if s != nil {
+		raw, err := json.Marshal(note)
+		if err != nil {
+			return fmt.Errorf("encode why the update dies: %w", err)
+		}
+		if err := s.Record(ctx, deathIndex, raw); err != nil {
+			return err
+		}
+	}
+	t.doom = note
+	return t.inter(ctx, s, note, false)
+}
+
+// rebury takes the steps that an earlier attempt did not get to.
+func (t *task) rebury(ctx context.Context, s *fsm.Session, note deathNote) (queue.Next, error) {
+	if err := t.inter(ctx, s, note, true); err != nil {
+		return t.settle(ctx, s, err)
+	}
+	t.r.metrics.turns.WithLabelValues(outDead).Inc()
+	t.r.log.ErrorContext(ctx, "update is a dead letter", t.attrs(slog.String("reason", note.Reason), slog.String("error", note.Error))...)
+	t.ackAll(ctx)
+	return queue.Next{}, nil
+}
+
+// inter stores a letter for each update of the turn and moves the cursor. A letter that
+// may be stored already is looked for: the broker knows repetitions for a while only.
+func (t *task) inter(ctx context.Context, s *fsm.Session, note deathNote, look bool) error {
+	for d := range t.updates() {
+		if err := t.letter(ctx, d, note, look); err != nil {
+			return fmt.Errorf("%w: %w", errDeadLetter, err)
+		}
+	}
+	if s == nil {
+		return nil
+	}
+	return s.CommitCursor(ctx)
+}
+
+func (t *task) letter(ctx context.Context, d *queue.Delivery, note deathNote, look bool) error {
+	l := queue.DeadLetter{
+		Bot: d.Scope.Bot, Update: d.ID, Type: d.Type, Scope: d.Scope, Lane: d.Lane, Partition: d.Partition,
+		Stream: d.Stream, Seq: d.Seq, Reason: note.Reason, Error: note.Error, Stack: note.Stack, Attempts: note.Attempts,
+		Received: d.Received, First: t.first, Died: time.Now(),
+		Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: d.Body,
+	}
+	if look {
+		if stored, err := t.r.deps.Dead.Has(ctx, l); stored || err != nil {
+			return err
+		}
+	}
+	return t.r.deps.Dead.Put(ctx, l)
+}
+
+func stackOf(err error) string {
+	if p, ok := errors.AsType[*bot.PanicError](err); ok {
+		return string(p.Stack)
+	}
+	return ""
+}
