@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/chatlane/chatlane/internal/lane"
 )
 
 // TrySchedulesWithDiscardNew asks the broker for a stream with both.
@@ -66,8 +68,14 @@ func TakePin(ctx context.Context, c *Conn) error {
 
 // PutAside parks a delivery as a term would whose question for its pin has this answer.
 func PutAside(ctx context.Context, c *Conn, d *Delivery, owner error) {
-	l := &lot{conn: c, log: slog.New(slog.DiscardHandler), mine: func(context.Context) error { return owner }}
-	l.put(ctx, d, 0)
+	l := &lot{conn: c, p: d.Partition, pin: "former", log: slog.New(slog.DiscardHandler), mine: func(context.Context) error { return owner }}
+	l.put(ctx, d, 0, false)
+}
+
+// Sweep sweeps a lane of partition 0 as an owner would that the broker tells so.
+func Sweep(ctx context.Context, c *Conn, k lane.Key, mine func() error) {
+	l := &lot{conn: c, log: slog.New(slog.DiscardHandler), mine: func(context.Context) error { return mine() }}
+	_, _ = l.sweep(ctx, k)
 }
 
 // Empty forgets all updates, and what is known of repetitions.

@@ -87,7 +87,7 @@ func (l *lot) relieve(ctx context.Context, flood []*Delivery) {
 		l.parked.WithLabelValues(parkedFlooding).Inc()
 		l.log.WarnContext(ctx, "lane parked: it floods its partition", slog.String("lane", string(k)), slog.Int("updates", len(flood)))
 	}
-	l.shift(ctx, flood)
+	l.shift(ctx, flood, fresh)
 	if fresh && !l.waits(s) {
 		l.wake(k)
 	}
@@ -123,20 +123,22 @@ func (l *lot) enter(k lane.Key) (s *space, fresh bool) {
 
 // shift copies a flood, and lets go of the originals whose turns have not begun. What
 // could not be copied follows by the lane's own jobs.
-func (l *lot) shift(ctx context.Context, flood []*Delivery) {
+func (l *lot) shift(ctx context.Context, flood []*Delivery, fresh bool) {
 	var copied []*Delivery
 	for _, d := range flood {
 		if l.hasMoved(d) {
 			continue
 		}
-		if l.copy(ctx, d, 0) != nil {
+		if l.copy(ctx, d, 0, fresh) != nil {
 			break
 		}
+		fresh = false
 		if !l.hasBegun(d) {
 			copied = append(copied, d)
 		}
 	}
-	if l.mine(ctx) != nil {
+	if err := l.mine(ctx); err != nil {
+		l.regret(err, flood[0].Lane)
 		return
 	}
 	for _, d := range copied {

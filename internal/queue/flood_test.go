@@ -119,7 +119,7 @@ func TestCopyOfAFormerOwnerLeavesTheOriginal(t *testing.T) {
 		c := connect(t, s)
 		defer c.Close(t.Context())
 		for owner, want := range map[error]queue.Depth{
-			queue.ErrPinLost: {Parked: 1, Queued: 1},
+			queue.ErrPinLost: {Parked: 0, Queued: 1}, // the copy is swept away
 			nil:              {Parked: 1, Queued: 0},
 		} {
 			release := make(chan struct{})
@@ -142,6 +142,118 @@ func TestCopyOfAFormerOwnerLeavesTheOriginal(t *testing.T) {
 			stop()
 			if err := queue.Empty(t.Context(), c); err != nil {
 				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// formerCopies are copies that a former owner of the partition writes too late: of these
+// updates, which it has not let go of.
+func formerCopies(t *testing.T, c *queue.Conn, ids ...int64) {
+	t.Helper()
+	for _, id := range ids {
+		d := &queue.Delivery{Update: queue.Update{ID: id, Type: "message", Lane: "42:c:100", Body: []byte(`{}`), Received: time.Now()}, Seq: uint64(id) / 3}
+		d.Scope = lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 100}
+		queue.PutAside(t.Context(), c, d, queue.ErrPinLost)
+	}
+}
+
+// A worker that was frozen while it put a flood aside goes on with that when it is
+// awake. The lane's new owner must not take those copies for older than the update that
+// it parks itself.
+func TestCopiesOfAFormerOwnerOvertakeNothing(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		c := connect(t, s)
+		defer c.Close(t.Context())
+		var j journal
+		late := false
+		stop := start(t, c, func(d *queue.Delivery) queue.Turn {
+			return func(ctx context.Context) queue.Next {
+				if d.ID == 3 && !late {
+					late = true
+					formerCopies(t, c, 6, 9)
+					return queue.Next{Again: 10 * time.Second, Park: true}
+				}
+				j.note(d.ID)
+				_ = d.Ack(ctx)
+				return queue.Next{}
+			}
+		})
+		publishTo(t, c, 100, flood(4)...)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		stop()
+		inOrder(t, j.seen(), 4)
+		if depth, err := c.Depth(t.Context()); err != nil || depth.Parked != 0 || depth.Queued != 0 {
+			t.Errorf("depth %+v, %v; want nothing left", depth, err)
+		}
+	})
+}
+
+// What a former owner copies too late stays nowhere: it tells the owner, which sweeps it
+// away. A parked lane is not swept.
+func TestFormerOwnersCopiesAreSweptAway(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		c := connect(t, s)
+		defer c.Close(t.Context())
+		var j journal
+		wait := time.Duration(0)
+		stop := start(t, c, func(d *queue.Delivery) queue.Turn {
+			return func(ctx context.Context) queue.Next {
+				if wait > 0 && time.Since(d.Received) < wait {
+					return queue.Next{Again: wait, Park: true}
+				}
+				j.note(d.ID)
+				_ = d.Ack(ctx)
+				return queue.Next{}
+			}
+		})
+		publishTo(t, c, 100, 3)
+		time.Sleep(time.Second)
+		formerCopies(t, c, 3)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if depth, err := c.Depth(t.Context()); err != nil || depth.Parked != 0 {
+			t.Errorf("depth %+v, %v; want the copy swept away", depth, err)
+		}
+		wait = 30 * time.Second
+		publishTo(t, c, 100, 6, 9)
+		time.Sleep(time.Second)
+		formerCopies(t, c, 6)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		stop()
+		for i, id := range j.seen()[1:] { // the copy of 6 is skipped by its cursor, which is not here
+			if want := []int64{6, 9, 6}[i]; id != want {
+				t.Errorf("seen %v, want 3, 6, 9 and the copy of 6", j.seen())
+				break
+			}
+		}
+		if depth, err := c.Depth(t.Context()); err != nil || depth.Parked != 0 || depth.Queued != 0 {
+			t.Errorf("depth %+v, %v; want nothing left", depth, err)
+		}
+	})
+}
+
+// A sweep removes what was there before the broker confirmed the pin, and only then:
+// anything later may be the successor's.
+func TestSweepRemovesNoMoreThanItSawWhileItsOwnerWasOwner(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		c := connect(t, s)
+		defer c.Close(t.Context())
+		formerCopies(t, c, 3, 6)
+		for _, tt := range []struct {
+			name string
+			mine func() error
+			left uint64
+		}{
+			{"owner no more", func() error { return queue.ErrPinLost }, 2},
+			{"frozen behind the question", func() error { formerCopies(t, c, 9); return nil }, 1},
+			{"owner", func() error { return nil }, 0},
+		} {
+			queue.Sweep(t.Context(), c, "42:c:100", tt.mine)
+			if depth, err := c.Depth(t.Context()); err != nil || depth.Parked != tt.left {
+				t.Errorf("%s: depth %+v, %v; want %d parked", tt.name, depth, err, tt.left)
 			}
 		}
 	})

@@ -2,11 +2,11 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,6 +24,7 @@ import (
 // that lane, one at a time; everything in PARKED is older than everything of the
 // lane that still waits in UPDATES; and an update that stands in both, because its
 // owner died between the copy and the acknowledgement, is skipped by its cursor.
+// What a former owner copies when it is one no more is swept away; see copies.go.
 type lot struct {
 	conn *Conn
 	p    partition.ID
@@ -35,6 +36,8 @@ type lot struct {
 	mine   func(context.Context) error // asks the broker whether the partition is still ours
 	stream int64
 	ahead  time.Duration
+	pin    string        // in the ids of copies: those of other owners are no repetitions
+	sweeps atomic.Uint64 // likewise: what was swept away may be copied again
 
 	parked *prometheus.CounterVec // by why
 
@@ -50,14 +53,8 @@ type space struct {
 	awake   bool        // the job that empties it has been queued
 }
 
-// Headers of a parked copy: what a delivery knows and the copy would forget.
-const (
-	headerStream = "Chatlane-Stream"
-	headerStored = "Chatlane-Stored"
-	headerFor    = "Chatlane-Park-Ms"
-
-	retryStore = time.Second // after a copy that could not be written or read
-)
+// retryStore is when to try again after a copy could not be written or read.
+const retryStore = time.Second
 
 // load finds the lanes that an earlier owner parked. It gives up when the pin that
 // it is done under runs out.
@@ -107,14 +104,27 @@ func (l *lot) job(d *Delivery) lane.Job {
 		if !next.Park {
 			return next.Again
 		}
-		if again := l.put(ctx, d, next.Again); again > 0 {
+		if again := l.park(ctx, d, next.Again); again > 0 {
 			return again // held where it is: the copy could not be written
 		}
-		l.hold(d.Lane, next.Again)
 		l.parked.WithLabelValues(parkedWaiting).Inc()
 		l.log.WarnContext(ctx, "lane parked", slog.String("lane", string(d.Lane)), slog.Duration("for", next.Again))
 		return 0
 	}
+}
+
+// park puts the update that runs aside, and its lane with it.
+func (l *lot) park(ctx context.Context, d *Delivery, wait time.Duration) time.Duration {
+	s, fresh := l.enter(d.Lane)
+	defer s.filling.Unlock()
+	if again := l.put(ctx, d, wait, fresh); again > 0 {
+		if fresh {
+			l.release(d.Lane)
+		}
+		return again
+	}
+	l.hold(d.Lane, wait)
+	return 0
 }
 
 // empty is the job that works through a parked lane, one update at each call, so
@@ -167,83 +177,6 @@ func (l *lot) headOrRelease(ctx context.Context, k lane.Key) (*Delivery, error) 
 	return d, err
 }
 
-// put stores a copy behind the others of its lane, then lets go of the original. In
-// between it asks whether the partition is ours: only then does whoever comes next
-// find the copy when it lists the parked lanes. A copy that came later than that list
-// is skipped by its lane's cursor some day, and its original must still be there.
-func (l *lot) put(ctx context.Context, d *Delivery, wait time.Duration) time.Duration {
-	if err := l.copy(ctx, d, wait); err != nil {
-		l.log.WarnContext(ctx, "parked copy not written, the update is held", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
-		return retryStore
-	}
-	if l.mine(ctx) != nil {
-		return retryStore
-	}
-	l.letGo(ctx, d)
-	return 0
-}
-
-func (l *lot) letGo(ctx context.Context, d *Delivery) {
-	if err := d.Ack(ctx); err != nil {
-		l.log.DebugContext(ctx, "parked update not acknowledged, it comes again", slog.String("error", err.Error()))
-	}
-}
-
-// copy writes to the end of the parked lane; a second copy is the broker's duplicate.
-func (l *lot) copy(ctx context.Context, d *Delivery, wait time.Duration) error {
-	h := d.Update.header()
-	set := func(name string, v int64) { h[name] = []string{strconv.FormatInt(v, 10)} }
-	set(headerSeq, int64(d.Seq))
-	set(headerStream, d.Stream)
-	set(headerStored, d.Stored.UnixNano())
-	set(headerFor, wait.Milliseconds())
-	for _, name := range []string{"traceparent", "tracestate"} {
-		if v := d.Header(name); v != "" {
-			h[name] = []string{v}
-		}
-	}
-	h[jetstream.MsgIDHeader] = []string{placeID(d.Lane, d.Stream, d.Seq)}
-	msg := &nats.Msg{Subject: laneSubject(parkedPrefix, l.p, d.Lane), Header: h, Data: d.Body}
-	_, err := l.conn.js.PublishMsg(ctx, msg, jetstream.WithExpectStream(StreamParked))
-	return err
-}
-
-// head is the oldest parked update of a lane, nil for none. Its Ack removes the copy.
-func (l *lot) head(ctx context.Context, k lane.Key) (*Delivery, error) {
-	d, _, err := l.from(ctx, k, 1)
-	return d, err
-}
-
-// from is the oldest parked update of a lane at or behind a place in PARKED, with its place.
-func (l *lot) from(ctx context.Context, k lane.Key, place uint64) (*Delivery, uint64, error) {
-	s, err := l.conn.js.Stream(ctx, StreamParked)
-	if err != nil {
-		return nil, 0, fmt.Errorf("look at stream %s: %w", StreamParked, err)
-	}
-	m, err := s.GetMsg(ctx, place, jetstream.WithGetMsgSubject(laneSubject(parkedPrefix, l.p, k)))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, 0, nil
-	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("read parked lane %s: %w", k, err)
-	}
-	u, err := readUpdate(m.Subject, m.Header, m.Data)
-	if err != nil {
-		return nil, 0, fmt.Errorf("read parked lane %s: %w", k, err)
-	}
-	d := &Delivery{
-		Update: u, Seq: uint64(headerInt(m.Header, headerSeq)), Stream: headerInt(m.Header, headerStream),
-		Stored: time.Unix(0, headerInt(m.Header, headerStored)), header: m.Header, Inherited: true,
-		work: ctx, arrived: time.Now(),
-	}
-	now := d.arrived.Add(l.ahead)
-	d.aged = max(0, now.Sub(d.Stored))
-	d.parkLeft = time.Duration(headerInt(m.Header, headerFor))*time.Millisecond - now.Sub(m.Time)
-	d.ack = func() error { return s.DeleteMsg(context.WithoutCancel(ctx), m.Sequence) }
-	d.behind = func(ctx context.Context) ([]*Delivery, error) { return l.behind(ctx, d, m.Sequence+1) }
-	return d, m.Sequence, nil
-}
-
 // space is nil for a lane that is not parked.
 func (l *lot) space(k lane.Key) *space {
 	l.mu.Lock()
@@ -276,7 +209,7 @@ func (l *lot) follow(ctx context.Context, s *space, d *Delivery) (again time.Dur
 	case l.space(d.Lane) != s:
 		return 0, false
 	}
-	return l.put(ctx, d, 0), true
+	return l.put(ctx, d, 0, false), true
 }
 
 // hold parks a lane, and queues the job that empties it when the time has come.
@@ -333,12 +266,15 @@ func (l *lot) awake() []lane.Key {
 	return keys
 }
 
-// listen frees lanes before their time when an operator says so.
-func (l *lot) listen() (stop func(), err error) {
+// listen frees lanes before their time when an operator says so, and sweeps away
+// what a former owner says that it left.
+func (l *lot) listen(ctx context.Context) (stop func(), err error) {
 	sub, err := l.conn.nc.Subscribe(freeSubject(l.p), func(m *nats.Msg) {
-		answer := "not parked"
-		if k := lane.Key(m.Data); l.space(k) != nil {
+		answer, k := "not parked", lane.Key(m.Data)
+		if l.space(k) != nil {
 			l.hold(k, 0)
+			answer = freed
+		} else if l.tidy(ctx, k) {
 			answer = freed
 		}
 		_ = m.Respond([]byte(answer)) // who asked may have gone

@@ -65,7 +65,7 @@ func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, tur
 		return err
 	}
 	t.lot = &lot{
-		conn: o.conn, p: p, turn: turn, log: t.log, stream: t.stream, ahead: t.ahead, lanes: make(map[lane.Key]*space),
+		conn: o.conn, p: p, turn: turn, log: t.log, stream: t.stream, ahead: t.ahead, pin: pin, lanes: make(map[lane.Key]*space),
 		parked: o.metrics.parked, mine: t.mine,
 		submit: func(k lane.Key, j lane.Job) error { return t.lanes.Submit(work, k, j) },
 		open: func(k lane.Key) []*Delivery {
@@ -78,7 +78,7 @@ func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, tur
 	if err := t.lot.load(work, o.cfg.PinTTL); err != nil {
 		return err
 	}
-	deaf, err := t.lot.listen()
+	deaf, err := t.lot.listen(work)
 	if err != nil {
 		return err
 	}

@@ -80,8 +80,8 @@ func TestDeathIsFinalThroughACrash(t *testing.T) {
 		after bool
 		pause time.Duration
 	}{
-		"before the letter":                             {},
-		"after the letter":                              {after: true},
+		"before the letter": {},
+		"after the letter":  {after: true},
 		"after the letter, and the broker forgot its id": {after: true, pause: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {

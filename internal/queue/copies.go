@@ -1,0 +1,183 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/chatlane/chatlane/internal/lane"
+)
+
+// Headers of a parked copy: what a delivery knows and the copy would forget.
+const (
+	headerStream = "Chatlane-Stream"
+	headerStored = "Chatlane-Stored"
+	headerFor    = "Chatlane-Park-Ms"
+)
+
+// put stores a copy behind the others of its lane, then lets go of the original. In
+// between it asks whether the partition is ours: only then does whoever comes next
+// find the copy when it lists the parked lanes. A copy that came later than that list
+// is skipped by its lane's cursor some day, and its original must still be there.
+// The first copy of a lane is fresh. The caller has entered the lane's space.
+func (l *lot) put(ctx context.Context, d *Delivery, wait time.Duration, fresh bool) time.Duration {
+	if err := l.copy(ctx, d, wait, fresh); err != nil {
+		l.log.WarnContext(ctx, "parked copy not written, the update is held", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
+		return retryStore
+	}
+	if err := l.mine(ctx); err != nil {
+		l.regret(err, d.Lane)
+		return retryStore
+	}
+	l.letGo(ctx, d)
+	return 0
+}
+
+func (l *lot) letGo(ctx context.Context, d *Delivery) {
+	if err := d.Ack(ctx); err != nil {
+		l.log.DebugContext(ctx, "parked update not acknowledged, it comes again", slog.String("error", err.Error()))
+	}
+}
+
+// copy writes to the end of the parked lane. The first copy finds the lane empty, or
+// makes it so.
+func (l *lot) copy(ctx context.Context, d *Delivery, wait time.Duration, fresh bool) error {
+	if !fresh {
+		return l.write(ctx, d, wait)
+	}
+	err := l.write(ctx, d, wait, jetstream.WithExpectLastSequencePerSubject(0))
+	if !isWrongLast(err) {
+		return err
+	}
+	if _, err := l.sweep(ctx, d.Lane); err != nil {
+		return err
+	}
+	return l.write(ctx, d, wait, jetstream.WithExpectLastSequencePerSubject(0))
+}
+
+// write stores one copy; a second one of this term's is the broker's duplicate.
+func (l *lot) write(ctx context.Context, d *Delivery, wait time.Duration, opts ...jetstream.PublishOpt) error {
+	h := d.Update.header()
+	set := func(name string, v int64) { h[name] = []string{strconv.FormatInt(v, 10)} }
+	set(headerSeq, int64(d.Seq))
+	set(headerStream, d.Stream)
+	set(headerStored, d.Stored.UnixNano())
+	set(headerFor, wait.Milliseconds())
+	for _, name := range []string{"traceparent", "tracestate"} {
+		if v := d.Header(name); v != "" {
+			h[name] = []string{v}
+		}
+	}
+	h[jetstream.MsgIDHeader] = []string{placeID(d.Lane, d.Stream, d.Seq) + ":" + l.pin + ":" + strconv.FormatUint(l.sweeps.Load(), 36)}
+	msg := &nats.Msg{Subject: laneSubject(parkedPrefix, l.p, d.Lane), Header: h, Data: d.Body}
+	_, err := l.conn.js.PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(StreamParked))...)
+	return err
+}
+
+// isWrongLast tells that a message was refused because its subject is not as expected.
+func isWrongLast(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == errCodeWrongLastConstant)
+}
+
+// errCodeWrongLastConstant is the broker's other code for the same refusal.
+const errCodeWrongLastConstant = 10164
+
+// sweep removes the copies of a lane that is not parked here. Who entered the lane
+// afresh may call it.
+//
+// A former owner wrote them, which was frozen in the middle of it and came back too
+// late: whatever it had written before this term began is known here, and parked. It
+// has let go of none of them, since it asks for its pin first. So their originals are
+// in UPDATES, or done; and the copies would stand in the way of older updates.
+//
+// First it is seen what is there, then the broker is asked for the pin, then no more
+// is removed than was seen: if this owner is a former one itself by then, what its
+// successor parked stays.
+func (l *lot) sweep(ctx context.Context, k lane.Key) (swept bool, err error) {
+	subject := laneSubject(parkedPrefix, l.p, k)
+	s, err := l.conn.js.Stream(ctx, StreamParked)
+	if err != nil {
+		return false, fmt.Errorf("look at stream %s: %w", StreamParked, err)
+	}
+	last, err := s.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at what is left of lane %s: %w", k, err)
+	}
+	if err := l.mine(ctx); err != nil {
+		return false, err
+	}
+	l.sweeps.Add(1)
+	if err := s.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(last.Sequence+1)); err != nil {
+		return false, fmt.Errorf("sweep lane %s: %w", k, err)
+	}
+	l.log.InfoContext(ctx, "copies that a former owner left are swept away", slog.String("lane", string(k)))
+	return true, nil
+}
+
+// tidy sweeps a lane at once, unless it is parked here.
+func (l *lot) tidy(ctx context.Context, k lane.Key) bool {
+	s, fresh := l.enter(k)
+	defer s.filling.Unlock()
+	if !fresh {
+		return false
+	}
+	defer l.release(k)
+	swept, err := l.sweep(ctx, k)
+	if err != nil {
+		l.log.DebugContext(ctx, "lane not swept, the next owner does it", slog.String("lane", string(k)), slog.String("error", err.Error()))
+	}
+	return swept
+}
+
+// regret tells the owner of the partition of a copy that came too late.
+func (l *lot) regret(err error, k lane.Key) {
+	if errors.Is(err, ErrPinLost) {
+		_ = l.conn.nc.Publish(freeSubject(l.p), []byte(k)) // or it is swept later
+	}
+}
+
+// head is the oldest parked update of a lane, nil for none. Its Ack removes the copy.
+func (l *lot) head(ctx context.Context, k lane.Key) (*Delivery, error) {
+	d, _, err := l.from(ctx, k, 1)
+	return d, err
+}
+
+// from is the oldest parked update of a lane at or behind a place in PARKED, with its place.
+func (l *lot) from(ctx context.Context, k lane.Key, place uint64) (*Delivery, uint64, error) {
+	s, err := l.conn.js.Stream(ctx, StreamParked)
+	if err != nil {
+		return nil, 0, fmt.Errorf("look at stream %s: %w", StreamParked, err)
+	}
+	m, err := s.GetMsg(ctx, place, jetstream.WithGetMsgSubject(laneSubject(parkedPrefix, l.p, k)))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read parked lane %s: %w", k, err)
+	}
+	u, err := readUpdate(m.Subject, m.Header, m.Data)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read parked lane %s: %w", k, err)
+	}
+	d := &Delivery{
+		Update: u, Seq: uint64(headerInt(m.Header, headerSeq)), Stream: headerInt(m.Header, headerStream),
+		Stored: time.Unix(0, headerInt(m.Header, headerStored)), header: m.Header, Inherited: true,
+		work: ctx, arrived: time.Now(),
+	}
+	now := d.arrived.Add(l.ahead)
+	d.aged = max(0, now.Sub(d.Stored))
+	d.parkLeft = time.Duration(headerInt(m.Header, headerFor))*time.Millisecond - now.Sub(m.Time)
+	d.ack = func() error { return s.DeleteMsg(context.WithoutCancel(ctx), m.Sequence) }
+	d.behind = func(ctx context.Context) ([]*Delivery, error) { return l.behind(ctx, d, m.Sequence+1) }
+	return d, m.Sequence, nil
+}
