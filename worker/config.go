@@ -30,12 +30,13 @@ type Config struct {
 	LockTTL      time.Duration `env:"CHATLANE_LOCK_TTL" default:"2s" help:"Life of a lane's lock without renewal."`
 	StateTTL     time.Duration `env:"CHATLANE_STATE_TTL" default:"0s" help:"Life of a conversation that nobody continues; 0: for ever."`
 
-	BotAPIURL   string        `env:"CHATLANE_BOT_API_URL" default:"https://api.telegram.org" help:"Bot API server."`
-	AtMostOnce  []string      `env:"CHATLANE_AT_MOST_ONCE" help:"Bot API methods, such as sendInvoice, that are never called again once they may have had their effect; the handler gets an error instead. Empty: calls whose answer was lost are made again."`
-	Deadline    time.Duration `env:"CHATLANE_HANDLER_DEADLINE" default:"30s" help:"Time that a handler has for one update."`
-	MaxAttempts int           `env:"CHATLANE_MAX_ATTEMPTS" default:"5" help:"Failed attempts after which an update becomes a dead letter."`
-	MinBackoff  time.Duration `env:"CHATLANE_MIN_BACKOFF" default:"250ms" help:"Wait before the second attempt; each further one is 4 times as long."`
-	ParkAfter   time.Duration `env:"CHATLANE_PARK_AFTER" default:"2s" help:"Longest wait that a lane does in place; for a longer one it is parked."`
+	BotAPIURL     string        `env:"CHATLANE_BOT_API_URL" default:"https://api.telegram.org" help:"Bot API server."`
+	BotAPITimeout time.Duration `env:"CHATLANE_BOT_API_TIMEOUT" default:"15s" help:"Time for one request to the Bot API with its answer; uploads get more by their size."`
+	AtMostOnce    []string      `env:"CHATLANE_AT_MOST_ONCE" help:"Bot API methods, such as sendInvoice, that are never called again once they may have had their effect; the handler gets an error instead. Empty: calls whose answer was lost are made again."`
+	Deadline      time.Duration `env:"CHATLANE_HANDLER_DEADLINE" default:"30s" help:"Time that a handler has for one update."`
+	MaxAttempts   int           `env:"CHATLANE_MAX_ATTEMPTS" default:"5" help:"Failed attempts after which an update becomes a dead letter."`
+	MinBackoff    time.Duration `env:"CHATLANE_MIN_BACKOFF" default:"250ms" help:"Wait before the second attempt; each further one is 4 times as long."`
+	ParkAfter     time.Duration `env:"CHATLANE_PARK_AFTER" default:"2s" help:"Longest wait that a lane does in place; for a longer one it is parked."`
 
 	ForwardURL    string        `env:"CHATLANE_FORWARD_URL" secret:"true" help:"Webhook of an existing bot, such as http://bot:3000/webhook/{bot_id}: updates are handed to it, and the handlers of this program are off."`
 	ForwardSecret config.Secret `env:"CHATLANE_FORWARD_SECRET" help:"Secret that the existing bot expects in the webhook's secret header. Empty: the first of the bot's CHATLANE_WEBHOOK_SECRET."`
@@ -54,6 +55,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Strategy, "user_in_chat")
 	set(&c.LockTTL, 2*time.Second)
 	set(&c.BotAPIURL, "https://api.telegram.org")
+	set(&c.BotAPITimeout, 15*time.Second)
 	set(&c.Broker.URL, "nats://127.0.0.1:4222")
 	set(&c.Broker.LaneKey, "chat")
 	set(&c.Telemetry.Service, "chatlane-worker")
@@ -99,6 +101,7 @@ func (c Config) Validate() error {
 		must("CHATLANE_AT_MOST_ONCE", telegram.IsMethod(method), "set names of Bot API methods, such as sendInvoice")
 	}
 	must("CHATLANE_LIMIT_BOT", c.LimitBot >= 0 && c.LimitChat >= 0 && c.LimitGroup >= 0, "set a number of 0 or more; so for CHATLANE_LIMIT_CHAT and CHATLANE_LIMIT_GROUP")
+	must("CHATLANE_BOT_API_TIMEOUT", c.BotAPITimeout >= 100*time.Millisecond && c.BotAPITimeout <= 10*time.Minute, "set a duration from 100ms to 10m, such as 15s")
 	_, err = c.targets()
 	return errors.Join(append(all, err)...)
 }

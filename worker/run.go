@@ -55,7 +55,7 @@ func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) 
 		return quiet(ctx, err)
 	}
 	router = a.forwarding(ctx, router)
-	client := telegram.NewClient(telegram.Config{BaseURL: cfg.BotAPIURL, AtMostOnce: cfg.AtMostOnce}, limiter, a.tel.Registry)
+	client := telegram.NewClient(telegram.Config{BaseURL: cfg.BotAPIURL, Timeout: cfg.BotAPITimeout, AtMostOnce: cfg.AtMostOnce}, limiter, a.tel.Registry)
 	a.onStop("bot api client", func(context.Context) error { client.Close(); return nil })
 	bots, err := a.identities(ctx, client)
 	if err != nil {

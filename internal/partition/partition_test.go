@@ -101,3 +101,41 @@ func BenchmarkOf(b *testing.B) {
 		_ = partition.Of("123456789:c:-1001234567890", 64)
 	}
 }
+
+// What moves on average stays near the least that an even load allows: a newcomer's
+// share, or what the worker that left had. The tighter the cap, the more the share of
+// others moves on: least where partitions are many for each worker.
+func TestAssignMovesLittleMoreThanTheLeast(t *testing.T) {
+	const n = 64
+	names := func(fleet, workers int) []string {
+		out := make([]string, workers)
+		for i := range out {
+			out[i] = fmt.Sprintf("fleet-%d-worker-%d", fleet, i)
+		}
+		return out
+	}
+	moves := func(from, to []string) (moved int) {
+		a, b := partition.Assign(from, n), partition.Assign(to, n)
+		for p := range a {
+			if a[p].Owner != b[p].Owner {
+				moved++
+			}
+		}
+		return moved
+	}
+	for w := 1; w <= 8; w++ {
+		joins, leaves, least := 0, 0, 0
+		const fleets = 50
+		for fleet := range fleets {
+			few, many := names(fleet, w), names(fleet, w+1)
+			joins += moves(few, many)
+			leaves += moves(many, few)
+			least += n / (w + 1)
+		}
+		t.Logf("%d to %d workers: %.1f partitions move on average, back %.1f; at least %d do",
+			w, w+1, float64(joins)/fleets, float64(leaves)/fleets, n/(w+1))
+		if most := least*5/3; joins > most || leaves > most {
+			t.Errorf("%d to %d workers: %d moves in %d fleets, back %d; want at most %d", w, w+1, joins, fleets, leaves, most)
+		}
+	}
+}

@@ -63,7 +63,7 @@ func TestBrokerKilledAndRestarted(t *testing.T) {
 		o := away(t, in, a, b)
 		r.NATS.Kill()
 		o.told()
-		wait(t, orWhole(time.Second, 20*time.Second))
+		wait(t, orWhole(time.Second, time.Minute))
 		r.StartNATS()
 		o.over(l.chats)
 	}
@@ -80,7 +80,7 @@ func TestRedisStoppedAndRestarted(t *testing.T) {
 		o := away(t, a, b)
 		r.Redis.Stop()
 		o.told()
-		wait(t, orWhole(time.Second, 20*time.Second))
+		wait(t, orWhole(time.Second, time.Minute))
 		if !in.Ready() {
 			t.Error("ingress needs no Redis, and says that it is not ready without")
 		}
@@ -141,8 +141,9 @@ func TestRollingRestartAndScaling(t *testing.T) {
 func TestBotAPIFails(t *testing.T) {
 	r := harness.New(t)
 	_, hook := r.Ingress()
-	r.Worker()
-	r.Worker()
+	patience := "CHATLANE_BOT_API_TIMEOUT=" + orWhole(time.Second, 15*time.Second).String()
+	r.Worker(patience)
+	r.Worker(patience)
 	l := begin(t, r, hook)
 	var n atomic.Uint64
 	r.Telegram.Faults(func(string, int64) simulator.Fault {
@@ -156,7 +157,7 @@ func TestBotAPIFails(t *testing.T) {
 		case k%17 == 0:
 			return simulator.Fault{LoseAnswer: true}
 		case k%101 == 0:
-			return simulator.Fault{Hang: orWhole(2*time.Second, time.Minute)} // longer than a caller waits
+			return simulator.Fault{Hang: orWhole(4*time.Second, time.Minute)} // longer than a caller waits
 		}
 		return simulator.Fault{}
 	})

@@ -176,8 +176,8 @@ func (f *flow) caughtUp() {
 	}
 }
 
-// silences gives for each of the chats the longest time, of those that overlap the one
-// from from to until, for which the chat was owed a reply and got none.
+// silences gives the longest time, of those that overlap the one from from to until, for
+// which a chat was owed a reply and got none: one for each of the chats that were.
 func (f *flow) silences(from, until time.Time, of func(chat int) bool) spread {
 	worst := make([]time.Duration, f.chats)
 	f.replies(func(chat int, said, before, at time.Time) {
@@ -190,7 +190,7 @@ func (f *flow) silences(from, until time.Time, of func(chat int) bool) spread {
 	})
 	var out spread
 	for chat, d := range worst {
-		if of(chat) {
+		if of(chat) && d > 0 {
 			out = append(out, d)
 		}
 	}

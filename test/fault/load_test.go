@@ -77,6 +77,11 @@ func (l *load) finish(within time.Duration) simulator.Report {
 	if !report.Clean() {
 		l.t.Error(report)
 	}
+	for i, n := range report.Windows {
+		if n > 1 {
+			l.t.Errorf("%d calls were answered and not noted when stop %d came, want at most one", n, i+1)
+		}
+	}
 	return report
 }
 
