@@ -87,3 +87,55 @@ func TestNewOwnerAsksAtOnceForAPartitionThatNobodyHolds(t *testing.T) {
 		inOrder(t, j.seen(), 3)
 	})
 }
+
+// A partition that the plan gives to another worker pauses while its running turns end:
+// for as long as the longest of them, and hardly more.
+func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		const longest = 3 * time.Second
+		a, b := connect(t, s), connect(t, s)
+		defer a.Close(t.Context())
+		defer b.Close(t.Context())
+		var j journal
+		var fromA, fromB atomic.Bool
+		fromB.Store(true)
+		var ended, resumed time.Time
+		stopA := startAssigned(t, a, &fromA, func(d *queue.Delivery) queue.Turn {
+			return func(ctx context.Context) queue.Next {
+				if d.ID == 3 {
+					time.Sleep(longest)
+					ended = time.Now()
+				}
+				return j.turn(d)(ctx)
+			}
+		})
+		time.Sleep(time.Second)
+		stopB := startAssigned(t, b, &fromB, func(d *queue.Delivery) queue.Turn {
+			return func(ctx context.Context) queue.Next {
+				if resumed.IsZero() {
+					resumed = time.Now()
+				}
+				return j.turn(d)(ctx)
+			}
+		})
+		time.Sleep(time.Second)
+		publish(t, a, 1, 3)
+		time.Sleep(10 * time.Millisecond)
+		fromA.Store(true)
+		fromB.Store(false)
+		for id := 4; id <= 200; id++ {
+			publish(t, a, id, id)
+			time.Sleep(20 * time.Millisecond)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if pause := resumed.Sub(ended); pause < 0 || pause > 200*time.Millisecond {
+			t.Errorf("the partition goes on %v after its longest running turn has ended, want at most 200ms", pause)
+		} else {
+			t.Logf("goes on %v after its longest running turn of %v", pause, longest)
+		}
+		stopA()
+		stopB()
+		inOrder(t, j.seen(), 200)
+	})
+}

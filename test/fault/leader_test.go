@@ -12,32 +12,29 @@ import (
 const election = 20 * time.Second
 
 func TestStreamLeaderKilled(t *testing.T) {
-	f := leaderKilled(t)
+	f, found := leaderKilled(t, orWhole(3, 5))
+	if found == 0 {
+		t.Error("no delivery was found to be late or lost: the check of their order did not show")
+	}
 	f.finish(time.Minute)
 }
 
 func TestStreamLeaderKilledWithStateInTheBroker(t *testing.T) {
-	if !*whole {
-		t.Skip("only at full length: the short form has one store")
-	}
-	f := leaderKilled(t, "CHATLANE_STORE=nats")
+	f, _ := leaderKilled(t, orWhole(1, 5), "CHATLANE_STORE=nats")
 	f.stored(f.chats*(f.texts+1), 0)
 }
 
-// leaderKilled gives the flow when each chat has had its last reply.
-func leaderKilled(t *testing.T, env ...string) *flow {
+// leaderKilled gives the flow when each chat has had its last reply, and how often a
+// delivery was found to be late or lost.
+func leaderKilled(t *testing.T, kills int, env ...string) (f *flow, found float64) {
 	t.Helper()
-	kills := 3
-	if *whole {
-		kills = 5
-	}
 	r := harness.New(t)
 	c := r.Cluster()
 	_, hook := r.Ingress()
 	workers := []*harness.Process{r.Worker(env...), r.Worker(env...)}
 	latency(r, 20*time.Millisecond, 80*time.Millisecond)
 	deliver(t, r, hook)
-	f := pour(t, r, 200, time.Second)
+	f = pour(t, r, 200, time.Second)
 	wait(t, 2*time.Second)
 	moments := []time.Time{time.Now()}
 	for range kills {
@@ -59,17 +56,13 @@ func leaderKilled(t *testing.T, env ...string) *flow {
 			t.Errorf("a chat heard nothing for %v, want at most %v", silence.at(1), election)
 		}
 	}
-	seen := 0.0
 	for _, reason := range []string{"gap", "redelivery", "stalled"} {
 		n := 0.0
 		for _, w := range workers {
 			n += w.Metric(t, "chatlane_partition_resets_total", `reason="`+reason+`"`)
 		}
 		t.Logf("resets for %s: %v", reason, n)
-		seen += n
+		found += n
 	}
-	if seen == 0 {
-		t.Error("no delivery was found to be late or lost: the check of their order did not show")
-	}
-	return f
+	return f, found
 }

@@ -228,19 +228,9 @@ func (l *life) steal(p partition.ID, n int) {
 	l.away.Go(func() { time.Sleep(time.Second); _ = sub.Unsubscribe() })
 }
 
-// settled waits until nothing is queued or parked. A worker that thaws may leave a
-// parked copy of an update that its successor has finished; the next owner skips it,
-// so where something is left the workers are replaced once.
+// settled waits until nothing is queued or parked, by what the workers do of themselves.
 func (l *life) settled() bool {
-	for i := range 600 {
-		if i == 120 {
-			l.note("workers replaced: something is left")
-			for _, p := range l.procs {
-				p.stop()
-			}
-			l.procs = nil
-			l.spawn()
-		}
+	for range 600 {
 		depth, err := l.conn.Depth(l.t.Context())
 		if err == nil && depth.Queued+depth.Parked == 0 {
 			return true
