@@ -10,7 +10,6 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/codes"
@@ -18,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/telegram"
 )
 
 // Headers of a request.
@@ -51,14 +51,14 @@ func (f *Forwarder) post(ctx context.Context, target Target, t *bot.Turn) (reply
 }
 
 func (f *Forwarder) exchange(ctx context.Context, target Target, t *bot.Turn) (reply, error) {
-	var sent wire
-	req, err := f.request(httptrace.WithClientTrace(ctx, sent.trace()), target, t)
+	var sent telegram.Wire
+	req, err := f.request(httptrace.WithClientTrace(ctx, sent.Trace()), target, t)
 	if err != nil {
 		return reply{}, err
 	}
 	resp, err := f.http.Do(req)
 	if err != nil {
-		return reply{}, broken(ctx, sent.busy(), err)
+		return reply{}, broken(ctx, sent.Busy(), err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode/100 != 2 {
@@ -142,26 +142,3 @@ func broken(ctx context.Context, reached bool, err error) error {
 	}
 	return fmt.Errorf("%w: %w", errLost, err)
 }
-
-// wire watches whether the bot can have got a request whole: from the moment that it
-// has a connection, until writing it has failed.
-type wire struct{ state atomic.Int32 }
-
-const (
-	wireIdle int32 = iota
-	wireBusy
-	wireFailed
-)
-
-func (w *wire) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { w.state.Store(wireBusy) },
-		WroteRequest: func(info httptrace.WroteRequestInfo) {
-			if info.Err != nil {
-				w.state.Store(wireFailed)
-			}
-		},
-	}
-}
-
-func (w *wire) busy() bool { return w.state.Load() == wireBusy }

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -42,12 +41,12 @@ func (c *Client) roundTrip(ctx context.Context, token Token, r request) (json.Ra
 	if err := ctx.Err(); err != nil {
 		return nil, broken(ctx, r.method, false, err)
 	}
-	var wire wire
+	var wire Wire
 	patient, stop := c.patient(ctx, r, &wire)
 	defer stop()
 	limited, cancel := context.WithTimeoutCause(patient, c.timeout(r), errSlow)
 	defer cancel()
-	req, err := c.newRequest(httptrace.WithClientTrace(limited, wire.trace()), token, r)
+	req, err := c.newRequest(httptrace.WithClientTrace(limited, wire.Trace()), token, r)
 	if err != nil {
 		return nil, fmt.Errorf("telegram %s: %w", r.method, err)
 	}
@@ -59,7 +58,7 @@ func (c *Client) roundTrip(ctx context.Context, token Token, r request) (json.Ra
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, broken(ctx, r.method, wire.busy(), clean(limited, token, err))
+		return nil, broken(ctx, r.method, wire.Busy(), clean(limited, token, err))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxAnswer+1))
@@ -75,13 +74,13 @@ func (c *Client) roundTrip(ctx context.Context, token Token, r request) (json.Ra
 // patient is a context for one attempt. Where the outcome goes to the journal and the
 // request is on its way, it outlives the call's context a little: the answer is likely
 // to be near, and a call that was given up is made again by the next attempt.
-func (c *Client) patient(ctx context.Context, r request, w *wire) (context.Context, context.CancelFunc) {
+func (c *Client) patient(ctx context.Context, r request, w *Wire) (context.Context, context.CancelFunc) {
 	if !r.kept {
 		return ctx, func() {}
 	}
 	on, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		if w.busy() && !errors.Is(context.Cause(ctx), ErrClosed) {
+		if w.Busy() && !errors.Is(context.Cause(ctx), ErrClosed) {
 			_ = pause(on, c.cfg.Linger) // or until the attempt is over
 		}
 		cancel(context.Cause(ctx))
@@ -107,30 +106,6 @@ func (c *Client) newRequest(ctx context.Context, token Token, r request) (*http.
 	req.Header.Set("Content-Type", kind)
 	return req, nil
 }
-
-// wire watches whether the server can have got a request. It counts as sent from the
-// moment that it has a connection, until writing it has failed: the connection's
-// writer may still be at work when the call gives up.
-type wire struct{ state atomic.Int32 }
-
-const (
-	wireIdle int32 = iota
-	wireBusy
-	wireFailed
-)
-
-func (w *wire) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { w.state.Store(wireBusy) },
-		WroteRequest: func(info httptrace.WroteRequestInfo) {
-			if info.Err != nil {
-				w.state.Store(wireFailed)
-			}
-		},
-	}
-}
-
-func (w *wire) busy() bool { return w.state.Load() == wireBusy }
 
 // broken is the error of an attempt that got no answer. A call that never left because
 // its caller gave up says that alone: the Bot API has no part in it.
