@@ -11,8 +11,11 @@ func (r *Router) Answer(ctx context.Context, t *Turn) error {
 	t.plan = r.wire()
 	began := t.note()
 	live, err := t.open(ctx)
-	if err != nil || !live {
-		return err
+	if err != nil {
+		return r.rescue(ctx, t, err, began)
+	}
+	if !live {
+		return nil
 	}
 	err = r.pass(ctx, t)
 	if !passed(err) {
@@ -25,7 +28,7 @@ func (r *Router) Answer(ctx context.Context, t *Turn) error {
 		return nil // its handler ran beside the lane
 	}
 	for _, h := range r.unhandled {
-		if err := guarded(ctx, t, h); err != nil {
+		if err := guarded(ctx, t, h); err != nil && !passed(err) {
 			t.restore(began)
 			return err
 		}
@@ -62,14 +65,8 @@ func guarded(ctx context.Context, t *Turn, h Handler) (err error) {
 
 // body is what outer middleware goes around: guards, handlers, children.
 func (r *Router) body(ctx context.Context, t *Turn) error {
-	for i := range r.guards {
-		g := &r.guards[i]
-		if g.types&t.typ == 0 {
-			continue
-		}
-		if ok, err := g.filter.match(ctx, t); err != nil || !ok {
-			return orUnhandled(err)
-		}
+	if ok, err := r.guarded(ctx, t); err != nil || !ok {
+		return orUnhandled(err)
 	}
 	if taken, err := r.handle(ctx, t); taken {
 		return err
@@ -80,6 +77,20 @@ func (r *Router) body(ctx context.Context, t *Turn) error {
 		}
 	}
 	return ErrUnhandled
+}
+
+// guarded asks the router's own guards.
+func (r *Router) guarded(ctx context.Context, t *Turn) (bool, error) {
+	for i := range r.guards {
+		g := &r.guards[i]
+		if g.types&t.typ == 0 {
+			continue
+		}
+		if ok, err := g.filter.match(ctx, t); err != nil || !ok {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // handle tries the router's own handlers.

@@ -13,7 +13,7 @@ type plan struct {
 	flows     map[string]*Flow
 	durations map[Step]time.Duration
 	urgent    []*Route
-	gates     []Gate
+	gates     []gateAt
 }
 
 // wire closes the tree and builds its chains, once.
@@ -45,7 +45,12 @@ func (r *Router) join(p *plan) {
 		p.durations[step] = d
 	}
 	p.urgent = append(p.urgent, r.urgent...)
-	p.gates = append(p.gates, r.gates...)
+	for _, g := range r.gates {
+		p.gates = append(p.gates, gateAt{r, g})
+	}
+	if r.parent != nil && len(r.unhandled) > 0 {
+		panic(fmt.Sprintf("bot: router %q has a hook for unhandled updates, and is included in %q: only a root knows what nobody took", r.name, r.parent.name))
+	}
 }
 
 // link builds the chains of a subtree; inner is the inner middleware from above.

@@ -15,6 +15,7 @@ type ErrorHandler func(ctx context.Context, t *Turn, err error) error
 // errors that are nobody's fault, such as rate limits: those turns are tried again.
 func (r *Router) OnError(h ErrorHandler) {
 	r.mustBeOpen("OnError")
+	r.mustBeGiven("OnError", h != nil)
 	r.rescuers = append(r.rescuers, h)
 }
 
@@ -40,9 +41,11 @@ func (r *Router) OnErrorIs(target error, h ErrorHandler) {
 }
 
 // OnUnhandled adds a hook of the root router that sees updates which nobody took.
-// They count as unhandled all the same.
+// They count as unhandled all the same. An included router that has one is refused
+// when the tree is first used.
 func (r *Router) OnUnhandled(h Handler) {
 	r.mustBeOpen("OnUnhandled")
+	r.mustBeGiven("OnUnhandled", h != nil)
 	r.unhandled = append(r.unhandled, h)
 }
 

@@ -114,7 +114,9 @@ func (rt *Route) To(steps ...Step) *Route {
 }
 
 // Guard lets only updates that pass all filters into this router and its children.
-func (r *Router) Guard(filters ...Filter) { r.GuardOn(everything, filters...) }
+// Timeouts pass: they carry no update that a filter could look at, and who began the
+// conversation has passed. [Router.GuardOn] can guard them too.
+func (r *Router) Guard(filters ...Filter) { r.GuardOn(AnyUpdate, filters...) }
 
 // GuardOn is [Router.Guard] for some update types.
 func (r *Router) GuardOn(types Type, filters ...Filter) {
@@ -129,6 +131,7 @@ func (r *Router) GuardOn(types Type, filters ...Filter) {
 // children, whether or not a handler takes the update. Without types it is for all.
 func (r *Router) Outer(mw Middleware, types ...Type) {
 	r.mustBeOpen("Outer")
+	r.mustBeGiven("Outer", mw != nil)
 	r.outer = append(r.outer, layer{union(types), mw})
 }
 
@@ -136,6 +139,7 @@ func (r *Router) Outer(mw Middleware, types ...Type) {
 // children that takes an update, after its filters. Without types it is for all.
 func (r *Router) Inner(mw Middleware, types ...Type) {
 	r.mustBeOpen("Inner")
+	r.mustBeGiven("Inner", mw != nil)
 	r.inner = append(r.inner, layer{union(types), mw})
 }
 
@@ -179,13 +183,19 @@ func (r *Router) Enabled() bool { return !r.off.Load() }
 // Calls adds middleware around every call of the Bot API.
 func (r *Router) Calls(mw CallMiddleware) {
 	r.mustBeOpen("Calls")
+	r.mustBeGiven("Calls", mw != nil)
 	r.calls = append(r.calls, mw)
 }
 
-// CallMiddleware lists the tree's call middleware, outermost first.
+// CallMiddleware lists the call middleware of all routers that are switched on,
+// outermost first. For pipelines, which ask before each turn.
 func (r *Router) CallMiddleware() []CallMiddleware {
 	var all []CallMiddleware
-	r.walk(func(r *Router) { all = append(all, r.calls...) })
+	r.walk(func(r *Router) {
+		if len(r.calls) > 0 && r.reachable() {
+			all = append(all, r.calls...)
+		}
+	})
 	return all
 }
 
@@ -233,6 +243,12 @@ func mustBeMade(r *Router, filters []Filter) {
 		if f.match == nil {
 			panic(fmt.Sprintf("bot: router %q: filter %d is empty", r.name, i+1))
 		}
+	}
+}
+
+func (r *Router) mustBeGiven(what string, given bool) {
+	if !given {
+		panic(fmt.Sprintf("bot: router %q: %s wants a function, and of an update type that there is", r.name, what))
 	}
 }
 

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -34,8 +35,10 @@ func (c ThrottleConfig) withDefaults() ThrottleConfig {
 }
 
 // Throttle refuses the updates of those who send too many: a token bucket for each.
-// It counts in this process, which is where all updates of a chat are handled. Safe
-// for concurrent use. Time is that of arrival, so a backlog is no burst.
+// It counts in this process, where all updates of a chat are handled as long as their
+// partition stays; where chats of one user are in several workers, each counts its own.
+// Another attempt at an update costs nothing. Safe for concurrent use. Time is that of
+// arrival, so a backlog is no burst.
 type Throttle struct {
 	cfg ThrottleConfig
 
@@ -50,6 +53,7 @@ type bucketKey struct{ bot, key int64 }
 type bucket struct {
 	tokens float64
 	at     time.Time
+	paid   [4]int64 // ids of the updates let through last: another attempt costs nothing
 }
 
 // NewThrottle makes a throttle. It panics on a negative limit or time.
@@ -73,7 +77,7 @@ func (th *Throttle) Gate(_ context.Context, g Glance) error {
 func (th *Throttle) Middleware(instead Handler) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, t *Turn) error {
-			g := Glance{Bot: t.p.Bot.ID, Type: t.p.Type, Chat: t.p.Chat, User: t.p.User, Thread: t.p.Thread, Received: t.Received(), Raw: t.p.Raw}
+			g := Glance{Bot: t.p.Bot.ID, Update: int64(t.Update().UpdateID), Type: t.p.Type, Chat: t.p.Chat, User: t.p.User, Thread: t.p.Thread, Received: t.Received(), Raw: t.p.Raw}
 			if t.typ == Timeout || th.allow(g) {
 				return next(ctx, t)
 			}
@@ -99,11 +103,16 @@ func (th *Throttle) allow(g Glance) bool {
 	if !known {
 		b = bucket{tokens: float64(th.cfg.Limit), at: now}
 	}
+	if g.Update != 0 && slices.Contains(b.paid[:], g.Update) {
+		return true
+	}
 	b.tokens = min(float64(th.cfg.Limit), b.tokens+th.earned(now.Sub(b.at)))
 	b.at = now
 	ok := b.tokens >= 1
 	if ok {
 		b.tokens--
+		copy(b.paid[1:], b.paid[:])
+		b.paid[0] = g.Update
 	}
 	th.buckets[k] = b
 	return ok

@@ -161,7 +161,7 @@ func (t *Turn) open(_ context.Context) (live bool, err error) {
 		return false, err
 	}
 	m := t.book()
-	if t.Step() != e.State || m.Token != e.Token {
+	if m.Token != e.Token { // it names the stay; a migration may have renamed the step
 		t.late = true
 		return false, nil
 	}

@@ -82,22 +82,25 @@ func (t *task) decode(ctx context.Context) (*telego.Update, error) {
 	return update, nil
 }
 
-// admitted asks the router's gates, which see no state and hold no lock. Only the
-// first attempt asks: a turn that has begun is not dropped half way.
-func (t *task) admitted(ctx context.Context) error {
-	if t.attempts+t.waits > 0 {
+// admitted asks the router's gates, which see no state and hold no lock, until they
+// have let the update pass: a turn that has begun is not dropped half way.
+func (t *task) admitted(ctx context.Context) (err error) {
+	if t.passed {
 		return nil
 	}
-	if t.beside != nil {
-		return t.beside.admitted
+	if b := t.beside; b != nil && b.asked {
+		err, b.asked = b.admitted, false
+	} else {
+		err = t.admit(ctx)
 	}
-	return t.admit(ctx)
+	t.passed = err == nil
+	return err
 }
 
 func (t *task) admit(ctx context.Context) error {
 	s := t.d.Scope
 	return t.r.deps.Router.Admit(ctx, bot.Glance{
-		Bot: s.Bot, Type: t.d.Type, Chat: s.Chat, User: s.User, Thread: s.Thread, Received: t.d.Received, Raw: t.d.Body,
+		Bot: s.Bot, Update: t.d.ID, Type: t.d.Type, Chat: s.Chat, User: s.User, Thread: s.Thread, Received: t.d.Received, Raw: t.d.Body,
 	})
 }
 

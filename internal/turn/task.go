@@ -35,6 +35,7 @@ type task struct {
 	waits    int       // in a row, nobody's fault
 	openWait time.Duration
 	noted    bool      // as begun, here
+	passed   bool      // the gates, here
 	doom     deathNote // why it dies; zero while it lives
 }
 

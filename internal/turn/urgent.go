@@ -45,6 +45,7 @@ func (r *Runner) Wait() { r.urgent.running.Wait() }
 type beside struct {
 	done     chan struct{}
 	admitted error // what the gates said
+	asked    bool  // and the lane has not heard it yet
 	err      error // of the one attempt; the lane makes the others
 	memo     memo
 	settled  bool // the urgent handler has been run, or there is none
@@ -68,7 +69,7 @@ func (t *task) hurry() {
 			b.err = context.Cause(ctx)
 			return
 		}
-		b.admitted = t.admit(ctx)
+		b.admitted, b.asked = t.admit(ctx), true
 		if b.admitted == nil {
 			b.settled, b.err = t.rush(ctx)
 		}

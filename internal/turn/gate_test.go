@@ -1,0 +1,100 @@
+package turn_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/turn"
+)
+
+// A gate that panics is the update's failure, not its worker's: the update dies like any
+// other that fails at each attempt, and its chat and all others go on.
+func TestPanicInAGateEndsNoWorker(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{MaxAttempts: 2}
+		b := bot.New("gate")
+		b.Before(func(_ context.Context, g bot.Glance) error {
+			if g.Update == 1001 {
+				panic("nil map")
+			}
+			return nil
+		})
+		b.Message(echo)
+		r.work(b)
+		r.say(1, "panics")
+		r.say(1, "behind it")
+		r.say(2, "beside it")
+		r.expect(time.Minute, "2 beside it", "1 behind it")
+		if got := r.letters(); !slices.Equal(got, []string{"1 panic 2"}) {
+			t.Errorf("dead letters: %q", got)
+		}
+		r.empty()
+	})
+}
+
+// A gate that could not decide is asked again before the update has its turn.
+func TestGateThatFailsIsAskedAgain(t *testing.T) {
+	for name, urgent := range map[string]bool{"in the lane": false, "beside it": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				asked := 0
+				b := bot.New("gate")
+				b.Before(func(context.Context, bot.Glance) error {
+					if asked++; asked < 3 {
+						return errors.New("ban list is not there")
+					}
+					return bot.ErrDropped
+				})
+				if urgent {
+					b.Urgent(bot.Message, hang, bot.Command("stop"))
+				}
+				b.Message(echo)
+				r.work(b)
+				r.say(1, "banned")
+				r.expect(time.Minute)
+				r.expectTurns("dropped", 1)
+				if asked != 3 {
+					t.Errorf("asked %d times, want 3", asked)
+				}
+				r.empty()
+			})
+		})
+	}
+}
+
+// Middleware, hooks and switches of the router hold in the worker as they do in tests.
+func TestWhatTheRouterOffersIsCarriedByThePipeline(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		b, off := bot.New("all"), bot.New("off")
+		outer, calls := 0, 0
+		b.Outer(func(next bot.Handler) bot.Handler {
+			return func(ctx context.Context, t *bot.Turn) error { outer++; return next(ctx, t) }
+		})
+		b.Calls(func(next bot.CallFunc) bot.CallFunc {
+			return func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+				calls++
+				return next(ctx, method, params)
+			}
+		})
+		b.OnUnhandled(bot.Say("what?"))
+		off.Message(bot.Say("on"), bot.Text("switch"))
+		b.Include(off)
+		r.work(b)
+		r.say(1, "hm")
+		r.say(1, "switch")
+		r.expect(time.Second, "1 what?", "1 on")
+		off.SetEnabled(false)
+		r.say(1, "switch")
+		r.expect(time.Second, "1 what?", "1 on", "1 what?")
+		r.expectTurns("unhandled", 2)
+		if outer != 3 || calls != 3 {
+			t.Errorf("outer middleware ran %d times, call middleware %d; want 3 and 3", outer, calls)
+		}
+		r.empty()
+	})
+}
