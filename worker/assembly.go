@@ -152,23 +152,6 @@ func (a *assembly) openState(ctx context.Context) (telegram.Limiter, error) {
 	return limit.New(client, limits), nil
 }
 
-// identities asks each bot's name, which commands in groups carry.
-func (a *assembly) identities(ctx context.Context, client *telegram.Client) (map[int64]turn.Identity, error) {
-	bots := make(map[int64]turn.Identity, len(a.cfg.Bots.All))
-	for _, b := range a.cfg.Bots.All {
-		token, err := telegram.ParseToken(b.Token.Reveal())
-		if err != nil {
-			return nil, fmt.Errorf("CHATLANE_BOT_TOKEN: %w", err)
-		}
-		name := b.Username
-		if name == "" {
-			name = a.username(ctx, client, token)
-		}
-		bots[token.Bot()] = turn.Identity{Token: token, Username: name}
-	}
-	return bots, nil
-}
-
 func (a *assembly) turnConfig() turn.Config {
 	strategy, _ := fsm.ParseStrategy(a.cfg.Strategy) // validated
 	return turn.Config{

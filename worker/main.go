@@ -1,16 +1,11 @@
 package worker
 
 import (
-	"context"
-	"encoding/json"
 	"io"
-	"log/slog"
 	"os"
-	"time"
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/config"
-	"github.com/chatlane/chatlane/internal/telegram"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
@@ -51,23 +46,4 @@ func FromEnvironment() (Config, error) {
 	var cfg Config
 	_, err := config.Command{Name: "worker"}.Load(nil, os.Environ(), &cfg)
 	return cfg, err
-}
-
-// username asks Telegram; without an answer the bot works, but for /command@name in groups.
-func (a *assembly) username(ctx context.Context, client *telegram.Client, token telegram.Token) string {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	raw, err := client.Call(ctx, token, "getMe", nil)
-	if err != nil {
-		a.tel.Log.WarnContext(ctx, "bot's name is unknown: set username in CHATLANE_BOTS_FILE, or commands that name the bot are not heard",
-			slog.Int64("bot", token.Bot()), slog.String("error", err.Error()))
-		return ""
-	}
-	var me struct {
-		Username string `json:"username"`
-	}
-	if err := json.Unmarshal(raw, &me); err != nil {
-		return ""
-	}
-	return me.Username
 }

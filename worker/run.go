@@ -72,12 +72,14 @@ func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) 
 	owner := queue.NewOwner(a.conn, queue.OwnerConfig{
 		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Elsewhere: presence.Elsewhere, Logger: a.tel.Log,
 	}, lane.NewSlots(cfg.Concurrency), a.tel.Registry)
-	return a.work(ctx, queue.NewFleet(presence, owner, runner.Turn, a.tel.Log), timers)
+	return a.work(ctx, queue.NewFleet(presence, owner, runner.Turn, a.tel.Log), timers, func(ctx context.Context) {
+		a.learnNames(ctx, client, bots, runner.Named)
+	})
 }
 
 // work runs the fleet; turns that still run when the grace period is nearly over
 // are cancelled, and recovered by the partitions' next owners.
-func (a *assembly) work(ctx context.Context, fleet *queue.Fleet, timers *queue.Timers) error {
+func (a *assembly) work(ctx context.Context, fleet *queue.Fleet, timers *queue.Timers, learn func(context.Context)) error {
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	a.tel.Health.SetReady(healthName)
@@ -86,6 +88,7 @@ func (a *assembly) work(ctx context.Context, fleet *queue.Fleet, timers *queue.T
 	g.Go(func() error { return fleet.Run(ctx, work) })
 	g.Go(func() error { timers.Run(ctx); return nil })
 	g.Go(func() error { a.preflight(ctx); return nil })
+	g.Go(func() error { learn(ctx); return nil })
 	ended := make(chan struct{})
 	go func() {
 		select {

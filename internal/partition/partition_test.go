@@ -134,7 +134,7 @@ func TestAssignMovesLittleMoreThanTheLeast(t *testing.T) {
 		}
 		t.Logf("%d to %d workers: %.1f partitions move on average, back %.1f; at least %d do",
 			w, w+1, float64(joins)/fleets, float64(leaves)/fleets, n/(w+1))
-		if most := least*5/3; joins > most || leaves > most {
+		if most := least * 5 / 3; joins > most || leaves > most {
 			t.Errorf("%d to %d workers: %d moves in %d fleets, back %d; want at most %d", w, w+1, joins, fleets, leaves, most)
 		}
 	}

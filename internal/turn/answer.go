@@ -59,7 +59,7 @@ func (t *task) parts(ctx context.Context) (bot.Parts, error) {
 		return bot.Parts{}, err
 	}
 	return bot.Parts{
-		Bot:  bot.Info{ID: t.d.Scope.Bot, Username: id.Username},
+		Bot:  bot.Info{ID: t.d.Scope.Bot, Username: t.r.username(t.d.Scope.Bot, id)},
 		Type: t.d.Type, Raw: t.d.Body, Update: update,
 		Chat: t.d.Scope.Chat, User: t.d.Scope.User, Thread: t.d.Scope.Thread, Business: t.business(),
 		Attempt: t.attempts + 1, Received: t.d.Received,

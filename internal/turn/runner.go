@@ -3,6 +3,7 @@ package turn
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,7 +21,7 @@ import (
 // Identity is one bot that updates may be for.
 type Identity struct {
 	Token    telegram.Token
-	Username string
+	Username string // empty while it is not known, see Runner.Named
 }
 
 // DeadLetters takes updates that used up their attempts.
@@ -56,6 +57,7 @@ type Runner struct {
 	urgent   *urgents
 	lives    lives
 	memory   memory
+	names    sync.Map      // usernames that came later, by bot
 	albums   time.Duration // how long an album's lane waits for further parts; 0: albums are not gathered
 }
 
@@ -80,6 +82,18 @@ func (r *Runner) Turn(d *queue.Delivery) queue.Turn {
 	t := &task{r: r, d: d, keys: r.keys(d)}
 	t.hurry()
 	return t.run
+}
+
+// Named says a bot's username that was not known when the runner was made.
+func (r *Runner) Named(bot int64, username string) { r.names.Store(bot, username) }
+
+func (r *Runner) username(bot int64, id Identity) string {
+	if id.Username != "" {
+		return id.Username
+	}
+	name, _ := r.names.Load(bot)
+	text, _ := name.(string)
+	return text
 }
 
 // keys names what the turn of a delivery locks and loads.

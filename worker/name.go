@@ -1,0 +1,84 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/turn"
+)
+
+// How often a name that is not known is asked for.
+const (
+	askFirst = 5 * time.Second
+	askMost  = time.Minute
+)
+
+// identities are the bots by id. A name that no setting gives is asked of the Bot API,
+// once: where that is away the worker starts all the same.
+func (a *assembly) identities(ctx context.Context, client *telegram.Client) (map[int64]turn.Identity, error) {
+	bots := make(map[int64]turn.Identity, len(a.cfg.Bots.All))
+	for _, b := range a.cfg.Bots.All {
+		token, err := telegram.ParseToken(b.Token.Reveal())
+		if err != nil {
+			return nil, fmt.Errorf("CHATLANE_BOT_TOKEN: %w", err)
+		}
+		id := turn.Identity{Token: token, Username: b.Username}
+		if id.Username == "" {
+			if id.Username, err = username(ctx, client, token); err != nil {
+				a.tel.Log.WarnContext(ctx, "bot's name is not known yet: commands that name the bot are not heard until the Bot API has said it",
+					slog.Int64("bot", token.Bot()), slog.String("error", err.Error()))
+			}
+		}
+		bots[token.Bot()] = id
+	}
+	return bots, nil
+}
+
+// learnNames goes on asking for the names that are missing, until ctx ends.
+func (a *assembly) learnNames(ctx context.Context, client *telegram.Client, bots map[int64]turn.Identity, named func(bot int64, username string)) {
+	missing := make(map[int64]telegram.Token)
+	for bot, id := range bots {
+		if id.Username == "" {
+			missing[bot] = id.Token
+		}
+	}
+	for wait := askFirst; len(missing) > 0; wait = min(2*wait, askMost) {
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return
+		}
+		for bot, token := range missing {
+			name, err := username(ctx, client, token)
+			if err != nil {
+				continue // said at the start
+			}
+			named(bot, name)
+			delete(missing, bot)
+			a.tel.Log.InfoContext(ctx, "bot's name is known now", slog.Int64("bot", bot), slog.String("username", name))
+		}
+	}
+}
+
+// username asks for a bot's name, which commands in groups carry.
+func username(ctx context.Context, client *telegram.Client, token telegram.Token) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	raw, err := client.Call(ctx, token, "getMe", nil)
+	if err != nil {
+		return "", err
+	}
+	var me struct {
+		Username string `json:"username"`
+	}
+	if err := json.Unmarshal(raw, &me); err != nil {
+		return "", fmt.Errorf("read the answer of getMe: %w", err)
+	}
+	return me.Username, nil
+}
