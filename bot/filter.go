@@ -12,7 +12,7 @@ type Filter struct {
 	match func(ctx context.Context, t *Turn) (bool, error)
 
 	label string // for graphs
-	steps []Step // that it asks for, for graphs
+	steps []Step // that it asks for, for graphs; nil: it does not ask
 }
 
 // Named is the same filter with a name for graphs.
@@ -50,7 +50,7 @@ func Or(filters ...Filter) Filter {
 		}
 		return false, nil
 	}
-	return Filter{match: match, steps: stepsOf(filters), label: labelOf(filters)}
+	return Filter{match: match, steps: anyOf(filters), label: labelOf(filters)}
 }
 
 // Not passes if f does not. What f puts is gone.
@@ -62,14 +62,6 @@ func Not(f Filter) Filter {
 		return !ok && err == nil, err
 	}
 	return Filter{match: match}
-}
-
-func stepsOf(filters []Filter) []Step {
-	var steps []Step
-	for _, f := range filters {
-		steps = append(steps, f.steps...)
-	}
-	return steps
 }
 
 func labelOf(filters []Filter) string {

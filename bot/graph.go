@@ -27,7 +27,7 @@ func (r *Router) Graph() Graph {
 	d := draft{steps: map[Step]bool{}, edges: map[Edge]bool{}}
 	r.walk(func(n *Router) {
 		for _, rt := range n.routes {
-			d.mention(stepsOf(rt.filters)...)
+			d.mention(rt.from()...)
 			d.mention(rt.to...)
 			d.mention(rt.leads...)
 		}
@@ -80,16 +80,75 @@ func (d *draft) flow(f *Flow) {
 
 func (d *draft) route(rt *Route) {
 	for _, to := range slices.Concat(rt.to, rt.leads) {
-		for _, from := range d.expand(stepsOf(rt.filters)) {
+		for _, from := range d.expand(rt.from()) {
 			d.edges[Edge{From: from, To: to, Label: labelOf(rt.filters)}] = true
 		}
 	}
 }
 
+// from are the steps that a route starts from, by its filters and by the guards of its
+// router and of those above; nil if none of them asks for a step.
+func (rt *Route) from() []Step {
+	steps := stepsOf(rt.filters)
+	for up := rt.router; up != nil; up = up.parent {
+		for _, g := range up.guards {
+			if g.types&rt.types != 0 {
+				steps = meet(steps, g.filter.steps)
+			}
+		}
+	}
+	return steps
+}
+
+// stepsOf are the steps at which all filters may pass.
+func stepsOf(filters []Filter) (steps []Step) {
+	for _, f := range filters {
+		steps = meet(steps, f.steps)
+	}
+	return steps
+}
+
+// anyOf are the steps at which one of the filters may pass.
+func anyOf(filters []Filter) (steps []Step) {
+	for _, f := range filters {
+		if f.steps == nil {
+			return nil
+		}
+		steps = append(steps, f.steps...)
+	}
+	return steps
+}
+
+// meet are the steps that are in both; nil stands for all and for none at all.
+func meet(a, b []Step) []Step {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	both := []Step{}
+	add := func(from, within []Step) {
+		for _, s := range from {
+			if !slices.Contains(both, s) && slices.ContainsFunc(within, func(w Step) bool { return covers(w, s) }) {
+				both = append(both, s)
+			}
+		}
+	}
+	add(a, b)
+	add(b, a)
+	return both
+}
+
+// covers tells whether s is w, or one of the steps that w stands for.
+func covers(w, s Step) bool {
+	return w == s || w == anyStep && s != None || strings.HasSuffix(string(w), ":"+string(anyStep)) && inFlow(s, w.Flow())
+}
+
 // expand lists the steps that a route starts from; one that asks for none starts
 // outside.
 func (d *draft) expand(steps []Step) []Step {
-	if len(steps) == 0 {
+	if steps == nil {
 		return []Step{None}
 	}
 	var all []Step

@@ -51,6 +51,31 @@ func drawn() *bot.Router {
 	return r
 }
 
+// What a route asks for and what the guards above it ask for hold both.
+func TestGraphKnowsGuardsAndCombinations(t *testing.T) {
+	t.Parallel()
+	r, desk := bot.New("r"), bot.New("desk")
+	r.Include(desk)
+	desk.Guard(bot.InFlow("order"))
+	desk.Message(nothing, bot.Text("guarded")).To(confirm)
+	desk.Message(nothing, bot.In(quantity), bot.Text("both")).To(confirm)
+	r.Message(nothing, bot.And(bot.InFlow("order"), bot.In(address)), bot.Text("and")).To(confirm)
+	r.Message(nothing, bot.Or(bot.In(address), bot.In(quantity)).Named("or")).To(confirm)
+	r.Message(nothing, bot.Or(bot.In(address), bot.Command("x")).Named("or not")).To(confirm)
+	r.Message(nothing, bot.In(quantity), bot.In(address), bot.Text("never")).To(confirm)
+	got := map[string][]bot.Step{}
+	for _, e := range r.Graph().Edges {
+		got[e.Label] = append(got[e.Label], e.From)
+	}
+	want := map[string][]bot.Step{
+		"guarded": {address, confirm, quantity}, "both": {quantity}, "and": {address},
+		"or": {address, quantity}, "or not": {bot.None},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ways by label (-want +got):\n%s", diff)
+	}
+}
+
 func TestGraphOfStates(t *testing.T) {
 	t.Parallel()
 	g := drawn().Graph()

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"time"
 
@@ -42,8 +43,10 @@ type Parts struct {
 	API      *telego.Bot
 	Call     func(ctx context.Context, method string, params any) (json.RawMessage, error) // see [Turn.Call]
 	Once     OnceFunc
+	File     func(ctx context.Context, path string) (io.ReadCloser, error) // opens what getFile gave the path of
 	Logger   *slog.Logger
 	Attempt  int       // from 1
+	Last     bool      // no attempt follows if this one fails
 	Received time.Time // when ingress took it; zero if unknown
 	// CancelRunning ends the lane's running turn; the pipeline gives it to urgent turns.
 	CancelRunning func()
@@ -140,10 +143,13 @@ func (t *Turn) Text() string {
 	}
 }
 
-// Chat is the id of the chat, 0 where there is none.
+// Chat is the id of the chat. Where the update names none, as an inline query does, it
+// is the user's private chat with the bot; 0 where there is no user either.
 func (t *Turn) Chat() int64 { return t.p.Chat }
 
-// User is the id of who acted, 0 where nobody is named.
+// User is the id of who acted, 0 where nobody is named. Where an anonymous
+// administrator or a channel speaks in a group it is the id of the chat that is named as
+// sender: [Turn.From] is then a stand-in of Telegram's.
 func (t *Turn) User() int64 { return t.p.User }
 
 // Thread is the forum topic, 0 outside of one.
@@ -154,6 +160,10 @@ func (t *Turn) Business() string { return t.p.Business }
 
 // Attempt counts the tries at this update, from 1.
 func (t *Turn) Attempt() int { return t.p.Attempt }
+
+// LastAttempt tells that the update becomes a dead letter if this attempt fails: the
+// moment for an error handler to apologise.
+func (t *Turn) LastAttempt() bool { return t.p.Last }
 
 // Received is when the update was taken in; now, if nobody noted it.
 func (t *Turn) Received() time.Time {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -294,5 +295,29 @@ func TestAlertsHaveToBeClosed(t *testing.T) {
 	ann.ExpectNotice("Look here")
 	if lastCall(t, w, "answerCallbackQuery")["show_alert"] != true {
 		t.Error("the alert is no alert")
+	}
+}
+
+func TestFilesAreDownloaded(t *testing.T) {
+	t.Parallel()
+	w := bottest.New(t, bot.New("r"))
+	w.Stub("getFile", func(json.RawMessage) (any, error) {
+		return map[string]any{"file_id": "F", "file_unique_id": "U", "file_path": "documents/a.txt"}, nil
+	})
+	turn := bot.NewTurn(bot.Parts{API: w.API(), Last: true, File: func(_ context.Context, path string) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("of " + path)), nil
+	}})
+	f, err := turn.Download(t.Context(), "F")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(f); err != nil || string(text) != "of documents/a.txt" {
+		t.Errorf("read %q, %v", text, err)
+	}
+	if !turn.LastAttempt() {
+		t.Error("want the last attempt")
+	}
+	if _, err := bot.NewTurn(bot.Parts{}).Download(t.Context(), "F"); err == nil {
+		t.Error("a file out of nothing")
 	}
 }

@@ -26,7 +26,7 @@ func (t *task) answer(ctx context.Context, s *fsm.Session) (outcome string, err 
 		return "", err
 	}
 	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, t.r.memory.memo(t.place()).of(s), arounds(t.r.deps.Router))
-	p.State, p.API, p.Call, p.Once = t.state(s), calls.Bot(), calls.Call, calls.Once
+	p.State, p.API, p.Call, p.Once, p.File = t.state(s), calls.Bot(), calls.Call, calls.Once, calls.File
 	p.Album = t.album.messages(p.Update)
 	turn := bot.NewTurn(p)
 	ctx, over := t.life.attempt(ctx)
@@ -62,7 +62,7 @@ func (t *task) parts(ctx context.Context) (bot.Parts, error) {
 		Bot:  bot.Info{ID: t.d.Scope.Bot, Username: t.r.username(t.d.Scope.Bot, id)},
 		Type: t.d.Type, Raw: t.d.Body, Update: update,
 		Chat: t.d.Scope.Chat, User: t.d.Scope.User, Thread: t.d.Scope.Thread, Business: t.business(),
-		Attempt: t.attempts + 1, Received: t.d.Received,
+		Attempt: t.attempts + 1, Last: t.attempts+1 >= t.r.cfg.MaxAttempts, Received: t.d.Received,
 		Logger: t.r.log.With(slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane))),
 	}, nil
 }

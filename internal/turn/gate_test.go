@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -94,6 +95,49 @@ func TestWhatTheRouterOffersIsCarriedByThePipeline(t *testing.T) {
 		r.expectTurns("unhandled", 2)
 		if outer != 3 || calls != 3 {
 			t.Errorf("outer middleware ran %d times, call middleware %d; want 3 and 3", outer, calls)
+		}
+		r.empty()
+	})
+}
+
+// A handler reads a file that a message brought, and knows its last attempt.
+func TestHandlerDownloadsAFileAndKnowsItsLastAttempt(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{MaxAttempts: 2}
+		r.answer = func(method string, _ map[string]any) (int, string) {
+			switch method {
+			case "getFile":
+				return 200, `{"ok":true,"result":{"file_id":"F","file_unique_id":"U","file_path":"documents/a.txt"}}`
+			case "a.txt":
+				return 200, "what it holds"
+			}
+			return 0, ""
+		}
+		var attempts []bool
+		b := bot.New("files")
+		b.Message(func(ctx context.Context, t *bot.Turn) error {
+			attempts = append(attempts, t.LastAttempt())
+			f, err := t.Download(ctx, "F")
+			if err != nil {
+				return err
+			}
+			text, err := io.ReadAll(f)
+			if err := errors.Join(err, f.Close()); err != nil {
+				return err
+			}
+			if !t.LastAttempt() {
+				return errors.New("once more")
+			}
+			return t.Answer(ctx, string(text))
+		})
+		r.work(b)
+		r.say(1, "hi")
+		time.Sleep(time.Minute)
+		if heard := r.heard(); !slices.Contains(heard, "1 what it holds") {
+			t.Errorf("heard %q", heard)
+		}
+		if !slices.Equal(attempts, []bool{false, true}) {
+			t.Errorf("last attempt: %v", attempts)
 		}
 		r.empty()
 	})

@@ -159,13 +159,15 @@ func (r *rig) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil {
 		return nil, err
 	}
-	raw, err := io.ReadAll(req.Body)
-	if err != nil {
-		return nil, err
-	}
 	params := map[string]any{}
-	if err := json.Unmarshal(raw, &params); err != nil {
-		return nil, err
+	if req.Method == http.MethodPost {
+		raw, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(raw, &params); err != nil {
+			return nil, err
+		}
 	}
 	method := path.Base(req.URL.Path)
 	code, body := http.StatusOK, `{"ok":true,"result":{"message_id":1,"date":1,"chat":{"id":1,"type":"private"}}}`

@@ -147,7 +147,7 @@ func (t *task) rushed(ctx context.Context, p bot.Parts) error {
 	}
 	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, t.beside.memo.of(s), arounds(t.r.deps.Router))
 	var stopped victims
-	p.API, p.Call, p.Once = calls.Bot(), calls.Call, calls.Once
+	p.API, p.Call, p.Once, p.File = calls.Bot(), calls.Call, calls.Once, calls.File
 	p.CancelRunning = func() { stopped.add(t.r.lives.interrupt(t.d.Lane, t.d.Seq)) }
 	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Router.AnswerUrgent(ctx, bot.NewTurn(p)) })
 	if err != nil && !errors.Is(err, bot.ErrUnhandled) {
