@@ -8,12 +8,16 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mymmrac/telego"
 	ta "github.com/mymmrac/telego/telegoapi"
+
+	"github.com/chatlane/chatlane/internal/telegram"
 )
 
 // Call is one call of the Bot API that the bot made.
@@ -26,9 +30,27 @@ type Call struct {
 // error such as [Refuse] makes.
 type Stub func(params json.RawMessage) (result any, err error)
 
-// Refuse is the error that the Bot API answers a call with.
+// Refuse is the error that the Bot API answers a call with. Those of 429 and of 5xx are
+// nobody's fault: they go past error handlers, and a worker tries the turn again.
 func Refuse(code int, description string) error {
-	return &ta.Error{ErrorCode: code, Description: description}
+	return refusal("", &ta.Error{ErrorCode: code, Description: description})
+}
+
+// refusal gives a refusal the worker's form, which says whose fault it is and has
+// telego's error within. Other errors stay as they are.
+func refusal(method string, err error) error {
+	no, ok := errors.AsType[*ta.Error](err)
+	if !ok {
+		return err
+	}
+	e := &telegram.Error{Method: method, Code: no.ErrorCode, Description: no.Description}
+	if p := no.Parameters; p != nil {
+		e.RetryAfter, e.MigrateTo = time.Duration(p.RetryAfter)*time.Second, p.MigrateToChatID
+	}
+	if e.Code == http.StatusTooManyRequests && e.RetryAfter == 0 {
+		e.RetryAfter = time.Second // no 429 goes without
+	}
+	return e
 }
 
 // Stub has a method answered by f from now on; nil gives it back to the simulation.
@@ -71,11 +93,8 @@ func (c caller) Call(ctx context.Context, url string, data *ta.RequestData) (*ta
 		return nil, err
 	}
 	result, err := c.w.call(ctx, path.Base(url), params)
-	if refused, ok := errors.AsType[*ta.Error](err); ok {
-		return &ta.Response{Error: refused}, nil
-	}
 	if err != nil {
-		return nil, err
+		return nil, err // as an answer that says no, a refusal would lose what is ours
 	}
 	return &ta.Response{Ok: true, Result: result}, nil
 }
@@ -140,7 +159,7 @@ func (w *World) perform(ctx context.Context, method string, params json.RawMessa
 		result, err = w.simulate(method, params)
 	}
 	if err != nil {
-		return nil, err
+		return nil, refusal(method, err)
 	}
 	return json.Marshal(result)
 }

@@ -1,10 +1,11 @@
 package bottest
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/lane"
 )
 
 // Strategy says which updates share a conversation.
@@ -19,27 +20,25 @@ const (
 	ChatTopic   Strategy = "chat_topic"
 )
 
-// key names the conversation of an update; empty where it has none.
-func (s Strategy) key(p bot.Parts) string {
-	chat, user, thread := p.Chat, p.User, p.Thread
-	if chat == 0 {
-		chat = user
+// parse reads the name of a strategy; none is the worker's default.
+func (s Strategy) parse(t T) fsm.Strategy {
+	t.Helper()
+	if s == "" {
+		s = UserInChat
 	}
-	switch s {
-	case Chat:
-		user, thread = chat, 0
-	case ChatTopic:
-		user = chat
-	case GlobalUser:
-		chat, thread = user, 0
-	case UserInTopic:
-	default:
-		thread = 0
+	strategy, err := fsm.ParseStrategy(string(s))
+	if err != nil {
+		t.Fatalf("Config.Strategy: %v", err)
 	}
-	if chat == 0 || user == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s/%d/%d/%d", p.Business, chat, thread, user)
+	return strategy
+}
+
+// key names the conversation of what belongs there; empty where it has none.
+func (w *World) key(s lane.Scope) string {
+	key, _ := w.strategy.Key(fsm.Place{
+		Bot: s.Bot, Kind: byte(s.Kind), Chat: s.Chat, User: s.User, Thread: s.Thread, ID: s.ID,
+	})
+	return key
 }
 
 // memory is one conversation's state, and the buffer of a turn.
@@ -66,7 +65,7 @@ func (w *World) recall(key string) memory {
 }
 
 // keep commits a turn: its state and its wish about the timer.
-func (w *World) keep(key string, m memory, t *bot.Turn, p bot.Parts) {
+func (w *World) keep(key string, m memory, t *bot.Turn, a arrival) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if m.step == "" && len(m.data) == 0 && len(m.meta) == 0 {
@@ -77,35 +76,43 @@ func (w *World) keep(key string, m memory, t *bot.Turn, p bot.Parts) {
 	after, token, armed, cancel := t.Timeout()
 	switch {
 	case armed:
+		p := a.parts
 		p.Raw = bot.TimeoutEvent{State: bot.Step(m.step), Token: token}.Encode()
 		p.Type, p.Update, p.Album, p.State = bot.Timeout.String(), nil, nil, nil
-		w.timers[key] = alarm{at: w.now.Add(after), parts: p}
+		w.timers[key] = alarm{at: wholeSecond(w.now.Add(max(after, time.Second))), arrival: arrival{scope: a.scope, parts: p}}
 	case cancel:
 		delete(w.timers, key)
 	}
 }
 
-// alarm is an armed timer.
+// alarm is an armed timer, and what arrives in its lane when it fires.
 type alarm struct {
-	at    time.Time
-	parts bot.Parts
+	arrival
+	at time.Time
 }
 
-// Advance moves the clock by d, and fires on the way what comes due, in order.
+// wholeSecond rounds up: the broker's schedules, which are a worker's timers, have
+// seconds, and none is early. As in internal/queue, which would bring the broker along.
+func wholeSecond(t time.Time) time.Time {
+	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second)
+}
+
+// Advance moves the clock by d, and fires on the way what comes due, in order. As with
+// a worker, a timer runs for a second or more and fires at a whole second.
 func (w *World) Advance(d time.Duration) {
 	w.t.Helper()
 	until := w.Now().Add(d)
 	for {
-		p, ok := w.due(until)
+		a, ok := w.due(until)
 		if !ok {
 			return
 		}
-		w.mustSucceed(w.turn(w.t.Context(), w.lane(p), p))
+		w.mustSucceed(w.turn(w.t.Context(), a))
 	}
 }
 
 // due takes the first timer that fires until then, and sets the clock to it.
-func (w *World) due(until time.Time) (bot.Parts, bool) {
+func (w *World) due(until time.Time) (arrival, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	first := ""
@@ -119,11 +126,11 @@ func (w *World) due(until time.Time) (bot.Parts, bool) {
 	}
 	if first == "" {
 		w.now = until
-		return bot.Parts{}, false
+		return arrival{}, false
 	}
 	a := w.timers[first]
 	a.parts.Received = a.at
 	delete(w.timers, first)
 	w.now = a.at
-	return a.parts, true
+	return a.arrival, true
 }

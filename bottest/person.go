@@ -8,6 +8,7 @@ import (
 	"github.com/mymmrac/telego"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/lane"
 )
 
 // Person is somebody who uses the bot, in their private chat with it or, with
@@ -236,5 +237,7 @@ func (p *Person) Block() {
 func (p *Person) Step() bot.Step { return bot.Step(p.w.recall(p.key()).step) }
 
 func (p *Person) key() string {
-	return p.w.cfg.Strategy.key(bot.Parts{Chat: p.chat.id, User: p.user.ID, Thread: int64(p.thread)})
+	return p.w.key(lane.Scope{
+		Bot: p.w.cfg.Bot.ID, Kind: lane.KindChat, Chat: p.chat.id, User: p.user.ID, Thread: int64(p.thread),
+	})
 }

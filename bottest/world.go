@@ -2,7 +2,6 @@ package bottest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -12,6 +11,8 @@ import (
 	"github.com/mymmrac/telego"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/lane"
 )
 
 // T is what a world reports to: a *testing.T, a *testing.B, a *rapid.T.
@@ -33,18 +34,19 @@ type Config struct {
 
 // World is a bot, and the people and chats around it.
 type World struct {
-	t      T
-	cfg    Config
-	router *bot.Router
-	api    *telego.Bot
-	call   bot.CallFunc
+	t        T
+	cfg      Config
+	router   *bot.Router
+	api      *telego.Bot
+	call     bot.CallFunc
+	strategy fsm.Strategy
 
 	mu        sync.Mutex
 	now       time.Time
 	lastID    int64 // of people, groups, messages, updates
 	chats     map[int64]*chat
 	memories  map[string]*memory
-	lanes     map[int64]*lane
+	tracks    map[lane.Key]*track
 	locks     map[string]*sync.Mutex // of conversations, where lanes share them
 	timers    map[string]alarm
 	calls     []Call
@@ -53,13 +55,6 @@ type World struct {
 	dropped   int
 	failures  []error
 	lenient   int // how many Fails are under way
-}
-
-// lane is what turns of one chat have in common.
-type lane struct {
-	turn   sync.Mutex
-	mu     sync.Mutex
-	cancel context.CancelCauseFunc // of the running turn
 }
 
 // New makes a world around a router.
@@ -78,8 +73,8 @@ func NewWith(t T, r *bot.Router, cfg Config) *World {
 		cfg.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	w := &World{
-		t: t, cfg: cfg, router: r, now: cfg.Start, lastID: 1000,
-		chats: map[int64]*chat{}, memories: map[string]*memory{}, lanes: map[int64]*lane{}, locks: map[string]*sync.Mutex{},
+		t: t, cfg: cfg, strategy: cfg.Strategy.parse(t), router: r, now: cfg.Start, lastID: 1000,
+		chats: map[int64]*chat{}, memories: map[string]*memory{}, tracks: map[lane.Key]*track{}, locks: map[string]*sync.Mutex{},
 		timers: map[string]alarm{}, stubs: map[string]Stub{},
 	}
 	w.call = w.perform
@@ -153,136 +148,6 @@ func (w *World) mustSucceed(err error) {
 		if p, ok := errors.AsType[*bot.PanicError](err); ok {
 			w.t.Logf("%s", p.Stack)
 		}
-	}
-}
-
-// deliver takes an update through all that a worker would.
-func (w *World) deliver(u telego.Update, album []telego.Message) error {
-	if u.UpdateID == 0 {
-		u.UpdateID = int(w.next())
-	}
-	raw, err := json.Marshal(u)
-	if err != nil {
-		return err
-	}
-	var decoded telego.Update // as the worker has it: from the bytes
-	if err := json.Unmarshal(raw, &decoded); err != nil {
-		return err
-	}
-	p := w.parts(scopeOf(&decoded), raw)
-	p.Update = &decoded
-	for i := range album {
-		p.Album = append(p.Album, &album[i])
-	}
-	if m := decoded.Message; p.Album == nil && m != nil && m.MediaGroupID != "" && w.router.AlbumWait() > 0 {
-		p.Album = []*telego.Message{m} // nobody waited for the others
-	}
-	return w.admit(p)
-}
-
-func (w *World) parts(s scope, raw json.RawMessage) bot.Parts {
-	return bot.Parts{
-		Bot: w.cfg.Bot, Type: s.name, Raw: raw, Chat: s.chat, User: s.user, Thread: s.thread,
-		Business: s.business, API: w.api, Call: w.callAny, Logger: w.cfg.Logger, Attempt: 1, Received: w.Now(),
-	}
-}
-
-// admit asks the gates and the urgent handlers, then has the turn.
-func (w *World) admit(p bot.Parts) error {
-	ctx := w.t.Context()
-	err := w.router.Admit(ctx, bot.Glance{
-		Bot: p.Bot.ID, Type: p.Type, Chat: p.Chat, User: p.User, Thread: p.Thread, Received: w.Now(), Raw: p.Raw,
-	})
-	if errors.Is(err, bot.ErrDropped) {
-		w.mu.Lock()
-		w.dropped++
-		w.mu.Unlock()
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	l := w.lane(p)
-	if w.router.HasUrgent() {
-		urgent := p
-		urgent.CancelRunning = l.interrupt
-		if err := w.router.AnswerUrgent(ctx, bot.NewTurn(urgent)); err != nil && !errors.Is(err, bot.ErrUnhandled) {
-			return err
-		}
-	}
-	return w.turn(ctx, l, p)
-}
-
-// turn answers an update within its lane, and commits.
-func (w *World) turn(ctx context.Context, l *lane, p bot.Parts) error {
-	l.turn.Lock()
-	defer l.turn.Unlock()
-	key := w.cfg.Strategy.key(p)
-	if w.cfg.Strategy == GlobalUser { // one conversation in several lanes
-		shared := w.shared(key)
-		shared.Lock()
-		defer shared.Unlock()
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	l.set(cancel)
-	defer l.set(nil)
-
-	var buffer memory
-	if key != "" {
-		buffer = w.recall(key)
-		p.State = &buffer
-	}
-	t := bot.NewTurn(p)
-	err := w.router.Answer(ctx, t)
-	if err != nil && errors.Is(context.Cause(ctx), bot.ErrCancelled) {
-		return nil // stopped on purpose: nothing is kept
-	}
-	if errors.Is(err, bot.ErrUnhandled) {
-		w.mu.Lock()
-		w.unhandled++
-		w.mu.Unlock()
-		err = nil
-	}
-	if err == nil && key != "" {
-		w.keep(key, buffer, t, p)
-	}
-	return err
-}
-
-func (w *World) lane(p bot.Parts) *lane {
-	id := p.Chat
-	if id == 0 {
-		id = p.User
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.lanes[id] == nil {
-		w.lanes[id] = &lane{}
-	}
-	return w.lanes[id]
-}
-
-func (w *World) shared(key string) *sync.Mutex {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.locks[key] == nil {
-		w.locks[key] = &sync.Mutex{}
-	}
-	return w.locks[key]
-}
-
-func (l *lane) set(cancel context.CancelCauseFunc) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cancel = cancel
-}
-
-func (l *lane) interrupt() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.cancel != nil {
-		l.cancel(bot.ErrCancelled)
 	}
 }
 

@@ -19,7 +19,7 @@ func allowed() map[string][]string {
 	leaf := []string{}
 	return map[string][]string{
 		"bot":                leaf,
-		"bottest":            {"bot"},
+		"bottest":            {"bot", "internal/fsm", "internal/lane", "internal/telegram"},
 		"worker":             {"bot", "internal/turn", "internal/lane", "internal/queue", "internal/fsm", "internal/telegram", "internal/limit", "internal/partition", "internal/telemetry", "internal/config", "internal/forward"},
 		"internal/forward":   {"bot", "internal/telegram"},
 		"internal/turn":      {"bot", "internal/fsm", "internal/queue", "internal/telegram", "internal/lane"},

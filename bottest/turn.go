@@ -1,0 +1,165 @@
+package bottest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+
+	"github.com/mymmrac/telego"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/telegram"
+)
+
+// arrival is an update or a timeout, and where it belongs.
+type arrival struct {
+	scope  lane.Scope
+	update int64 // its id; 0 for a timeout
+	parts  bot.Parts
+}
+
+// deliver takes an update through all that a worker would.
+func (w *World) deliver(u telego.Update, album []telego.Message) error {
+	w.t.Helper()
+	if u.UpdateID == 0 {
+		u.UpdateID = int(w.next())
+	}
+	raw, err := json.Marshal(u)
+	if err != nil {
+		return err
+	}
+	e, err := telegram.Peek(w.cfg.Bot.ID, raw)
+	if err != nil { // no failure of the bot's, so not for Fails either
+		w.t.Errorf("a worker would bury update %d without a turn: %v", u.UpdateID, err)
+		return nil
+	}
+	var decoded telego.Update // as the worker has it: from the bytes
+	if err := json.Unmarshal(raw, &decoded); err != nil {
+		return err
+	}
+	a := arrival{scope: e.Scope, update: e.UpdateID, parts: w.parts(e, raw)}
+	a.parts.Update = &decoded
+	for i := range album {
+		a.parts.Album = append(a.parts.Album, &album[i])
+	}
+	if m := decoded.Message; album == nil && m != nil && m.MediaGroupID != "" && w.router.AlbumWait() > 0 {
+		a.parts.Album = []*telego.Message{m} // nobody waited for the others
+	}
+	return w.admit(a)
+}
+
+func (w *World) parts(e telegram.Envelope, raw json.RawMessage) bot.Parts {
+	p := bot.Parts{
+		Bot: w.cfg.Bot, Type: e.Type, Raw: raw, Chat: e.Chat, User: e.User, Thread: e.Thread,
+		API: w.api, Call: w.callAny, Logger: w.cfg.Logger, Attempt: 1, Received: w.Now(),
+	}
+	if e.Kind == lane.KindBusiness {
+		p.Business = e.ID
+	}
+	return p
+}
+
+// admit asks the gates and the urgent handlers, then has the turn.
+func (w *World) admit(a arrival) error {
+	ctx, p := w.t.Context(), a.parts
+	err := w.router.Admit(ctx, bot.Glance{
+		Bot: p.Bot.ID, Update: a.update, Type: p.Type, Chat: p.Chat, User: p.User, Thread: p.Thread, Received: p.Received, Raw: p.Raw,
+	})
+	if errors.Is(err, bot.ErrDropped) {
+		w.mu.Lock()
+		w.dropped++
+		w.mu.Unlock()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if w.router.HasUrgent() {
+		p.CancelRunning = w.track(a.scope).interrupt
+		if err := w.router.AnswerUrgent(ctx, bot.NewTurn(p)); err != nil && !errors.Is(err, bot.ErrUnhandled) {
+			return err
+		}
+	}
+	return w.turn(ctx, a)
+}
+
+// turn answers an update within its lane, and commits.
+func (w *World) turn(ctx context.Context, a arrival) error {
+	tr := w.track(a.scope)
+	tr.turn.Lock()
+	defer tr.turn.Unlock()
+	key := w.key(a.scope)
+	if key != "" && !fsm.Contained(lane.ByChat.String(), w.strategy) { // one conversation in several lanes
+		shared := w.shared(key)
+		shared.Lock()
+		defer shared.Unlock()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	tr.set(cancel)
+	defer tr.set(nil)
+
+	var buffer memory
+	if key != "" {
+		buffer = w.recall(key)
+		a.parts.State = &buffer
+	}
+	t := bot.NewTurn(a.parts)
+	err := w.router.Answer(ctx, t)
+	if err != nil && errors.Is(context.Cause(ctx), bot.ErrCancelled) {
+		return nil // stopped on purpose: nothing is kept
+	}
+	if errors.Is(err, bot.ErrUnhandled) {
+		w.mu.Lock()
+		w.unhandled++
+		w.mu.Unlock()
+		err = nil
+	}
+	if err == nil && key != "" {
+		w.keep(key, buffer, t, a)
+	}
+	return err
+}
+
+// track is a lane's: on it the turns run one at a time.
+type track struct {
+	turn   sync.Mutex
+	mu     sync.Mutex
+	cancel context.CancelCauseFunc // of the running turn
+}
+
+func (w *World) track(s lane.Scope) *track {
+	key := lane.ByChat.Key(s)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.tracks[key] == nil {
+		w.tracks[key] = &track{}
+	}
+	return w.tracks[key]
+}
+
+func (w *World) shared(key string) *sync.Mutex {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.locks[key] == nil {
+		w.locks[key] = &sync.Mutex{}
+	}
+	return w.locks[key]
+}
+
+func (tr *track) set(cancel context.CancelCauseFunc) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.cancel = cancel
+}
+
+func (tr *track) interrupt() {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if tr.cancel != nil {
+		tr.cancel(bot.ErrCancelled)
+	}
+}
