@@ -29,6 +29,9 @@ type Config struct {
 	// BotWide is how many chats of a bot must be told to wait within a second for it
 	// to be taken for the bot's limit, since Telegram does not say whose it is. 0 means 5.
 	BotWide int
+	// Patience is the longest that a message waits in its handler: who waits holds a
+	// place among the worker's turns. 0 means 5 s.
+	Patience time.Duration
 	// Timeout bounds each question to Redis; 0 means 500 ms.
 	Timeout time.Duration
 }
@@ -42,6 +45,7 @@ func (c Config) withDefaults() Config {
 	c.ChatBurst = orElse(c.ChatBurst, 3)
 	c.GroupBurst = orElse(c.GroupBurst, 10)
 	c.BotWide = orElse(c.BotWide, 5)
+	c.Patience = orElse(c.Patience, 5*time.Second)
 	c.Timeout = orElse(c.Timeout, 500*time.Millisecond)
 	return c
 }
@@ -58,6 +62,18 @@ func (c Config) Validate() error {
 	}
 	return nil
 }
+
+// LaterError says that a message would have to wait for longer than Config.Patience.
+// Nothing is reserved for it.
+type LaterError struct{ After time.Duration }
+
+// Error gives the time.
+func (e *LaterError) Error() string {
+	return "held back by the limits of sending, for " + e.After.Round(time.Millisecond).String()
+}
+
+// RetryAfter is when to ask again.
+func (e *LaterError) RetryAfter() time.Duration { return e.After }
 
 func orElse[T int | time.Duration](v, other T) T {
 	if v == 0 {

@@ -40,7 +40,8 @@ func NewLocal(cfg Config) *Local {
 	}
 }
 
-// Wait returns when a message may go into the chat; chat 0 counts for the bot alone.
+// Wait returns when a message may go into the chat; chat 0 counts for the bot alone. A
+// *LaterError says that this would take too long.
 func (l *Local) Wait(ctx context.Context, bot, chat int64) error {
 	if err := l.unblocked(ctx, bot, chat); err != nil {
 		return err
@@ -50,7 +51,11 @@ func (l *Local) Wait(ctx context.Context, bot, chat int64) error {
 		if r.n == 0 {
 			continue
 		}
-		if left := l.reserve(bot, chat, r); left > 0 {
+		left, reserved := l.reserve(bot, chat, r)
+		if !reserved {
+			return &LaterError{After: left}
+		}
+		if left > 0 {
 			if err := pause(ctx, left); err != nil {
 				return err
 			}
@@ -69,6 +74,9 @@ func (l *Local) unblocked(ctx context.Context, bot, chat int64) error {
 		left := l.blocked(bot, chat)
 		if left <= 0 {
 			return nil
+		}
+		if left > l.cfg.Patience {
+			return &LaterError{After: left}
 		}
 		if err := pause(ctx, left); err != nil {
 			return err
@@ -123,9 +131,10 @@ func (l *Local) blocked(bot, chat int64) time.Duration {
 	return time.Until(until)
 }
 
-// reserve takes the next token of one bucket, and says how long until it is there.
-// Places are given in order of asking; who gives up leaves its place empty.
-func (l *Local) reserve(bot, chat int64, r rate) time.Duration {
+// reserve takes the next token of one bucket, and says how long until it is there. One
+// that is too far away it leaves. Places are given in order of asking; who gives up
+// leaves its place empty.
+func (l *Local) reserve(bot, chat int64, r rate) (left time.Duration, reserved bool) {
 	if r.name == "bot" {
 		chat = 0
 	}
@@ -140,8 +149,12 @@ func (l *Local) reserve(bot, chat int64, r rate) time.Duration {
 		full = now
 	}
 	full = full.Add(step)
+	left = full.Sub(now) - time.Duration(max(r.burst, 1))*step
+	if left > l.cfg.Patience {
+		return left, false
+	}
 	l.buckets[k] = full
-	return full.Sub(now) - time.Duration(max(r.burst, 1))*step
+	return left, true
 }
 
 // clean throws out what has passed, once there is twice as much as the last time. It

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,7 +101,7 @@ func TestAChatThatWaitsTakesNothingOfTheBots(t *testing.T) {
 
 func TestABlockHoldsTheChatOrTheBotAndIsNeverShortened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := limit.NewLocal(limit.Config{BotWide: 3})
+		l := limit.NewLocal(limit.Config{BotWide: 3, Patience: time.Minute})
 		_ = l.Block(t.Context(), 42, 5, 10*time.Second)
 		_ = l.Block(t.Context(), 42, 5, 2*time.Second)
 		if got := send(t, l, 6, 1); got[0] != 0 {
@@ -132,7 +133,7 @@ func TestABlockHoldsTheChatOrTheBotAndIsNeverShortened(t *testing.T) {
 // A block that comes while somebody waits for a place holds for them, too.
 func TestABlockHoldsThoseWhoWaitAlready(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := limit.NewLocal(limit.Config{ChatPerSecond: 1, ChatBurst: 1})
+		l := limit.NewLocal(limit.Config{ChatPerSecond: 1, ChatBurst: 1, Patience: time.Minute})
 		send(t, l, 5, 1)
 		began := time.Now()
 		done := make(chan time.Duration, 1)
@@ -151,7 +152,7 @@ func TestABlockHoldsThoseWhoWaitAlready(t *testing.T) {
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		why := errors.New("turn has ended")
-		l := limit.NewLocal(limit.Config{ChatPerSecond: 1, ChatBurst: 1})
+		l := limit.NewLocal(limit.Config{ChatPerSecond: 1, ChatBurst: 1, Patience: 2 * time.Hour})
 		for _, hold := range []func(){
 			func() { send(t, l, 5, 1) },
 			func() { _ = l.Block(t.Context(), 42, 5, time.Hour) },
@@ -188,4 +189,42 @@ func BenchmarkLocalWait(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// Who would have to wait for long is told so at once, and takes no place: those who give
+// up leave no gap, and what is sent stays at the rate however many ask.
+func TestALongWaitIsRefusedAndReservesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.NewLocal(limit.Config{BotPerSecond: 10, BotBurst: 1, Patience: 2 * time.Second})
+		began := time.Now()
+		var sent, later atomic.Int64
+		var all sync.WaitGroup
+		for chat := range int64(500) {
+			all.Go(func() {
+				for {
+					err := l.Wait(t.Context(), 42, chat+1)
+					var held *limit.LaterError
+					switch {
+					case err == nil:
+						sent.Add(1)
+						return
+					case !errors.As(err, &held) || held.After < 2*time.Second || held.RetryAfter() != held.After:
+						t.Errorf("refused with %v", err)
+						return
+					}
+					later.Add(1)
+					time.Sleep(held.After)
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(began); sent.Load() != 500 || took > 60*time.Second || later.Load() == 0 {
+			t.Errorf("%d of 500 sent in %v, %d refusals; want all of them at about 10 a second", sent.Load(), took, later.Load())
+		}
+		_ = l.Block(t.Context(), 42, 0, time.Hour)
+		var held *limit.LaterError
+		if err := l.Wait(t.Context(), 42, 7); !errors.As(err, &held) || held.After < 59*time.Minute {
+			t.Errorf("blocked for an hour: %v", err)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -41,7 +42,7 @@ if ARGV[2] == '0' then
 end
 hold(KEYS[1])
 redis.call('SADD', KEYS[3], ARGV[2])
-redis.call('PEXPIRE', KEYS[3], 1000)
+if redis.call('PTTL', KEYS[3]) < 0 then redis.call('PEXPIRE', KEYS[3], 1000) end
 if redis.call('SCARD', KEYS[3]) >= tonumber(ARGV[3]) then
   hold(KEYS[2])
   return 1
@@ -49,7 +50,8 @@ end
 return 0
 `
 
-// Wait returns when a message may go into the chat; chat 0 counts for the bot alone.
+// Wait returns when a message may go into the chat; chat 0 counts for the bot alone. A
+// *LaterError says that this would take too long.
 func (s *Shared) Wait(ctx context.Context, bot, chat int64) error {
 	if err := s.unblocked(ctx, bot, chat); err != nil {
 		return err
@@ -90,6 +92,9 @@ func (s *Shared) unblocked(ctx context.Context, bot, chat int64) error {
 		if err != nil || left <= 0 {
 			return err
 		}
+		if left > s.cfg.Patience {
+			return &LaterError{After: left}
+		}
 		if err := pause(ctx, left); err != nil {
 			return err
 		}
@@ -114,12 +119,20 @@ func (s *Shared) blocked(ctx context.Context, bot, chat int64) (time.Duration, e
 // take waits for a token of one bucket, and tells whether it had to.
 func (s *Shared) take(ctx context.Context, key string, r rate) (waited bool, err error) {
 	limit := redis_rate.Limit{Rate: r.n, Burst: r.burst, Period: r.per}
-	for {
+	began := time.Now()
+	for try := 0; ; try++ {
 		got, err := s.allow(ctx, key, limit)
 		if err != nil || got.Allowed > 0 {
 			return waited, err
 		}
-		if err := pause(ctx, max(got.RetryAfter, time.Millisecond)); err != nil {
+		// Many may wait for the same bucket, and only one of them gets the next token:
+		// the longer one has waited, the less often it asks.
+		after := max(got.RetryAfter, time.Millisecond)
+		after += rand.N(min(after<<min(try, 10), time.Second)) //nolint:gosec // spreads load, guards nothing
+		if waits := time.Since(began); waits+after > s.cfg.Patience {
+			return waited, &LaterError{After: max(got.RetryAfter, s.cfg.Patience/2) + rand.N(s.cfg.Patience)} //nolint:gosec // likewise
+		}
+		if err := pause(ctx, after); err != nil {
 			return true, err
 		}
 		waited = true

@@ -185,3 +185,40 @@ func BenchmarkSharedWait(b *testing.B) {
 		}
 	}
 }
+
+// Who would have to wait for long is told so, and others are not held up by it.
+func TestALongWaitIsRefusedByAllWorkers(t *testing.T) {
+	o := startRedis(t)
+	cfg := limit.Config{BotPerSecond: 20, BotBurst: 1, Patience: 500 * time.Millisecond}
+	workers := []*limit.Shared{limit.New(connect(t, o), cfg), limit.New(connect(t, o), cfg)}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	sent, later := 0, 0
+	for chat := range int64(60) { // for three seconds' worth there is half a second's patience
+		all.Go(func() {
+			err := workers[chat%2].Wait(t.Context(), 42, chat+1)
+			var held *limit.LaterError
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				sent++
+			case errors.As(err, &held) && held.After > 0:
+				later++
+			default:
+				t.Errorf("refused with %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if sent == 0 || later == 0 || sent+later != 60 {
+		t.Errorf("%d sent, %d told to come later", sent, later)
+	}
+	if err := workers[0].Block(t.Context(), 42, 0, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	var held *limit.LaterError
+	if err := workers[1].Wait(t.Context(), 42, 7); !errors.As(err, &held) || held.After < 59*time.Minute {
+		t.Errorf("blocked for an hour: %v", err)
+	}
+}

@@ -47,8 +47,8 @@ type DeadLetter struct {
 	Body      []byte
 }
 
-// maxNote bounds error and stack, so that the headers of a dead letter stay small, in bytes.
-const maxNote = 4 << 10
+// MaxNote bounds error and stack, so that the headers of a dead letter stay small, in bytes.
+const MaxNote = 4 << 10
 
 // DeadLetters is the stream of dead letters. Safe for concurrent use.
 type DeadLetters struct{ conn *Conn }

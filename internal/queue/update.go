@@ -131,8 +131,8 @@ func mapLine(s string) string { return strings.Map(oneLine, s) }
 
 // clip cuts a note to its bound.
 func clip(s string) string {
-	if len(s) > maxNote {
-		return s[:maxNote]
+	if len(s) > MaxNote {
+		return s[:MaxNote]
 	}
 	return s
 }

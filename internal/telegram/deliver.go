@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"time"
 )
 
@@ -39,7 +40,7 @@ func (c *Client) deliver(ctx context.Context, token Token, r request) (json.RawM
 				return nil, err
 			}
 			c.migrated(token, chat, no.MigrateTo)
-			r.params, moved = params, true
+			r.params, chat, moved = params, no.MigrateTo, true
 			continue
 		case errors.Is(err, ErrTooMany):
 			c.block(ctx, token, r.method, chat, no.RetryAfter)
@@ -72,6 +73,12 @@ func (c *Client) settled(r request, err error) error {
 	return err
 }
 
+// laterError is a limiter's, of a wait that is not worth to hold a turn for.
+type laterError interface {
+	error
+	RetryAfter() time.Duration
+}
+
 func (c *Client) wait(ctx context.Context, token Token, method string, chat int64) error {
 	if c.limiter == nil || !isSending(method) {
 		return nil
@@ -79,6 +86,9 @@ func (c *Client) wait(ctx context.Context, token Token, method string, chat int6
 	err := c.limiter.Wait(ctx, token.Bot(), chat)
 	if err == nil {
 		return nil
+	}
+	if later, ok := errors.AsType[laterError](err); ok { // as Telegram itself would say it, but it was spared the question
+		return &Error{Method: method, Code: http.StatusTooManyRequests, Description: later.Error(), RetryAfter: max(later.RetryAfter(), time.Second)}
 	}
 	if ctx.Err() != nil {
 		return broken(ctx, method, false, err)

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/limit"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/turn"
 )
@@ -159,5 +161,75 @@ func TestErrCancelledOfAHandlersOwnIsAFailure(t *testing.T) {
 			t.Errorf("dead letters: %q", got)
 		}
 		r.expectTurns("retried", 1)
+	})
+}
+
+// The limits of sending hold replies back for as long as it takes, and kill none: who
+// waits for long gives its place back and uses up no attempt.
+func TestBacklogBehindTheLimitsOfSendingKillsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{MaxAttempts: 1, Deadline: 10 * time.Second}
+		r.limits = limit.NewLocal(limit.Config{BotPerSecond: 5, BotBurst: 1})
+		b := bot.New("b")
+		b.Message(echo)
+		r.work(b)
+		const chats = 200 // 40 s at that rate
+		for chat := range int64(chats) {
+			r.say(chat+1, "hi")
+		}
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := len(r.heard()); n != chats {
+			t.Errorf("%d of %d chats are answered", n, chats)
+		}
+		if got := r.letters(); len(got) != 0 {
+			t.Errorf("%d dead letters, such as %q", len(got), got[0])
+		}
+		r.empty()
+	})
+}
+
+// A bot that Telegram has told to wait for long waits, all its chats do, and nothing dies.
+func TestBotThatIsToldToWaitLosesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{MaxAttempts: 1, Deadline: 10 * time.Second}
+		r.limits = limit.NewLocal(limit.Config{BotPerSecond: 30})
+		until := time.Now().Add(10 * time.Minute)
+		r.answer = func(string, map[string]any) (int, string) {
+			if left := time.Until(until); left > 0 {
+				return 429, fmt.Sprintf(`{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":%d}}`, int(left.Seconds())+1)
+			}
+			return 0, ""
+		}
+		b := bot.New("b")
+		b.Message(echo)
+		r.work(b)
+		for chat := range int64(40) {
+			r.say(chat+1, "hi")
+		}
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		if n, got := len(r.heard()), r.letters(); n != 40 || len(got) != 0 {
+			t.Errorf("%d of 40 chats are answered, %d dead letters", n, len(got))
+		}
+		r.empty()
+	})
+}
+
+// An error of any size is buried with what a letter holds of it.
+func TestHugeErrorIsBuried(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.cfg = turn.Config{MaxAttempts: 1}
+		b := bot.New("huge")
+		b.Message(func(context.Context, *bot.Turn) error { return errors.New(strings.Repeat("<\xff", 1<<20)) }, bot.Text("huge"))
+		b.Message(echo)
+		r.work(b)
+		r.say(1, "huge")
+		r.say(1, "behind it")
+		r.expect(time.Minute, "1 behind it")
+		if got := r.letters(); !slices.Equal(got, []string{"1 error 1"}) {
+			t.Errorf("dead letters: %q", got)
+		}
+		r.empty()
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -45,13 +46,14 @@ func (t *task) condemned(s *fsm.Session) (note deathNote, found bool) {
 // bury stores the dead letter before the cursor moves past its update. The session is
 // nil where the update died before its lane was opened.
 func (t *task) bury(ctx context.Context, s *fsm.Session, note deathNote) error {
+	note.Error, note.Stack = clip(note.Error), clip(note.Stack)
 	if s != nil {
 		raw, err := json.Marshal(note)
 		if err != nil {
 			return fmt.Errorf("encode why the update dies: %w", err)
 		}
 		if err := s.Record(ctx, deathIndex, raw); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errDeadLetter, err)
 		}
 	}
 	t.doom = note
@@ -80,7 +82,15 @@ func (t *task) inter(ctx context.Context, s *fsm.Session, note deathNote, look b
 	if s == nil {
 		return nil
 	}
-	return s.CommitCursor(ctx)
+	if err := s.CommitCursor(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errDeadLetter, err)
+	}
+	return nil
+}
+
+// clip bounds what the note holds of a text: a letter holds no more of it.
+func clip(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), queue.MaxNote)], "?")
 }
 
 func (t *task) letter(ctx context.Context, d *queue.Delivery, note deathNote, look bool) error {

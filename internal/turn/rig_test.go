@@ -46,6 +46,7 @@ type rig struct {
 	conn   *queue.Conn
 	cfg    turn.Config
 	reg    *prometheus.Registry
+	limits telegram.Limiter                        // nil: none
 	grave  func(turn.DeadLetters) turn.DeadLetters // stands between a worker and the dead letters; nil: nothing
 
 	mu     sync.Mutex
@@ -107,7 +108,7 @@ func (r *rig) work(b *bot.Router) *worker {
 	}
 	runner := turn.New(r.cfg, turn.Deps{
 		Router: b, Store: store, Dead: dead,
-		Client: telegram.NewClient(telegram.Config{Transport: r}, nil, nil),
+		Client: telegram.NewClient(telegram.Config{Transport: r}, r.limits, nil),
 		Bots:   map[int64]turn.Identity{botID: {Token: id, Username: "test_bot"}},
 	}, slog.New(slog.DiscardHandler), reg)
 	owner := queue.NewOwner(conn, queue.OwnerConfig{PinTTL: pinTTL}, lane.NewSlots(64), nil)
