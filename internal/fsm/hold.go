@@ -3,6 +3,8 @@ package fsm
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -28,8 +30,9 @@ type Hold interface {
 type Loaded struct {
 	Stream int64 // of the last commit; 0 before the first
 	Cursor uint64
-	Seen   bool // the update id was committed within the window
-	Wrote  bool // the state carries the mark of this very turn
+	Seen   bool    // the update id was committed within the window
+	Wrote  bool    // the state carries the mark of this very turn
+	Also   []int64 // with it: the further updates that the turn did
 
 	State string
 	Data  []byte
@@ -89,4 +92,29 @@ func (l Loaded) doneBy(at Position) string {
 		return DoneByState
 	}
 	return ""
+}
+
+// Mark is what the first of two steps leaves beside the state: the turn's position, and
+// the further updates that it did, so that the second step is the same whoever takes it.
+func Mark(at Position, also []int64) string {
+	b := strconv.AppendInt(nil, at.Stream, 10)
+	b = strconv.AppendUint(append(b, ':'), at.Seq, 10)
+	for _, id := range also {
+		b = strconv.AppendInt(append(b, ' '), id, 10)
+	}
+	return string(b)
+}
+
+// ReadMark tells whether a mark is of the turn at a position, and what else that did.
+func ReadMark(mark string, at Position) (wrote bool, also []int64) {
+	place, rest, _ := strings.Cut(mark, " ")
+	if place != Mark(at, nil) {
+		return false, nil
+	}
+	for text := range strings.FieldsSeq(rest) {
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil {
+			also = append(also, id)
+		}
+	}
+	return true, also
 }

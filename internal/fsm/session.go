@@ -48,7 +48,7 @@ func Begin(ctx context.Context, h Hold, at Position, l Loaded, g Grip, m *Metric
 	}
 	s := &Session{
 		hold: h, at: at, loaded: l, metrics: m,
-		state: l.State, data: l.Data, meta: l.Meta, journal: maps.Clone(l.Journal),
+		state: l.State, data: l.Data, meta: l.Meta, journal: maps.Clone(l.Journal), also: l.Also,
 	}
 	s.keeper = keep(ctx, h, g)
 	return s, nil

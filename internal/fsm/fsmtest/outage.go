@@ -108,6 +108,7 @@ func crashAnywhere(t *testing.T, h Harness) {
 		mustCommit(t, open(t, next.Store, k, at(1)))
 		session := open(t, crashing.Store, k, at(2))
 		count(session)
+		session.Also(900)
 		arm(crashing)
 		_ = briefly(t, session.Commit) // it crashes: nobody hears the answer
 		crashing.Wire.Cut()
@@ -116,6 +117,11 @@ func crashAnywhere(t *testing.T, h Harness) {
 		ways[by]++
 		mu.Unlock()
 		finishTurn(t, next.Store, k, at(3))
+		also := open(t, next.Store, k, fsm.Position{Stream: stream, Seq: 4, Update: 900, Stored: at(4).Stored})
+		if by != "" && !also.Done() {
+			t.Errorf("done by %s, and what the turn did beside it is not", by)
+		}
+		mustClose(t, also)
 		if r := peek(t, next.Store, k); string(r.Data) != "2" || r.Cursor != 3 || r.Locked {
 			t.Errorf("two turns and a crash: %+v", r)
 		}

@@ -61,7 +61,7 @@ func (h *hold) writesState(c fsm.Change) bool {
 
 // putState is the first step.
 func (h *hold) putState(ctx context.Context, c fsm.Change) error {
-	mark := map[string]string{h.keys.Lane: place(h.at)}
+	mark := map[string]string{h.keys.Lane: fsm.Mark(h.at, c.Also)}
 	if !h.shared() {
 		rec := record{State: c.State, Data: c.Data, Meta: c.Meta, Marks: mark}
 		ttl := h.s.cfg.StateTTL
@@ -82,7 +82,7 @@ func (h *hold) putState(ctx context.Context, c fsm.Change) error {
 	if rec.Marks == nil {
 		rec.Marks = mark
 	}
-	rec.Marks[h.keys.Lane] = place(h.at)
+	rec.Marks[h.keys.Lane] = fsm.Mark(h.at, c.Also)
 	return h.put(ctx, h.state, rec)
 }
 

@@ -82,7 +82,7 @@ func (h *hold) load(ctx context.Context) (fsm.Loaded, error) {
 		return out, err
 	}
 	out.State, out.Data, out.Meta = state.State, state.Data, state.Meta
-	out.Wrote = state.Marks[h.keys.Lane] == place(h.at)
+	out.Wrote, out.Also = fsm.ReadMark(state.Marks[h.keys.Lane], h.at)
 	return out, nil
 }
 
@@ -129,7 +129,7 @@ func (h *hold) Record(ctx context.Context, index int, data []byte) error {
 	j := h.lane.rec.Journal.of(place(h.at))
 	e := entry{Data: data}
 	if j.size()+len(data) > inlineMax {
-		e = entry{Key: fmt.Sprintf("entry.%s.%s.%d", encodeKey(h.keys.Lane), token(), index)}
+		e = entry{Key: fmt.Sprintf("%s.%s.%d", entriesOf(h.keys.Lane), token(), index)}
 		err := h.lane.guarded(ctx, func(cond expect) error {
 			_, err := h.s.bucket.put(ctx, e.Key, data, h.s.cfg.LaneTTL, cond)
 			return err
@@ -206,10 +206,14 @@ func (h *hold) letGo(ctx context.Context, l *locked) error {
 	return l.release(ctx, rec)
 }
 
+// entriesOf is the prefix of a lane's spilled entries. Its last token is in no key, so
+// that no other lane's entries are below it: a topic's lane begins as its chat's does.
+func entriesOf(lane string) string { return "entry." + encodeKey(lane) + ".=e" }
+
 // forgetEntries removes the keys of spilled entries. The commit has taken effect:
 // what stays behind is found by nobody, and expires.
 func (h *hold) forgetEntries(ctx context.Context) {
 	if h.spilled {
-		_ = h.s.bucket.purge(ctx, "entry."+encodeKey(h.keys.Lane))
+		_ = h.s.bucket.purge(ctx, entriesOf(h.keys.Lane))
 	}
 }

@@ -22,8 +22,8 @@ func (h *hold) Commit(ctx context.Context, c fsm.Change) error {
 		return h.commitLane(ctx, c, true)
 	}
 	if c.Touched {
-		err := h.run(ctx, h.s.scripts.mark, []string{h.names.state, h.names.stateLock},
-			append([]any{h.token, h.mark(), place(h.at), millis(h.s.cfg.LaneTTL)}, h.stateArgs(c)...)...)
+		err := h.runDurably(ctx, h.s.scripts.mark, []string{h.names.state, h.names.stateLock},
+			append([]any{h.token, h.mark(), fsm.Mark(h.at, c.Also), millis(h.s.cfg.LaneTTL)}, h.stateArgs(c)...)...)
 		if err != nil {
 			return fmt.Errorf("first step: %w", err)
 		}
@@ -33,7 +33,7 @@ func (h *hold) Commit(ctx context.Context, c fsm.Change) error {
 	}
 	// The commit has taken effect. Should this fail, the lock expires and the
 	// mark is overwritten by the lane's next turn.
-	_ = h.run(ctx, h.s.scripts.finish, []string{h.names.state, h.names.stateLock}, h.token, h.mark(), place(h.at), millis(h.s.cfg.StateTTL))
+	_ = h.run(ctx, h.s.scripts.finish, []string{h.names.state, h.names.stateLock}, h.token, h.mark(), fsm.Mark(h.at, c.Also), millis(h.s.cfg.StateTTL))
 	return nil
 }
 
@@ -56,10 +56,7 @@ func (h *hold) commitLane(ctx context.Context, c fsm.Change, withState bool) err
 			keys = append(keys, h.names.stateLock)
 		}
 	}
-	if h.s.cfg.WaitReplicas > 0 {
-		return h.runAndWait(ctx, keys, args)
-	}
-	return h.run(ctx, h.s.scripts.commit, keys, args...)
+	return h.runDurably(ctx, h.s.scripts.commit, keys, args...)
 }
 
 // stateArgs are the arguments of the scripts' function write.
@@ -74,14 +71,17 @@ func (h *hold) stateArgs(c fsm.Change) []any {
 	return []any{op, millis(h.s.cfg.StateTTL), c.State, c.Data, c.Meta}
 }
 
-// runAndWait commits and waits for replicas. WAIT knows only of the writes of its
-// own connection, so both go through one pipeline of one node.
-func (h *hold) runAndWait(ctx context.Context, keys []string, args []any) error {
+// runDurably runs a step of the commit, and waits for replicas where that is asked for.
+// WAIT knows only of the writes of its own connection, so both go through one pipeline
+// of one node.
+func (h *hold) runDurably(ctx context.Context, script *redis.Script, keys []string, args ...any) error {
+	if h.s.cfg.WaitReplicas == 0 {
+		return h.run(ctx, script, keys, args...)
+	}
 	node, err := h.s.node(ctx, keys[0])
 	if err != nil {
 		return unavailable("find node", err)
 	}
-	script := h.s.scripts.commit
 	said, replicas, err := h.pipeWait(ctx, node, func(p redis.Pipeliner) *redis.Cmd { return script.EvalSha(ctx, p, keys, args...) })
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		said, replicas, err = h.pipeWait(ctx, node, func(p redis.Pipeliner) *redis.Cmd { return script.Eval(ctx, p, keys, args...) })

@@ -70,6 +70,19 @@ func (silent) Printf(context.Context, string, ...any) {}
 // worker die then, the call is made again.
 const conns = 256
 
+// CheckURL tells whether Dial can read the URL.
+func CheckURL(url string) (err error) {
+	if scheme, rest, ok := cutCluster(url); ok {
+		_, err = redis.ParseClusterURL(scheme + rest)
+	} else {
+		_, err = redis.ParseURL(url)
+	}
+	if err != nil {
+		return errURL
+	}
+	return nil
+}
+
 // Dial makes a client for a redis://, rediss:// or redis+cluster:// URL, set as
 // the store needs it: deadlines of contexts end its waits, and a refused connection is
 // told soon, because who calls has to pace itself anyway. It connects when used.

@@ -143,7 +143,9 @@ func (h *hold) loadState(fields map[string]string, out *fsm.Loaded) error {
 		return err
 	}
 	out.State, out.Data, out.Meta = fields["state"], []byte(fields["data"]), []byte(fields["meta"])
-	out.Wrote = h.twoSteps() && fields[h.mark()] == place(h.at)
+	if h.twoSteps() {
+		out.Wrote, out.Also = fsm.ReadMark(fields[h.mark()], h.at)
+	}
 	return nil
 }
 
