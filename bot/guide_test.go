@@ -266,3 +266,31 @@ func unindented(code string) string {
 	}
 	return b.String()
 }
+
+func guideOfTheLastAttempt(r *bot.Router) {
+	r.OnError(func(ctx context.Context, t *bot.Turn, err error) error {
+		if !t.LastAttempt() {
+			return err
+		}
+		return errors.Join(err, t.Answer(ctx, "Sorry, I could not do that.")) // and it becomes a dead letter
+	})
+}
+
+func TestGuideApologisesAtTheLastAttempt(t *testing.T) {
+	t.Parallel()
+	r := bot.New("r")
+	guideOfTheLastAttempt(r)
+	r.Message(func(context.Context, *bot.Turn) error { return errors.New("no") })
+	w := bottest.New(t, r)
+	for last, want := range map[bool]int{false: 0, true: 1} {
+		before := len(w.Calls("sendMessage"))
+		p := partsFor("hi", &memory{})
+		p.API, p.Last = w.API(), last
+		if err := r.Answer(t.Context(), bot.NewTurn(p)); err == nil {
+			t.Error("the turn does not fail")
+		}
+		if n := len(w.Calls("sendMessage")) - before; n != want {
+			t.Errorf("last attempt %v: %d apologies, want %d", last, n, want)
+		}
+	}
+}

@@ -67,9 +67,13 @@ func (a *assembly) observe(ctx context.Context) error {
 	a.tel = tel
 	a.onStop("telemetry", tel.Shutdown)
 	tel.Health.SetNotReady(healthName, "starting")
+	ln, err := tel.Admin.Listen(ctx)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
-	go func() { ended <- tel.Admin.Run(ctx) }()
+	go func() { ended <- tel.Admin.Serve(ctx, ln) }()
 	a.onStop("admin server", func(context.Context) error { cancel(); return <-ended })
 	return nil
 }
@@ -139,14 +143,14 @@ func (a *assembly) openState(ctx context.Context) (telegram.Limiter, error) {
 		return nil, fmt.Errorf("CHATLANE_REDIS_URL: %w", err)
 	}
 	a.onStop("redis connection", func(context.Context) error { return client.Close() })
-	a.tel.Health.Check("redis", func(ctx context.Context) error {
-		if client.Ping(ctx).Err() != nil {
-			return errors.New("redis does not answer")
-		}
-		return nil
-	})
 	store := redisstore.New(client, redisstore.Config{
 		LockTTL: a.cfg.LockTTL, StateTTL: a.cfg.StateTTL, WaitReplicas: a.cfg.WaitReplicas, Registerer: a.tel.Registry,
+	})
+	a.tel.Health.Check("redis", func(ctx context.Context) error {
+		if store.Ping(ctx) != nil {
+			return errors.New("redis takes no writes")
+		}
+		return nil
 	})
 	a.store, a.looks = store, append(a.looks, store.Preflight)
 	return limit.New(client, limits), nil

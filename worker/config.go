@@ -7,6 +7,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/fsm/redisstore"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/telegram"
 	"github.com/chatlane/chatlane/internal/telemetry"
@@ -93,6 +94,7 @@ func (c Config) Validate() error {
 	_, err := fsm.ParseStrategy(c.Strategy)
 	must("CHATLANE_FSM_STRATEGY", err == nil, "set user_in_chat, chat, global_user, user_in_topic or chat_topic")
 	must("CHATLANE_LOCK_TTL", c.LockTTL >= 500*time.Millisecond && c.LockTTL <= time.Minute, "set a duration from 500ms to 1m, such as 2s")
+	must("CHATLANE_STATE_TTL", c.StateTTL == 0 || c.StateTTL >= time.Second, "set 1s or more, such as 720h, or 0 for ever")
 	must("CHATLANE_REDIS_WAIT_REPLICAS", c.WaitReplicas >= 0, "set a number of 0 or more")
 	must("CHATLANE_HANDLER_DEADLINE", c.Deadline >= 0 && c.Deadline <= 30*time.Minute, "set a duration up to 30m, such as 30s")
 	must("CHATLANE_MAX_ATTEMPTS", c.MaxAttempts >= 0, "set a number of 1 or more, such as 5")
@@ -100,6 +102,11 @@ func (c Config) Validate() error {
 	for _, method := range c.AtMostOnce {
 		must("CHATLANE_AT_MOST_ONCE", telegram.IsMethod(method), "set names of Bot API methods, such as sendInvoice")
 	}
+	must("CHATLANE_LIMIT_CHAT_BURST", c.LimitBurst >= 0, "set a number of 1 or more, such as 3")
+	if c.Store == storeRedis {
+		all = append(all, redisstore.CheckURL(c.RedisURL))
+	}
+	all = append(all, telegram.Config{BaseURL: c.BotAPIURL}.Validate())
 	must("CHATLANE_LIMIT_BOT", c.LimitBot >= 0 && c.LimitChat >= 0 && c.LimitGroup >= 0, "set a number of 0 or more; so for CHATLANE_LIMIT_CHAT and CHATLANE_LIMIT_GROUP")
 	must("CHATLANE_BOT_API_TIMEOUT", c.BotAPITimeout >= 100*time.Millisecond && c.BotAPITimeout <= 10*time.Minute, "set a duration from 100ms to 10m, such as 15s")
 	_, err = c.targets()

@@ -30,6 +30,14 @@ type devConfig struct {
 	LogLevel string        `env:"CHATLANE_LOG_LEVEL" default:"warn" help:"Least level that is logged: debug, info, warn or error."`
 }
 
+// Validate names each variable with a wrong value.
+func (c devConfig) Validate() error {
+	if c.Token == "" {
+		return nil
+	}
+	return config.Bot{Token: c.Token}.Check("CHATLANE_TOKEN", "")
+}
+
 // devSecret guards a webhook that listens on loopback only.
 const devSecret = "one-process-mode"
 
@@ -53,7 +61,9 @@ func (p program) dev(ctx context.Context, args []string) error {
 		return err
 	}
 	defer server.Stop()
-	h := &house{p: p, cfg: cfg, server: server, telegram: simulator.New(simulator.Config{})}
+	// Each Telegram of its own counts its updates from elsewhere: a broker that was used
+	// before takes an id that it knows for a repetition.
+	h := &house{p: p, cfg: cfg, server: server, telegram: simulator.New(simulator.Config{Seed: uint64(time.Now().UnixNano())})}
 	return h.run(ctx)
 }
 

@@ -44,7 +44,7 @@ func (b *Bots) Resolve(getenv func(string) string) error {
 	var problems []error
 	if b.Token != "" {
 		bot := Bot{Token: b.Token, Secrets: b.Secrets}
-		problems = append(problems, bot.check("CHATLANE_BOT_TOKEN", "CHATLANE_WEBHOOK_SECRET"))
+		problems = append(problems, bot.Check("CHATLANE_BOT_TOKEN", "CHATLANE_WEBHOOK_SECRET"))
 		b.All = append(b.All, bot)
 	}
 	if b.File != "" {
@@ -63,8 +63,9 @@ func (b *Bots) Resolve(getenv func(string) string) error {
 	return errors.Join(problems...)
 }
 
-// check says what is wrong with token and secrets, without showing them.
-func (b Bot) check(token, secret string) error {
+// Check says what is wrong with token and secrets, without showing them, under the
+// names of the settings that gave them.
+func (b Bot) Check(token, secret string) error {
 	var problems []error
 	if !regexp.MustCompile(`^\d+:[\w-]{35}$`).MatchString(string(b.Token)) || b.ID() == 0 {
 		problems = append(problems, fmt.Errorf(
@@ -103,7 +104,7 @@ func readBots(path string, getenv func(string) string) ([]Bot, error) {
 		r := botReader{getenv: getenv, folder: filepath.Dir(path)}
 		bot, err := r.read(node)
 		if err == nil {
-			err = bot.check(at+": token", at+": secrets")
+			err = bot.Check(at+": token", at+": secrets")
 		} else {
 			err = fmt.Errorf("%s: %w", at, err)
 		}

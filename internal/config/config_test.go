@@ -157,7 +157,7 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 		`--nope: no such flag`,
 		`--max-boddy: no such flag; did you mean --max-body?`,
 		`--bot-token: a value must follow`,
-		`"stray": no such argument; settings are given as --name=value`,
+		`argument without a name; settings are given as --name=value`,
 		`c.yaml:2: "lissten": no such key; did you mean listen?`,
 		`CHATLANE_RATIO (c.yaml:3): holds a mapping; give one value or a list of them`,
 		`CHATLANE_PIN_TTL (--pin-ttl): "2" is no duration; set it like 2s`,

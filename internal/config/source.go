@@ -93,7 +93,7 @@ func (l *loader) readArgs(args []string, positional bool) arguments {
 		}
 	}
 	if len(out.rest) > 0 && !positional {
-		l.problem("", "%q: no such argument; settings are given as --name=value", out.rest[0])
+		l.problem("", "argument without a name; settings are given as --name=value") // not shown: it may be a secret
 	}
 	return out
 }

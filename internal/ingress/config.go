@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/chatlane/chatlane/internal/config"
@@ -60,6 +60,10 @@ func or[T comparable](v, other T) T {
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	p := problems{}
+	p.must("CHATLANE_LISTEN", telemetry.IsAddress(c.Listen), "set an address such as :8080")
+	for _, name := range c.AllowedUpdates {
+		p.must("CHATLANE_ALLOWED_UPDATES", telegram.IsKnown(name), "set names of update types, such as message,callback_query")
+	}
 	_, err := parseNetworks(c.AllowedIPs)
 	p.add("CHATLANE_ALLOWED_IPS", err)
 	_, err = parseNetworks(c.TrustedProxies)
@@ -90,7 +94,7 @@ func (c Config) checkBots(p *problems) {
 
 func isURL(text string, schemes ...string) bool {
 	u, err := url.Parse(text)
-	return err == nil && u.Host != "" && strings.Contains(strings.Join(schemes, " "), u.Scheme)
+	return err == nil && u.Host != "" && slices.Contains(schemes, u.Scheme)
 }
 
 // problems gathers lines that name a variable and what would be right.

@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -108,6 +109,9 @@ type polled struct {
 	stored bool
 }
 
+// errNoID says that a batch would come again for ever.
+var errNoID = errors.New("updates have no id that could be confirmed")
+
 // errNotStored says that the rest of a batch must be fetched again.
 var errNotStored = errors.New("updates were not stored")
 
@@ -131,13 +135,19 @@ func (p *Poller) storeAll(ctx context.Context, updates []json.RawMessage, offset
 		})
 	}
 	wg.Wait()
+	// A batch ascends. It may begin below the offset: after a week without updates
+	// Telegram may count from lower, and takes a higher offset for none.
+	next := int64(0)
 	for _, u := range batch {
 		if !u.stored {
-			return offset, errNotStored
+			return cmp.Or(next, offset), errNotStored
 		}
-		offset = max(offset, u.id+1)
+		next = max(next, u.id+1)
 	}
-	return offset, nil
+	if len(batch) > 0 && next <= 1 {
+		return offset, errNoID
+	}
+	return cmp.Or(next, offset), nil
 }
 
 // storeLane stops at the first update that is not stored: none may pass it.

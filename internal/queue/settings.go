@@ -3,6 +3,9 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/chatlane/chatlane/internal/lane"
@@ -23,7 +26,7 @@ type Settings struct {
 func (s Settings) Topology() Topology {
 	return Topology{
 		Partitions: s.Partitions, Replicas: s.StreamReplicas, MaxBytes: s.StreamMaxBytes,
-		Window: s.Window, PinTTL: s.PinTTL,
+		Window: s.Window, PinTTL: s.PinTTL, LaneKey: s.By(),
 	}.withDefaults()
 }
 
@@ -43,6 +46,11 @@ func (s Settings) Validate() error {
 		if !holds {
 			all = append(all, fmt.Errorf("%s: %s", name, right))
 		}
+	}
+	for server := range strings.SplitSeq(s.URL, ",") {
+		u, err := url.Parse(strings.TrimSpace(server))
+		must("CHATLANE_NATS_URL", s.URL == "" || err == nil && u.Host != "" && slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme),
+			"set addresses such as nats://127.0.0.1:4222, separated by commas")
 	}
 	_, err := lane.ParseBy(s.LaneKey)
 	must("CHATLANE_LANE_KEY", err == nil || s.LaneKey == "", "set chat, chat_topic, chat_user or user")

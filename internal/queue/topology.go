@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
@@ -21,6 +22,7 @@ type Topology struct {
 	MaxBytes   int64         // of UPDATES; 0 means 1 GiB. Full means refused, never dropped
 	Window     int           // unacknowledged updates a partition may have; 0 means 256
 	PinTTL     time.Duration // silence after which a partition changes hands; 0 means 2 s
+	LaneKey    lane.By       // what the lanes are made of that ingress names; fixed like the partitions
 	// AckWait is far longer than any turn: redelivery is the owner's business. 0 means 1 h.
 	AckWait time.Duration
 	// DeadLetterAge is how long dead letters are kept; 0 means 30 days.
@@ -51,6 +53,7 @@ var ErrTopology = errors.New("broker holds something else than configured")
 const (
 	metaPartitions = "chatlane.partitions"
 	metaHash       = "chatlane.hash"
+	metaLaneKey    = "chatlane.lane_key"
 	hashName       = "xxh64"
 
 	duplicateWindow = 10 * time.Minute
@@ -76,7 +79,7 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Retention:   jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
 			Discard: jetstream.DiscardNew, MaxBytes: t.MaxBytes, Duplicates: duplicateWindow,
 			Replicas: t.Replicas, AllowDirect: true,
-			Metadata: map[string]string{metaPartitions: strconv.Itoa(t.Partitions), metaHash: hashName},
+			Metadata: map[string]string{metaPartitions: strconv.Itoa(t.Partitions), metaHash: hashName, metaLaneKey: t.LaneKey.String()},
 		},
 		{
 			Name: StreamDeadLetters, Subjects: []string{deadPrefix + ">"},
@@ -126,6 +129,7 @@ func compareStream(have, want jetstream.StreamConfig) error {
 	type diff struct{ what, have, want string }
 	diffs := []diff{
 		{"CHATLANE_PARTITIONS", have.Metadata[metaPartitions], want.Metadata[metaPartitions]},
+		{"CHATLANE_LANE_KEY", have.Metadata[metaLaneKey], want.Metadata[metaLaneKey]},
 		{"lane hash", have.Metadata[metaHash], want.Metadata[metaHash]},
 		{"retention", have.Retention.String(), want.Retention.String()},
 		{"discard policy", have.Discard.String(), want.Discard.String()},
@@ -133,15 +137,24 @@ func compareStream(have, want jetstream.StreamConfig) error {
 		{"CHATLANE_STREAM_REPLICAS", strconv.Itoa(have.Replicas), strconv.Itoa(want.Replicas)},
 		{"subjects", fmt.Sprint(slices.Sorted(slices.Values(have.Subjects))), fmt.Sprint(slices.Sorted(slices.Values(want.Subjects)))},
 		{"message schedules", strconv.FormatBool(have.AllowMsgSchedules), strconv.FormatBool(want.AllowMsgSchedules)},
+		{"CHATLANE_STREAM_MAX_BYTES", limitText(have.MaxBytes), limitText(want.MaxBytes)},
 		{"duplicate window", have.Duplicates.String(), want.Duplicates.String()},
 	}
 	for _, d := range diffs {
 		if d.have != d.want {
-			return fmt.Errorf("%w: stream %s has %s %q, configured is %q; set it to what the stream has, or change the stream while nothing is queued",
+			return fmt.Errorf("%w: stream %s has %s %q, configured is %q; set it to what the stream has, or change the stream (partitions and lane key: only while nothing is queued)",
 				ErrTopology, want.Name, d.what, d.have, d.want)
 		}
 	}
 	return nil
+}
+
+// limitText is a stream's limit of bytes; the broker says -1 where there is none.
+func limitText(n int64) string {
+	if n <= 0 {
+		return "none"
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // EnsureConsumers creates the pinned consumer of each partition unless it stands already.

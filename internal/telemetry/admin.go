@@ -32,7 +32,7 @@ func newAdmin(cfg Config, t *Telemetry) *Admin {
 	mux.Handle("GET /readyz", t.Health)
 	if cfg.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
-		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.Handle("/debug/pprof/cmdline", http.NotFoundHandler()) // flags may hold secrets
 		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
@@ -58,13 +58,21 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ServeHTTP answers as the admin server does.
 func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// Run listens and serves until ctx ends. An address that cannot be listened on is
-// an error that names the variable.
-func (a *Admin) Run(ctx context.Context) error {
+// Listen takes the address. One that cannot be had is an error that names the variable.
+func (a *Admin) Listen(ctx context.Context) (net.Listener, error) {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", a.addr)
 	if err != nil {
-		return fmt.Errorf("CHATLANE_ADMIN_LISTEN: %w; set a free address such as :9090", err)
+		return nil, fmt.Errorf("CHATLANE_ADMIN_LISTEN: %w; set a free address such as :9090", err)
+	}
+	return ln, nil
+}
+
+// Run listens and serves until ctx ends.
+func (a *Admin) Run(ctx context.Context) error {
+	ln, err := a.Listen(ctx)
+	if err != nil {
+		return err
 	}
 	return a.Serve(ctx, ln)
 }

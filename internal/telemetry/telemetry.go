@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -64,6 +66,13 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// IsAddress tells whether one can listen at text: [host]:port.
+func IsAddress(text string) bool {
+	_, port, err := net.SplitHostPort(text)
+	n, nerr := strconv.ParseUint(port, 10, 16)
+	return err == nil && nerr == nil && n <= 65535
+}
+
 // Validate names each variable with a wrong value.
 func (c Config) Validate() error {
 	c = c.withDefaults()
@@ -73,6 +82,9 @@ func (c Config) Validate() error {
 	}
 	if _, err := level(c.LogLevel); err != nil {
 		wrong("CHATLANE_LOG_LEVEL", c.LogLevel, "debug, info, warn or error")
+	}
+	if !IsAddress(c.AdminListen) {
+		problems = append(problems, fmt.Errorf("CHATLANE_ADMIN_LISTEN: %q is no address; set one such as :9090", c.AdminListen))
 	}
 	if c.LogFormat != "json" && c.LogFormat != "text" {
 		wrong("CHATLANE_LOG_FORMAT", c.LogFormat, "json or text")

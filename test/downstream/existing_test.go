@@ -14,11 +14,11 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/test/harness"
 )
 
 // secret is what the bots expect in the webhook's secret header.
@@ -75,7 +75,7 @@ func startNode(t *testing.T, script string, env []string) *url.URL {
 	t.Helper()
 	cmd := exec.Command("node", script)
 	cmd.Env = env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	harness.DieWithParent(cmd)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

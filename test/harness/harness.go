@@ -129,7 +129,7 @@ func (r *Rig) start(name string, env []string, args ...string) *Process {
 	p := &Process{cmd: exec.Command(filepath.Join(r.bin, name), args...), ended: make(chan struct{}), log: &tail{}}
 	p.cmd.Env = append(append([]string(nil), r.env...), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	DieWithParent(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		r.tb.Fatalf("start %s: %v", name, err)
 	}
