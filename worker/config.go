@@ -104,7 +104,9 @@ func (c Config) Validate() error {
 	}
 	must("CHATLANE_LIMIT_CHAT_BURST", c.LimitBurst >= 0, "set a number of 1 or more, such as 3")
 	if c.Store == storeRedis {
-		all = append(all, redisstore.CheckURL(c.RedisURL))
+		if err := redisstore.CheckURL(c.RedisURL); err != nil {
+			all = append(all, fmt.Errorf("CHATLANE_REDIS_URL: %w", err))
+		}
 	}
 	all = append(all, telegram.Config{BaseURL: c.BotAPIURL}.Validate())
 	must("CHATLANE_LIMIT_BOT", c.LimitBot >= 0 && c.LimitChat >= 0 && c.LimitGroup >= 0, "set a number of 0 or more; so for CHATLANE_LIMIT_CHAT and CHATLANE_LIMIT_GROUP")

@@ -1,10 +1,13 @@
 package worker_test
 
 import (
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/worker"
 )
 
@@ -12,14 +15,16 @@ func TestConfigNamesEachWrongVariableAtOnce(t *testing.T) {
 	cfg := worker.Config{
 		Store: "sqlite", Strategy: "everybody", LockTTL: time.Millisecond, WaitReplicas: -1,
 		Deadline: time.Hour, MinBackoff: time.Hour, LimitBot: -1, AtMostOnce: []string{"sendMoney"},
+		LimitBurst: -3, StateTTL: -time.Second, BotAPIURL: "api.telegram.org", BotAPITimeout: time.Hour,
 	}
 	err := cfg.Validate()
 	if err == nil {
-		t.Fatal("a config without a bot and with eight wrong values is accepted")
+		t.Fatal("a config without a bot and with wrong values is accepted")
 	}
 	for _, name := range []string{
 		"CHATLANE_BOT_TOKEN", "CHATLANE_STORE", "CHATLANE_FSM_STRATEGY", "CHATLANE_LOCK_TTL", "CHATLANE_REDIS_WAIT_REPLICAS",
 		"CHATLANE_HANDLER_DEADLINE", "CHATLANE_MIN_BACKOFF", "CHATLANE_LIMIT_BOT", "CHATLANE_AT_MOST_ONCE",
+		"CHATLANE_LIMIT_CHAT_BURST", "CHATLANE_STATE_TTL", "CHATLANE_BOT_API_URL", "CHATLANE_BOT_API_TIMEOUT",
 	} {
 		if !strings.Contains(err.Error(), name+": ") {
 			t.Errorf("%s is not named in:\n%v", name, err)
@@ -31,6 +36,42 @@ func TestRunRefusesAConfigBeforeItOpensAnything(t *testing.T) {
 	err := worker.Run(t.Context(), nil, worker.Config{Store: "sqlite"})
 	if err == nil || !strings.Contains(err.Error(), "CHATLANE_STORE") {
 		t.Errorf("Run: %v, want a refusal that names CHATLANE_STORE", err)
+	}
+}
+
+// Wrong addresses stop the start, and none of them shows what it holds.
+func TestWrongAddressesAreNamedAndNotShown(t *testing.T) {
+	t.Setenv("CHATLANE_BOT_TOKEN", "42:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	for name, value := range map[string]string{
+		"CHATLANE_NATS_URL": "nats://user:hush%zz@127.0.0.1:4222", "CHATLANE_REDIS_URL": "redis://:hush%zz@127.0.0.1",
+		"CHATLANE_ADMIN_LISTEN": "8080",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			_, err := worker.FromEnvironment()
+			if err == nil || !strings.Contains(err.Error(), name+": ") || strings.Contains(err.Error(), "hush") {
+				t.Errorf("%v, want a refusal that names %s and hides what it holds", err, name)
+			}
+		})
+	}
+}
+
+// A worker whose metrics and readiness nobody could see does not start.
+func TestTakenAdminAddressStopsTheStart(t *testing.T) {
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	t.Setenv("CHATLANE_BOT_TOKEN", "42:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	t.Setenv("CHATLANE_ADMIN_LISTEN", taken.Addr().String())
+	cfg, err := worker.FromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Telemetry.Output = io.Discard
+	if err := worker.Run(t.Context(), bot.New("b"), cfg); err == nil || !strings.Contains(err.Error(), "CHATLANE_ADMIN_LISTEN") {
+		t.Errorf("%v, want a refusal that names CHATLANE_ADMIN_LISTEN", err)
 	}
 }
 

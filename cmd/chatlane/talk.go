@@ -120,7 +120,12 @@ func (h *house) chat(ctx context.Context) error {
 func (h *house) settle(ctx context.Context, t *talk) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_ = h.telegram.Await(ctx, func(calls []simulator.Call) bool { return len(calls) >= t.said() && t.printed() >= len(calls) })
+	var all []simulator.Call
+	_ = h.telegram.Await(ctx, func(calls []simulator.Call) bool {
+		all = append(all[:0], calls...)
+		return len(calls) >= t.said()
+	})
+	h.show(t, all)
 	return nil
 }
 
@@ -137,20 +142,26 @@ func (h *house) switchTo(t *talk, n string) {
 // follow prints what the bot sends.
 func (h *house) follow(ctx context.Context, t *talk) {
 	for {
-		var fresh []simulator.Call
+		var all []simulator.Call
 		err := h.telegram.Await(ctx, func(calls []simulator.Call) bool {
-			fresh = append(fresh[:0], calls[t.printed():]...)
-			return len(fresh) > 0
+			all = append(all[:0], calls...)
+			return len(calls) > t.printed()
 		})
 		if err != nil {
 			return
 		}
-		for _, c := range fresh {
-			if c.Method == "sendMessage" {
-				h.p.printf("[%d] %s\n", c.Chat, c.Text)
-			}
+		h.show(t, all)
+	}
+}
+
+// show prints those of the calls that have not been printed.
+func (h *house) show(t *talk, calls []simulator.Call) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for ; t.shown < len(calls); t.shown++ {
+		if c := calls[t.shown]; c.Method == "sendMessage" {
+			h.p.printf("[%d] %s\n", c.Chat, c.Text)
 		}
-		t.print(len(fresh))
 	}
 }
 
@@ -166,7 +177,6 @@ func (t *talk) current() int64 { t.mu.Lock(); defer t.mu.Unlock(); return t.user
 func (t *talk) become(u int64) { t.mu.Lock(); defer t.mu.Unlock(); t.user = u }
 func (t *talk) said() int      { t.mu.Lock(); defer t.mu.Unlock(); return t.lines }
 func (t *talk) printed() int   { t.mu.Lock(); defer t.mu.Unlock(); return t.shown }
-func (t *talk) print(n int)    { t.mu.Lock(); defer t.mu.Unlock(); t.shown += n }
 
 func (t *talk) say() int64 {
 	t.mu.Lock()

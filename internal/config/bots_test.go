@@ -116,3 +116,15 @@ func TestSecretsShowNowhere(t *testing.T) {
 		t.Errorf("the token reveals %q", bot.Token.Reveal())
 	}
 }
+
+// Who sets the secret itself where a file is wanted does not see it in a log.
+func TestSecretInThePlaceOfItsFileIsNotShown(t *testing.T) {
+	_, _, err := load(t, nil, []string{"CHATLANE_BOT_TOKEN_FILE=" + tokenA, "CHATLANE_WEBHOOK_SECRET_FILE=hush"})
+	if err == nil || strings.Contains(err.Error(), "AAAAAA") || strings.Contains(err.Error(), "hush") || !strings.Contains(err.Error(), "CHATLANE_BOT_TOKEN: its file") {
+		t.Errorf("%v, want a refusal that shows no secret", err)
+	}
+	_, _, err = load(t, []string{"--bot-tokn", tokenA}, nil)
+	if err == nil || strings.Contains(err.Error(), "AAAAAA") {
+		t.Errorf("%v, want a refusal that shows no secret", err)
+	}
+}

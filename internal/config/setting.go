@@ -53,6 +53,9 @@ func (s *setting) pick(src source) (in input, ok bool, err error) {
 	}
 	text, err := readSecret(byFile.text())
 	if err != nil {
+		if !strings.ContainsRune(byFile.text(), os.PathSeparator) { // it may be the secret itself, by mistake
+			err = errors.New("it cannot be read; set a path, such as ./secret")
+		}
 		return byFile, true, fmt.Errorf("its file: %w", err)
 	}
 	return input{items: []string{text}, from: byFile.from}, true, nil

@@ -66,7 +66,9 @@ func (a *botAPI) getUpdates(ctx context.Context, params []byte) (json.RawMessage
 		return nil, err
 	}
 	a.mu.Lock()
-	a.waiting = slices.DeleteFunc(a.waiting, func(id int64) bool { return id < p.Offset })
+	if n := len(a.waiting); n == 0 || p.Offset <= a.waiting[n-1]+1 { // a higher one it takes for none
+		a.waiting = slices.DeleteFunc(a.waiting, func(id int64) bool { return id < p.Offset })
+	}
 	if len(a.waiting) == 0 {
 		more := a.more
 		a.mu.Unlock()
@@ -145,6 +147,38 @@ func TestPollerStoresEachUpdateThenConfirms(t *testing.T) {
 		}
 		if got := a.params["getUpdates"]; got != `{"offset":251,"limit":100,"timeout":50,"allowed_updates":[]}` {
 			t.Errorf("asked with %s", got)
+		}
+	})
+}
+
+// After an idle week ids may begin anew, below what was confirmed last.
+func TestPollerFollowsIDsThatBeginAnew(t *testing.T) {
+	a, s := newBotAPI(901, 902), &store{}
+	poll(t, a, s, func(t *testing.T, _ *log) {
+		a.mu.Lock()
+		a.waiting = []int64{5, 6}
+		close(a.more)
+		a.more = make(chan struct{})
+		a.mu.Unlock()
+		synctest.Wait()
+		if diff := cmp.Diff([]int64{5, 6, 901, 902}, sorted(s.ids())); diff != "" {
+			t.Errorf("stored (-want +got):\n%s", diff)
+		}
+		if left := a.left(); len(left) != 0 {
+			t.Errorf("not confirmed: %v", left)
+		}
+	})
+}
+
+// What has no id cannot be confirmed: it is stored, and not asked for without a pause.
+func TestPollerDoesNotSpinOnWhatHasNoID(t *testing.T) {
+	a, s := newBotAPI(1), &store{}
+	a.bodies[1] = `{"message":{"message_id":1,"date":1,"chat":{"id":1,"type":"private"},"text":"hi"}}`
+	poll(t, a, s, func(t *testing.T, _ *log) {
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := len(a.called()); n > 20 {
+			t.Errorf("asked %d times in a minute", n)
 		}
 	})
 }

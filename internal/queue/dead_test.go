@@ -155,6 +155,27 @@ func TestEnsureRefusesWhatDiffers(t *testing.T) {
 	}
 }
 
+// Ingress names the lanes, and workers guard their states: both must mean the same.
+func TestEnsureRefusesAnotherLaneKeyAndSize(t *testing.T) {
+	s := natstest.Start(t)
+	c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{s.Option()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	if err := c.Ensure(t.Context(), queue.Settings{LaneKey: "chat_user"}.Topology()); err != nil {
+		t.Fatal(err)
+	}
+	for name, settings := range map[string]queue.Settings{
+		"CHATLANE_LANE_KEY":         {LaneKey: "chat"},
+		"CHATLANE_STREAM_MAX_BYTES": {LaneKey: "chat_user", StreamMaxBytes: 2 << 30},
+	} {
+		if err := c.Ensure(t.Context(), settings.Topology()); !errors.Is(err, queue.ErrTopology) || !contains(err.Error(), name) {
+			t.Errorf("%v, want ErrTopology that names %s", err, name)
+		}
+	}
+}
+
 // A stream that refuses when it is full cannot carry message schedules, so timers
 // need a stream of their own. If this fails, they may move in with the updates.
 func TestBrokerRefusesSchedulesWithDiscardNew(t *testing.T) {

@@ -20,13 +20,29 @@ type Config struct {
 }
 
 // Server is a running embedded server.
-type Server struct{ s *server.Server }
+type Server struct {
+	s      *server.Server
+	unlock func()
+}
 
 // ErrNotReady says that the server did not come up in time.
 var ErrNotReady = errors.New("embedded NATS server did not come up")
 
-// Start runs a server until Stop. It waits at most 10 s for it to be ready.
-func Start(cfg Config) (*Server, error) {
+// ErrInUse says that another process has its broker in the same folder.
+var ErrInUse = errors.New("folder is in use by another process")
+
+// Start runs a server until Stop. It waits at most 10 s for it to be ready. A folder
+// that another server uses is refused with ErrInUse, where the system can tell.
+func Start(cfg Config) (_ *Server, err error) {
+	unlock, err := lock(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("embedded NATS server in %s: %w; end it, or choose another folder", cfg.Dir, err)
+	}
+	defer func() {
+		if err != nil {
+			unlock()
+		}
+	}()
 	s, err := server.NewServer(&server.Options{
 		ServerName: "chatlane-embedded",
 		JetStream:  true, StoreDir: cfg.Dir, SyncAlways: cfg.SyncEvery,
@@ -39,9 +55,9 @@ func Start(cfg Config) (*Server, error) {
 	s.Start()
 	if !s.ReadyForConnections(10 * time.Second) {
 		s.Shutdown()
-		return nil, fmt.Errorf("%w; is another process using %s?", ErrNotReady, cfg.Dir)
+		return nil, fmt.Errorf("%w in %s", ErrNotReady, cfg.Dir)
 	}
-	return &Server{s: s}, nil
+	return &Server{s: s, unlock: unlock}, nil
 }
 
 // Option connects a client in process.
@@ -57,4 +73,5 @@ func (s *Server) URL() string { return s.s.ClientURL() }
 func (s *Server) Stop() {
 	s.s.Shutdown()
 	s.s.WaitForShutdown()
+	s.unlock()
 }
