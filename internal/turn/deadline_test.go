@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/limit"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/turn"
@@ -231,5 +232,40 @@ func TestHugeErrorIsBuried(t *testing.T) {
 			t.Errorf("dead letters: %q", got)
 		}
 		r.empty()
+	})
+}
+
+// A turn whose lock cannot be renewed is told to stop, long before its deadline: another
+// may have its lane by then.
+func TestHandlerIsToldThatItsLockIsLost(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		var cause error
+		var after time.Duration
+		b := bot.New("b")
+		running := make(chan struct{}, 1)
+		b.Message(func(ctx context.Context, tt *bot.Turn) error {
+			began := time.Now()
+			running <- struct{}{}
+			<-ctx.Done()
+			if cause == nil {
+				cause, after = context.Cause(ctx), time.Since(began)
+			}
+			return ctx.Err()
+		})
+		r.work(b)
+		r.say(1, "hi")
+		<-running
+		for name := range r.conn.JetStream().StreamNames(t.Context()).Name() {
+			if strings.HasPrefix(name, "KV_") { // the state is gone, and with it the lock
+				if err := r.conn.JetStream().DeleteStream(t.Context(), name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if !errors.Is(cause, fsm.ErrLockLost) || after > 10*time.Second {
+			t.Errorf("the handler's context ended after %v because of %v, want a lost lock", after, cause)
+		}
 	})
 }
