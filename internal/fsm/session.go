@@ -125,6 +125,9 @@ func (s *Session) DoneBy() string { return s.loaded.doneBy(s.at) }
 // Attempts is how often this update has failed before.
 func (s *Session) Attempts() int { return s.loaded.Attempts }
 
+// Begun says that an earlier attempt at this update left something in the journal.
+func (s *Session) Begun() bool { return len(s.loaded.Journal) > 0 }
+
 // Lost is closed when a lock is found to be lost: the turn has to stop.
 func (s *Session) Lost() <-chan struct{} { return s.keeper.lost }
 

@@ -27,7 +27,7 @@ const (
 // is skipped by its lane's cursor some day, and its original must still be there.
 // The first copy of a lane is fresh. The caller has entered the lane's space.
 func (l *lot) put(ctx context.Context, d *Delivery, wait time.Duration, fresh bool) time.Duration {
-	if err := l.copy(ctx, d, wait, fresh); err != nil {
+	if _, err := l.copy(ctx, d, wait, expectation(fresh)); err != nil {
 		l.log.WarnContext(ctx, "parked copy not written, the update is held", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
 		return retryStore
 	}
@@ -45,24 +45,35 @@ func (l *lot) letGo(ctx context.Context, d *Delivery) {
 	}
 }
 
-// copy writes to the end of the parked lane. The first copy finds the lane empty, or
-// makes it so.
-func (l *lot) copy(ctx context.Context, d *Delivery, wait time.Duration, fresh bool) error {
-	if !fresh {
+// last is what a copy finds as the last one of its lane.
+type last struct {
+	known bool
+	seq   uint64 // 0: none
+}
+
+// expectation is that of a lane's first copy: none. Behind others anything may be last.
+func expectation(fresh bool) last { return last{known: fresh} }
+
+// copy writes to the end of the parked lane, and gives the copy's place. The first copy
+// finds the lane empty, or makes it so. Where the copy before is known, it has to be the
+// last one: else this owner is one no more, and its successor has begun anew.
+func (l *lot) copy(ctx context.Context, d *Delivery, wait time.Duration, behind last) (seq uint64, err error) {
+	if !behind.known {
 		return l.write(ctx, d, wait)
 	}
-	err := l.write(ctx, d, wait, jetstream.WithExpectLastSequencePerSubject(0))
-	if !isWrongLast(err) {
-		return err
+	expect := jetstream.WithExpectLastSequencePerSubject(behind.seq)
+	seq, err = l.write(ctx, d, wait, expect)
+	if behind.seq != 0 || !isWrongLast(err) {
+		return seq, err
 	}
 	if _, err := l.sweep(ctx, d.Lane); err != nil {
-		return err
+		return 0, err
 	}
-	return l.write(ctx, d, wait, jetstream.WithExpectLastSequencePerSubject(0))
+	return l.write(ctx, d, wait, expect)
 }
 
 // write stores one copy; a second one of this term's is the broker's duplicate.
-func (l *lot) write(ctx context.Context, d *Delivery, wait time.Duration, opts ...jetstream.PublishOpt) error {
+func (l *lot) write(ctx context.Context, d *Delivery, wait time.Duration, opts ...jetstream.PublishOpt) (seq uint64, err error) {
 	h := d.Update.header()
 	set := func(name string, v int64) { h[name] = []string{strconv.FormatInt(v, 10)} }
 	set(headerSeq, int64(d.Seq))
@@ -76,8 +87,11 @@ func (l *lot) write(ctx context.Context, d *Delivery, wait time.Duration, opts .
 	}
 	h[jetstream.MsgIDHeader] = []string{placeID(d.Lane, d.Stream, d.Seq) + ":" + l.pin + ":" + strconv.FormatUint(l.sweeps.Load(), 36)}
 	msg := &nats.Msg{Subject: laneSubject(parkedPrefix, l.p, d.Lane), Header: h, Data: d.Body}
-	_, err := l.conn.js.PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(StreamParked))...)
-	return err
+	ack, err := l.conn.js.PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(StreamParked))...)
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
 }
 
 // isWrongLast tells that a message was refused because its subject is not as expected.
@@ -167,7 +181,7 @@ func (l *lot) from(ctx context.Context, k lane.Key, place uint64) (*Delivery, ui
 	}
 	u, err := readUpdate(m.Subject, m.Header, m.Data)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read parked lane %s: %w", k, err)
+		return nil, 0, fmt.Errorf("read parked lane %s: %w: %w", k, errUnreadable, err)
 	}
 	d := &Delivery{
 		Update: u, Seq: uint64(headerInt(m.Header, headerSeq)), Stream: headerInt(m.Header, headerStream),

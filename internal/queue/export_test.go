@@ -88,3 +88,9 @@ func Empty(ctx context.Context, c *Conn) error {
 	t := Topology{Partitions: 1, PinTTL: 2 * time.Second}
 	return errors.Join(c.Ensure(ctx, t), c.EnsureConsumers(ctx, t))
 }
+
+// PutAsideFor parks a delivery as its owner would.
+func PutAsideFor(ctx context.Context, c *Conn, d *Delivery, wait time.Duration) {
+	l := &lot{conn: c, p: d.Partition, pin: "former", log: slog.New(slog.DiscardHandler), mine: func(context.Context) error { return nil }}
+	l.put(ctx, d, wait, false)
+}

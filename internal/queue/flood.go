@@ -125,14 +125,18 @@ func (l *lot) enter(k lane.Key) (s *space, fresh bool) {
 // could not be copied follows by the lane's own jobs.
 func (l *lot) shift(ctx context.Context, flood []*Delivery, fresh bool) {
 	var copied []*Delivery
+	behind := expectation(fresh)
 	for _, d := range flood {
 		if l.hasMoved(d) {
 			continue
 		}
-		if l.copy(ctx, d, 0, fresh) != nil {
+		seq, err := l.copy(ctx, d, 0, behind)
+		if err != nil {
 			break
 		}
-		fresh = false
+		if behind.known {
+			behind.seq = seq
+		}
 		if !l.hasBegun(d) {
 			copied = append(copied, d)
 		}

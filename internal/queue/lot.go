@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -51,13 +52,21 @@ type space struct {
 	filling sync.Mutex  // held while copies are written, and while it is given up
 	timer   *time.Timer // wakes it; nil for a lane that was parked because it floods
 	awake   bool        // the job that empties it has been queued
+	unread  bool        // an earlier owner parked it: for how long says its oldest copy
 }
 
 // retryStore is when to try again after a copy could not be written or read.
 const retryStore = time.Second
 
+// retryUnreadable is when to look again at a copy that cannot be read.
+const retryUnreadable = time.Minute
+
+// errUnreadable says that a copy is not ours, or not for this version.
+var errUnreadable = errors.New("parked update is unreadable")
+
 // load finds the lanes that an earlier owner parked. It gives up when the pin that
-// it is done under runs out.
+// it is done under runs out; so it only lists them. Each lane then looks by itself how
+// long it has to wait.
 func (l *lot) load(ctx context.Context, pinTTL time.Duration) error {
 	looking, stop := context.WithTimeout(ctx, pinTTL)
 	defer stop()
@@ -71,13 +80,8 @@ func (l *lot) load(ctx context.Context, pinTTL time.Duration) error {
 	}
 	for subject := range info.State.Subjects {
 		if _, k, err := parseSubject(subject); err == nil {
-			d, err := l.head(ctx, k)
-			if err != nil {
-				return err
-			}
-			if d != nil {
-				l.hold(k, d.parkLeft)
-			}
+			l.hold(k, 0)
+			l.unread(k)
 		}
 	}
 	return nil
@@ -87,9 +91,13 @@ func (l *lot) load(ctx context.Context, pinTTL time.Duration) error {
 // has begun goes on in place, also when its lane is parked behind it.
 func (l *lot) job(d *Delivery) lane.Job {
 	run := l.turn(d)
+	var aside time.Time // until when it has to wait, where the copy could not be written
 	return func(ctx context.Context) time.Duration {
 		if d.finished.Load() {
 			return 0 // by the turn of its album
+		}
+		if left := time.Until(aside); left > 0 {
+			return l.setAside(ctx, d, left)
 		}
 		for {
 			s, here := l.begin(d)
@@ -104,13 +112,20 @@ func (l *lot) job(d *Delivery) lane.Job {
 		if !next.Park {
 			return next.Again
 		}
-		if again := l.park(ctx, d, next.Again); again > 0 {
-			return again // held where it is: the copy could not be written
-		}
-		l.parked.WithLabelValues(parkedWaiting).Inc()
-		l.log.WarnContext(ctx, "lane parked", slog.String("lane", string(d.Lane)), slog.Duration("for", next.Again))
-		return 0
+		aside = time.Now().Add(next.Again)
+		return l.setAside(ctx, d, next.Again)
 	}
+}
+
+// setAside parks the lane, or holds the update where it is if its copy cannot be
+// written: then that is tried again, and not the turn before its time.
+func (l *lot) setAside(ctx context.Context, d *Delivery, wait time.Duration) time.Duration {
+	if again := l.park(ctx, d, wait); again > 0 {
+		return min(again, wait)
+	}
+	l.parked.WithLabelValues(parkedWaiting).Inc()
+	l.log.WarnContext(ctx, "lane parked", slog.String("lane", string(d.Lane)), slog.Duration("for", wait))
+	return 0
 }
 
 // park puts the update that runs aside, and its lane with it.
@@ -135,12 +150,25 @@ func (l *lot) empty(k lane.Key) lane.Job {
 	var run Turn
 	return func(ctx context.Context) time.Duration {
 		if d == nil {
+			if !l.isAwake(k) {
+				return 0 // it was given another time meanwhile
+			}
 			var err error
-			if d, err = l.headOrRelease(ctx, k); err != nil {
+			d, err = l.headOrRelease(ctx, k)
+			switch {
+			case errors.Is(err, errUnreadable): // a newer version's, or nobody's: this lane alone waits for a person
+				l.log.ErrorContext(ctx, "parked update is unreadable, its lane stands still", slog.String("lane", string(k)), slog.String("error", err.Error()))
+				l.hold(k, retryUnreadable)
+				return 0
+			case err != nil:
 				l.log.WarnContext(ctx, "parked update not read, trying again", slog.String("lane", string(k)), slog.String("error", err.Error()))
 				return retryStore
+			case d == nil:
+				return 0
 			}
-			if d == nil {
+			if left := l.read(k, d); left > 0 {
+				d = nil
+				l.hold(k, left)
 				return 0
 			}
 			run = l.turn(d)
@@ -229,6 +257,34 @@ func (l *lot) hold(k lane.Key, wait time.Duration) {
 	s.timer = time.AfterFunc(max(wait, 0), func() { l.wake(k) })
 }
 
+// unread notes that nobody here knows yet how long the lane has to wait.
+func (l *lot) unread(k lane.Key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.lanes[k]; s != nil {
+		s.unread = true
+	}
+}
+
+// read tells how long a lane has still to wait that an earlier owner parked, once.
+func (l *lot) read(k lane.Key, oldest *Delivery) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.lanes[k]
+	if s == nil || !s.unread {
+		return 0
+	}
+	s.unread = false
+	return oldest.parkLeft
+}
+
+func (l *lot) isAwake(k lane.Key) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.lanes[k]
+	return s != nil && s.awake
+}
+
 // stop needs the lot's mu.
 func (s *space) stop() {
 	if s.timer != nil {
@@ -272,7 +328,7 @@ func (l *lot) listen(ctx context.Context) (stop func(), err error) {
 	sub, err := l.conn.nc.Subscribe(freeSubject(l.p), func(m *nats.Msg) {
 		answer, k := "not parked", lane.Key(m.Data)
 		if l.space(k) != nil {
-			l.hold(k, 0)
+			l.free(k)
 			answer = freed
 		} else if l.tidy(ctx, k) {
 			answer = freed
@@ -283,6 +339,16 @@ func (l *lot) listen(ctx context.Context) (stop func(), err error) {
 		return nil, fmt.Errorf("listen for lanes to free: %w", err)
 	}
 	return func() { _ = sub.Unsubscribe() }, nil
+}
+
+// free wakes a parked lane now, however long it would have waited.
+func (l *lot) free(k lane.Key) {
+	l.mu.Lock()
+	if s := l.lanes[k]; s != nil {
+		s.unread = false
+	}
+	l.mu.Unlock()
+	l.hold(k, 0)
 }
 
 const freed = "freed"

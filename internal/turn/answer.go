@@ -18,6 +18,7 @@ import (
 // deadline, with the lock, or with the partition; a handler that ignores that is
 // abandoned after the grace period, and nothing it does later has effect.
 func (t *task) answer(ctx context.Context, s *fsm.Session) (outcome string, err error) {
+	t.timer = timerWish{} // an earlier attempt's came to nothing
 	if t.stale() {
 		return outStale, nil
 	}
@@ -51,6 +52,9 @@ func (t *task) stale() bool {
 // parts is what the bot's turn is made of, but for its state and its calls.
 func (t *task) parts(ctx context.Context) (bot.Parts, error) {
 	id, known := t.r.deps.Bots[t.d.Scope.Bot]
+	if t.d.Scope.Bot == 0 {
+		return bot.Parts{}, fmt.Errorf("%w: it was not published by ingress", ErrUndecoded)
+	}
 	if !known {
 		return bot.Parts{}, fmt.Errorf("bot %d: %w", t.d.Scope.Bot, ErrNoBot)
 	}
@@ -92,6 +96,9 @@ func (t *task) admitted(ctx context.Context) (err error) {
 		err, b.asked = b.admitted, false
 	} else {
 		err = t.admit(ctx)
+	}
+	if errors.Is(err, bot.ErrUnhandled) {
+		err = fmt.Errorf("a gate has no say in that: %v", err) //nolint:errorlint // it must not be taken for a handler's
 	}
 	t.passed = err == nil
 	return err

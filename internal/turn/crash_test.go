@@ -122,3 +122,26 @@ func TestWaitingUpdateOutlivesAnyNumberOfWorkers(t *testing.T) {
 		}
 	})
 }
+
+// An urgent handler that takes its worker down each time is counted as well.
+func TestUrgentUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		die := make(chan struct{})
+		b := bot.New("crash")
+		b.Urgent(bot.Message, func(ctx context.Context, tt *bot.Turn) error {
+			select {
+			case die <- struct{}{}:
+			case <-ctx.Done():
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}, bot.Command("stop"))
+		b.Message(echo)
+		go func() { time.Sleep(time.Second); r.say(1, "/stop") }()
+		killed := r.until(b, die, 2*time.Minute, 30)
+		if got := r.letters(); killed > 6 || !slices.Equal(got, []string{"1 crash 1"}) {
+			t.Errorf("%d workers died of one urgent update; dead letters: %q", killed, got)
+		}
+		r.empty()
+	})
+}

@@ -142,3 +142,52 @@ func TestHandlerDownloadsAFileAndKnowsItsLastAttempt(t *testing.T) {
 		r.empty()
 	})
 }
+
+// Another worker does not drop what was begun: calls were made for it.
+func TestWhatHasBegunIsNotDropped(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		b := bot.New("gate")
+		asked := 0
+		b.Before(func(context.Context, bot.Glance) error {
+			if asked++; asked > 1 {
+				return bot.ErrDropped
+			}
+			return nil
+		})
+		b.Message(func(ctx context.Context, tt *bot.Turn) error {
+			if err := tt.Answer(ctx, "charged"); err != nil {
+				return err
+			}
+			return errors.New("db down")
+		})
+		r.work(b)
+		r.say(1, "pay")
+		time.Sleep(10 * time.Minute)
+		if got := r.letters(); !slices.Equal(got, []string{"1 error 5"}) {
+			t.Errorf("dead letters: %q", got)
+		}
+		r.expectTurns("dropped", 0)
+		r.empty()
+	})
+}
+
+// ErrUnhandled is a handler's word; from a gate it is an error like any other.
+func TestGateThatSaysUnhandledFails(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		b := bot.New("gate")
+		asked := 0
+		b.Before(func(context.Context, bot.Glance) error {
+			if asked++; asked > 1000 {
+				return nil
+			}
+			return bot.ErrUnhandled
+		})
+		b.Message(echo)
+		r.work(b)
+		r.say(1, "pay")
+		time.Sleep(10 * time.Minute)
+		if got := r.letters(); asked > 10 || !slices.Equal(got, []string{"1 error 5"}) {
+			t.Errorf("asked %d times, dead letters: %q", asked, got)
+		}
+	})
+}

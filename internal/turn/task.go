@@ -83,13 +83,10 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 	if err := t.meet(ctx); err != nil {
 		return t.settle(ctx, nil, err)
 	}
-	switch err := t.admitted(ctx); {
-	case errors.Is(err, bot.ErrDropped):
-		t.r.metrics.turns.WithLabelValues(outDropped).Inc()
-		t.ackAll(ctx)
-		return queue.Next{}, nil
-	case err != nil:
-		return t.settle(ctx, nil, err)
+	if !t.d.Inherited {
+		if err := t.admitted(ctx); err != nil {
+			return t.refused(ctx, nil, err)
+		}
 	}
 	s, err := t.open(ctx)
 	t.heard(ctx, err)
@@ -101,6 +98,11 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 	if s.Done() {
 		t.r.log.DebugContext(ctx, "update was done already", t.attrs(slog.String("by", s.DoneBy()))...)
 		return t.skip(ctx, s, outDone)
+	}
+	if t.passed = t.passed || s.Begun(); !t.passed { // what was begun elsewhere is not dropped half way
+		if err := t.admitted(ctx); err != nil {
+			return t.refused(ctx, s, err)
+		}
 	}
 	s.Also(t.album.ids()...)
 	if note, condemned := t.condemned(s); condemned {
@@ -130,6 +132,16 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 		}
 	}
 	return t.settle(ctx, s, err)
+}
+
+// refused carries out what a gate says. The session is nil where it is not open yet.
+func (t *task) refused(ctx context.Context, s *fsm.Session, err error) (queue.Next, error) {
+	if !errors.Is(err, bot.ErrDropped) {
+		return t.settle(ctx, s, err)
+	}
+	t.r.metrics.turns.WithLabelValues(outDropped).Inc()
+	t.ackAll(ctx)
+	return queue.Next{}, nil
 }
 
 // skip moves the cursor past an update that gets no answer.

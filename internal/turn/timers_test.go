@@ -320,3 +320,30 @@ func TestTimerOfEveryStrategy(t *testing.T) {
 		})
 	}
 }
+
+// What an earlier attempt wanted of the timer ends with it.
+func TestStaleAttemptKeepsTheCommittedTimer(t *testing.T) {
+	fresh := time.Duration(0)
+	b := newBench(t, Config{Freshness: func(string) time.Duration { return fresh }})
+	first := b.says(-5, "hello")
+	if n := b.run(first); n != (queue.Next{}) {
+		t.Fatal(n)
+	}
+	armed := b.alarms.armed[0]
+	b.alarms.onArm = func(queue.Timer) error { return queue.ErrNotArmed } // or the store is away at the commit
+	second := b.says(-5, "pay")
+	run := b.runner.Turn(second)
+	if n := run(t.Context()); n.Again == 0 {
+		t.Fatal(n)
+	}
+	b.alarms.onArm = nil
+	fresh = time.Nanosecond // it outlived its use meanwhile
+	if n := run(t.Context()); n != (queue.Next{}) {
+		t.Fatal(n)
+	}
+	for _, c := range b.alarms.cancelled {
+		if c.Token == armed.Token {
+			t.Errorf("state still at %q with token %q, and its timer was cancelled", b.step(second), armed.Token)
+		}
+	}
+}

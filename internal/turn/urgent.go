@@ -145,6 +145,11 @@ func (t *task) rushed(ctx context.Context, p bot.Parts) error {
 	if s.Done() {
 		return nil
 	}
+	unnote, err := t.noteUrgent(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer unnote()
 	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, t.beside.memo.of(s), arounds(t.r.deps.Router))
 	var stopped victims
 	p.API, p.Call, p.Once, p.File = calls.Bot(), calls.Call, calls.Once, calls.File
@@ -156,6 +161,26 @@ func (t *task) rushed(ctx context.Context, p bot.Parts) error {
 	}
 	stopped.wait(ctx, t.r.cfg.Deadline)
 	return s.Commit(ctx)
+}
+
+// noteUrgent is begin for an urgent handler, in the journal of its own record: it ends
+// its worker before the lane's turn could count anything.
+func (t *task) noteUrgent(ctx context.Context, s *fsm.Session) (unnote func(), err error) {
+	n := unended(s)
+	switch {
+	case !t.d.Inherited && n == 0:
+		return func() {}, nil
+	case n >= maxStarts:
+		return nil, fmt.Errorf("%w: %d times, in its urgent handler", ErrCrashed, n)
+	}
+	if err := t.note(ctx, s, n+1); err != nil {
+		return nil, err
+	}
+	return func() { // after a commit the record takes no more
+		ctx, cancel := fsm.CleanUp(ctx)
+		defer cancel()
+		_ = t.note(ctx, s, n)
+	}, nil
 }
 
 // urgentKeys name a record for this update alone: urgent turns of a lane pass each
