@@ -41,6 +41,9 @@ func TestEveryChatIsAnsweredOnceInOrder(t *testing.T) {
 	if !report.Clean() || report.Excused+report.Window != 0 {
 		t.Error(report)
 	}
+	if sent := r.Telegram.First().Sent(); sent.Copies == 0 {
+		t.Errorf("no update was sent twice: %+v", sent)
+	}
 	nothingLeft(t, r)
 }
 

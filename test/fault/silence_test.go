@@ -29,7 +29,7 @@ func TestChatsPauseShortlyWhenWorkersEnd(t *testing.T) {
 	var planned, killed []move
 	for range rounds(1) {
 		for i := range p.workers {
-			planned = append(planned, p.during(1500*time.Millisecond, func() {
+			planned = append(planned, p.during(2500*time.Millisecond, func() {
 				if code := p.workers[i].Stop(); code != 0 {
 					t.Errorf("worker exits with %d", code)
 				}
@@ -48,8 +48,8 @@ func TestChatsPauseShortlyWhenWorkersEnd(t *testing.T) {
 
 	moved, stayed := p.silences(planned)
 	t.Logf("workers stopped and started, %d times: chats whose partition moves wait %v; others at the same time %v", len(planned), moved, stayed)
-	if most := handOverMost + stayed.at(0.99); len(moved) < 500 || moved.at(0.99) > most {
-		t.Errorf("hand-over: p99 of %d silences is %v, want at most %v, of 500 and more", len(moved), moved.at(0.99), most)
+	if most := handOverMost + stayed.at(0.99); len(moved) < 1000 || moved.at(0.99) > most {
+		t.Errorf("hand-over: p99 of %d silences is %v, want at most %v, of 1,000 and more", len(moved), moved.at(0.99), most)
 	}
 	for _, m := range killed {
 		moved, stayed := p.silences([]move{m})
