@@ -20,7 +20,7 @@ type Config struct {
 	Broker    queue.Settings
 	Bots      config.Bots
 
-	Concurrency int           `env:"CHATLANE_CONCURRENCY" default:"1024" help:"Turns that run at once in this worker."`
+	Concurrency int           `env:"CHATLANE_CONCURRENCY" min:"1" default:"1024" help:"Turns that run at once in this worker."`
 	Grace       time.Duration `env:"CHATLANE_GRACE" default:"25s" help:"How long stopping may take; then running turns are cancelled and recovered elsewhere."`
 	Name        string        `env:"CHATLANE_WORKER_NAME" help:"Name of this worker among the others. Empty: host name and a random part."`
 
@@ -35,7 +35,7 @@ type Config struct {
 	BotAPITimeout time.Duration `env:"CHATLANE_BOT_API_TIMEOUT" default:"15s" help:"Time for one request to the Bot API with its answer; uploads get more by their size."`
 	AtMostOnce    []string      `env:"CHATLANE_AT_MOST_ONCE" help:"Bot API methods, such as sendInvoice, that are never called again once they may have had their effect; the handler gets an error instead. Empty: calls whose answer was lost are made again."`
 	Deadline      time.Duration `env:"CHATLANE_HANDLER_DEADLINE" default:"30s" help:"Time that a handler has for one update."`
-	MaxAttempts   int           `env:"CHATLANE_MAX_ATTEMPTS" default:"5" help:"Failed attempts after which an update becomes a dead letter."`
+	MaxAttempts   int           `env:"CHATLANE_MAX_ATTEMPTS" min:"1" default:"5" help:"Failed attempts after which an update becomes a dead letter."`
 	MinBackoff    time.Duration `env:"CHATLANE_MIN_BACKOFF" default:"250ms" help:"Wait before the second attempt; each further one is 4 times as long."`
 	ParkAfter     time.Duration `env:"CHATLANE_PARK_AFTER" default:"2s" help:"Longest wait that a lane does in place; for a longer one it is parked."`
 

@@ -44,7 +44,7 @@ func TestWrongAddressesAreNamedAndNotShown(t *testing.T) {
 	t.Setenv("CHATLANE_BOT_TOKEN", "42:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	for name, value := range map[string]string{
 		"CHATLANE_NATS_URL": "nats://user:hush%zz@127.0.0.1:4222", "CHATLANE_REDIS_URL": "redis://:hush%zz@127.0.0.1",
-		"CHATLANE_ADMIN_LISTEN": "8080",
+		"CHATLANE_ADMIN_LISTEN": "8080", "CHATLANE_PARTITIONS": "0", "CHATLANE_CONCURRENCY": "0", "CHATLANE_MAX_ATTEMPTS": "-1",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, value)

@@ -12,7 +12,7 @@
 //		URL    string        `env:"CHATLANE_URL" secret:"true" help:"where; may hold a password"`
 //	}
 //
-// A tag flag:"since" gives a setting of a command line tool a short flag beside the
+// A tag min:"1" refuses less in a whole number. A tag flag:"since" gives a setting of a command line tool a short flag beside the
 // long one of its name.
 //
 // Fields may be string, bool, int, float, time.Duration, []string, [Secret],

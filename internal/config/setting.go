@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -16,6 +17,7 @@ type setting struct {
 	help    string
 	secret  bool
 	bytes   bool
+	least   int64 // of a whole number that is set; 0: any
 	targets []reflect.Value
 }
 
@@ -172,6 +174,13 @@ func newSetting(f reflect.StructField, v reflect.Value) *setting {
 		secret:  f.Tag.Get("secret") == "true" || isSecret(f.Type),
 		bytes:   f.Tag.Get("unit") == "bytes",
 		targets: []reflect.Value{v},
+	}
+	if text := f.Tag.Get("min"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			panic(fmt.Sprintf("config: min of %s: %v", s.name, err))
+		}
+		s.least = n
 	}
 	switch {
 	case !v.IsZero():

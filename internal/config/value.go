@@ -108,6 +108,9 @@ func (s *setting) assignInt(v reflect.Value, text string) error {
 	if err != nil || v.OverflowInt(n) {
 		return s.wrong(text, "no whole number", "10")
 	}
+	if s.least != 0 && n < s.least {
+		return s.wrong(text, fmt.Sprintf("less than %d", s.least), "10")
+	}
 	v.SetInt(n)
 	return nil
 }

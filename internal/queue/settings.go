@@ -14,12 +14,12 @@ import (
 // Settings are what every process must know of the broker, and be told alike.
 type Settings struct {
 	URL            string        `env:"CHATLANE_NATS_URL" default:"nats://127.0.0.1:4222" secret:"true" help:"NATS servers, separated by commas."`
-	Partitions     int           `env:"CHATLANE_PARTITIONS" default:"64" help:"Number of partitions; fixed once the stream is made."`
-	StreamReplicas int           `env:"CHATLANE_STREAM_REPLICAS" default:"1" help:"Copies of the streams in a NATS cluster: 3 in production."`
-	StreamMaxBytes int64         `env:"CHATLANE_STREAM_MAX_BYTES" default:"1GiB" unit:"bytes" help:"Size at which the stream refuses updates, which Telegram then keeps."`
+	Partitions     int           `env:"CHATLANE_PARTITIONS" min:"1" default:"64" help:"Number of partitions; fixed once the stream is made."`
+	StreamReplicas int           `env:"CHATLANE_STREAM_REPLICAS" min:"1" default:"1" help:"Copies of the streams in a NATS cluster: 3 in production."`
+	StreamMaxBytes int64         `env:"CHATLANE_STREAM_MAX_BYTES" min:"1" default:"1GiB" unit:"bytes" help:"Size at which the stream refuses updates, which Telegram then keeps."`
 	LaneKey        string        `env:"CHATLANE_LANE_KEY" default:"chat" help:"What one lane is made of: chat, chat_topic, chat_user or user."`
 	PinTTL         time.Duration `env:"CHATLANE_PIN_TTL" default:"2s" help:"Silence after which a partition changes hands: the failover time."`
-	Window         int           `env:"CHATLANE_WINDOW" default:"256" help:"Updates that a partition's worker may hold unfinished; then intake slows."`
+	Window         int           `env:"CHATLANE_WINDOW" min:"1" default:"256" help:"Updates that a partition's worker may hold unfinished; then intake slows."`
 }
 
 // Topology is what these settings ask of the broker.
