@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/internal/testport"
 	"github.com/chatlane/chatlane/test/harness"
 )
 
@@ -92,7 +93,7 @@ type noted struct {
 
 func startRecorder(t *testing.T) *recorder {
 	t.Helper()
-	b := &recorder{addr: harness.FreeAddr(t), new: make(chan struct{})}
+	b := &recorder{addr: testport.Addr(t), new: make(chan struct{})}
 	b.start(t)
 	t.Cleanup(func() { b.stop(t) })
 	return b

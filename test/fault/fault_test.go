@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/internal/testport"
 	"github.com/chatlane/chatlane/test/harness"
 )
 
@@ -92,7 +93,7 @@ func TestRedisStoppedAndRestarted(t *testing.T) {
 
 func TestIngressKilled(t *testing.T) {
 	r := harness.New(t)
-	addr := harness.FreeAddr(t)
+	addr := testport.Addr(t)
 	in, hook := r.Ingress("CHATLANE_LISTEN=" + addr)
 	hook = strings.Replace(hook, hook[len("http://"):strings.Index(hook, "/webhook")], addr, 1)
 	r.Worker()

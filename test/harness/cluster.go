@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/testport"
 )
 
 // Cluster is three nats-servers that keep each stream together.
@@ -32,11 +33,11 @@ func (r *Rig) Cluster() *Cluster {
 	var urls, routes []string
 	ports := make([]int, 3)
 	for i := range ports {
-		ports[i] = FreePort(r.tb)
+		ports[i] = testport.Free(r.tb)
 		routes = append(routes, "nats://127.0.0.1:"+strconv.Itoa(ports[i]))
 	}
 	for i, port := range ports {
-		client, monitor := FreePort(r.tb), FreePort(r.tb)
+		client, monitor := testport.Free(r.tb), testport.Free(r.tb)
 		urls = append(urls, fmt.Sprintf("nats://127.0.0.1:%d", client))
 		m := &member{name: fmt.Sprintf("n%d", i+1), health: fmt.Sprintf("http://127.0.0.1:%d/healthz", monitor)}
 		m.args = []string{

@@ -20,6 +20,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/fsm/redisstore/redistest"
 	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/internal/testport"
 )
 
 // Secret is what the simulated Telegram sends, and ingress expects.
@@ -46,7 +47,7 @@ type Rig struct {
 func New(tb testing.TB) *Rig {
 	tb.Helper()
 	r := &Rig{tb: tb, bin: build(tb), Partitions: 16, Telegram: simulator.New(simulator.Config{}), Redis: redistest.Start(tb)}
-	port := FreePort(tb)
+	port := testport.Free(tb)
 	r.natsURL = fmt.Sprintf("nats://127.0.0.1:%d", port)
 	r.natsArgs = []string{"-a", "127.0.0.1", "-p", strconv.Itoa(port), "-js", "-sd", tb.TempDir()}
 	r.env = append(os.Environ(),
@@ -90,7 +91,7 @@ func (r *Rig) StartNATS() {
 // Ingress starts an ingress and gives its webhook's URL.
 func (r *Rig) Ingress(env ...string) (*Process, string) {
 	r.tb.Helper()
-	addr, admin := FreeAddr(r.tb), FreeAddr(r.tb)
+	addr, admin := testport.Addr(r.tb), testport.Addr(r.tb)
 	p := r.start("ingress", append([]string{"CHATLANE_LISTEN=" + addr, "CHATLANE_ADMIN_LISTEN=" + admin}, env...))
 	p.Admin = admin
 	p.WaitReady(r.tb)
@@ -108,7 +109,7 @@ func (r *Rig) Worker(env ...string) *Process {
 func (r *Rig) worker(program string, env []string) *Process {
 	r.tb.Helper()
 	r.workers++
-	admin, caller := FreeAddr(r.tb), "worker "+strconv.Itoa(r.workers)
+	admin, caller := testport.Addr(r.tb), "worker "+strconv.Itoa(r.workers)
 	p := r.start(program, append([]string{"CHATLANE_ADMIN_LISTEN=" + admin, "CHATLANE_BOT_API_URL=" + r.botAPI(caller)}, env...))
 	p.Admin, p.Caller = admin, caller
 	p.WaitReady(r.tb)
@@ -266,23 +267,6 @@ func Eventually(tb testing.TB, within time.Duration, what string, holds func() b
 			tb.Fatalf("not within %v: %s", within, what)
 		}
 	}
-}
-
-// FreePort is a loopback port that was free a moment ago.
-func FreePort(tb testing.TB) int {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// FreeAddr is FreePort with its host.
-func FreeAddr(tb testing.TB) string {
-	tb.Helper()
-	return fmt.Sprintf("127.0.0.1:%d", FreePort(tb))
 }
 
 // WaitPort waits until something listens.

@@ -3,17 +3,17 @@ package kvstore_test
 import (
 	"testing"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/chatlane/chatlane/internal/fsm/fsmtest"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
+	"github.com/chatlane/chatlane/internal/testport"
 )
 
 // BenchmarkTurn runs against a server in the same process, on files.
 func BenchmarkTurn(b *testing.B) {
-	br := &broker{dir: b.TempDir(), port: server.RANDOM_PORT}
+	br := &broker{dir: b.TempDir(), port: testport.Free(b)}
 	br.start(b)
 	defer br.stop()
 	nc, err := nats.Connect("", nats.InProcessServer(br.s))

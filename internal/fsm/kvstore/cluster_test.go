@@ -14,6 +14,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/fsm/fsmtest"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
+	"github.com/chatlane/chatlane/internal/testport"
 )
 
 func TestReplicatedBucketKeepsThePromises(t *testing.T) {
@@ -78,13 +79,8 @@ func startCluster(t *testing.T) string {
 	var routes []*url.URL
 	ports := make([]int, 3)
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		ports[i] = testport.Free(t)
 		routes = append(routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[i]))})
-		_ = l.Close()
 	}
 	all := make([]*server.Server, len(ports))
 	for i, port := range ports {

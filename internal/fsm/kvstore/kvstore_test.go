@@ -2,8 +2,6 @@ package kvstore_test
 
 import (
 	"errors"
-	"net"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -16,13 +14,14 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/fsm/fsmtest"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
+	"github.com/chatlane/chatlane/internal/testport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestBucketKeepsThePromises(t *testing.T) {
 	fsmtest.Run(t, func(t *testing.T) fsmtest.Harness {
-		b := &broker{dir: t.TempDir(), port: server.RANDOM_PORT}
+		b := &broker{dir: t.TempDir(), port: testport.Free(t)}
 		b.start(t)
 		t.Cleanup(b.stop)
 		h := harness(t, connect(t, b.addr))
@@ -58,13 +57,7 @@ func (b *broker) start(tb testing.TB) {
 	if !s.ReadyForConnections(10 * time.Second) {
 		tb.Fatal("nats-server did not come up")
 	}
-	u, err := url.Parse(s.ClientURL())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b.s, b.addr = s, u.Host
-	_, port, _ := net.SplitHostPort(u.Host)
-	b.port, _ = net.LookupPort("tcp", port)
+	b.s, b.addr = s, s.Addr().String()
 }
 
 func (b *broker) stop() {

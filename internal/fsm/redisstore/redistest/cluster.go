@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chatlane/chatlane/internal/testport"
 )
 
 // StartCluster runs a Redis Cluster of three servers without replicas, which share
@@ -18,7 +20,7 @@ func StartCluster(tb testing.TB) []*Server {
 	all := make([]*Server, nodes)
 	for i := range all {
 		// Cluster servers listen on a second port, 10000 above by default.
-		all[i] = Start(tb, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(tb)), "--cluster-node-timeout", "2000")
+		all[i] = Start(tb, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(testport.Free(tb)), "--cluster-node-timeout", "2000")
 	}
 	for i, s := range all {
 		must(tb, s, fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", i*slots/nodes, (i+1)*slots/nodes-1))

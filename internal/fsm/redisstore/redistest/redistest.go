@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/chatlane/chatlane/internal/testport"
 )
 
 // Server is a redis-server of its own on a free loopback port, with an append-only
@@ -53,7 +55,7 @@ func Start(tb testing.TB, args ...string) *Server {
 	tb.Cleanup(s.end)
 	var err error
 	for range 3 { // another process may take the free port first
-		port := freePort(tb)
+		port := testport.Free(tb)
 		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		s.URL = "redis://" + s.Addr + "/0"
 		s.args = append([]string{
@@ -169,14 +171,4 @@ func Do(ctx context.Context, addr, command string) (string, error) {
 		return "", err
 	}
 	return string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(raw), []byte("+OK")))), nil
-}
-
-func freePort(tb testing.TB) int {
-	tb.Helper()
-	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("find a free port: %v", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
