@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -291,5 +292,45 @@ func TestControlSpeaksJSON(t *testing.T) {
 	var texts []string
 	if sim("GET", "replies?chat=1", "", &texts); len(texts) != 1 || texts[0] != "hi" {
 		t.Errorf("replies: %v", texts)
+	}
+}
+
+// A process that is frozen keeps its sockets, and what waits there it has not read.
+func TestStopExcusesWhatItsCallerHadNotRead(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells what a process has not read")
+	}
+	tg := simulator.New(simulator.Config{AnyChat: true})
+	base := serveCaller(t, tg, "a")
+	call := func(chat int) net.Conn {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		path := fmt.Sprintf("/bot%s/sendMessage?chat_id=%d&text=hello", simulator.Token, chat)
+		if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: telegram\r\n\r\n", path); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	heard, unheard := call(1), call(2)
+	if resp, err := http.ReadResponse(bufio.NewReader(heard), nil); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("no answer: %v", err)
+	}
+	if n, err := unheard.Read(make([]byte, 1)); n != 1 { // it has come; all but one byte stays where it is
+		t.Fatalf("no answer: %v", err)
+	}
+	err := tg.Await(t.Context(), func(calls []simulator.Call) bool {
+		return len(calls) == 2 && !calls[0].Answered.IsZero() && !calls[1].Answered.IsZero()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tg.Stopped("a", func(simulator.Call) bool { return false })
+	for _, c := range tg.Calls() {
+		if want := c.Chat == 2; c.Gone != want || c.Stop != 1 {
+			t.Errorf("chat %d: gone %v at stop %d, want %v at 1", c.Chat, c.Gone, c.Stop, want)
+		}
 	}
 }

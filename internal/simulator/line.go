@@ -57,7 +57,9 @@ func (s *switchboard) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &line{Conn: c, record: s.record, caller: s.caller, number: s.record.opened(), last: -1}, nil
+	l := &line{Conn: c, record: s.record, caller: s.caller, last: -1}
+	s.record.opened(l)
+	return l, nil
 }
 
 // Read reads as the connection does, and notes its end.

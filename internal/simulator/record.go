@@ -26,7 +26,7 @@ type Call struct {
 	Answered time.Time // when the answer was written; zero if it was not
 	// Gone tells that the caller was gone before the answer could reach it: it hung
 	// up, its end of the connection died with the answer unread, it was stopped
-	// before, or a fault lost the answer.
+	// before or with the answer unread, or a fault lost the answer.
 	Gone bool
 	// Stop is the number of the Stopped, from 1, that came between the answer and its
 	// caller's note of it; 0 if there was none.
@@ -71,11 +71,12 @@ type record struct {
 	done    []Call
 	refused []Call
 	lines   []time.Time // when each was closed by the caller
+	open    map[int]*line
 	stops   []stop
 	bell    bell
 }
 
-func newRecord() *record { return &record{} }
+func newRecord() *record { return &record{open: make(map[int]*line)} }
 
 // add notes a call and returns its Seq, -1 if it was refused.
 func (r *record) add(c Call) int {
@@ -103,11 +104,12 @@ func (r *record) gone(seq int) {
 }
 
 // opened gives a new connection its number.
-func (r *record) opened() int {
+func (r *record) opened(l *line) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lines = append(r.lines, time.Time{})
-	return len(r.lines)
+	l.number = len(r.lines)
+	r.open[l.number] = l
 }
 
 // closed notes that the caller closed a connection.
@@ -115,6 +117,7 @@ func (r *record) closed(line int, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lines[line-1] = at
+	delete(r.open, line)
 }
 
 // answered notes when the answer to a call was written.
@@ -123,8 +126,9 @@ func (r *record) answered(seq int, at time.Time) {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.done[seq].Answered = at
+	r.mu.Unlock()
+	r.bell.ring()
 }
 
 // look is a call with what is known by now; it needs r.mu.

@@ -96,10 +96,11 @@ func (t *Telegram) serveCall(w http.ResponseWriter, r *http.Request, bot *Bot, n
 		t.record.gone(seq)
 		return
 	}
-	t.record.answered(seq, time.Now())
+	now := time.Now()
 	if line.answered(seq) {
 		t.record.gone(seq)
 	}
+	t.record.answered(seq, now)
 }
 
 // before does what a fault does before a call is executed; false: it is not executed.

@@ -1,6 +1,12 @@
 package simulator
 
-import "time"
+import (
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/procfs"
+)
 
 // stop is a time in which a caller's process did nothing: it was killed or frozen.
 type stop struct {
@@ -13,11 +19,14 @@ func (s *stop) covers(at time.Time) bool {
 }
 
 // Stopped says that the process behind a caller has been killed or frozen by now.
-// What is answered from now on does not reach it. Of what was answered before, it may
-// have had no time to make a note: noted tells, for the last call that it made in
-// each chat, whether it did. An earlier one was noted, since it went on.
+// What is answered from now on does not reach it, nor does what waits in its sockets:
+// those of a killed process reset their connections, those of a frozen one are looked
+// at here (on Linux). Of what it has read, it may have had no time to make a note:
+// noted tells, for the last call that it made in each chat, whether it did. An earlier
+// one was noted, since it went on.
 func (t *Telegram) Stopped(caller string, noted func(Call) bool) {
 	r := t.record
+	r.unread(caller)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stops = append(r.stops, stop{caller: caller, from: time.Now()})
@@ -36,6 +45,50 @@ func (t *Telegram) Stopped(caller string, noted func(Call) bool) {
 			c.Stop = len(r.stops)
 		}
 	}
+}
+
+// unread finds the answers that wait in a stopped caller's sockets.
+func (r *record) unread(caller string) {
+	waiting := waitingBytes()
+	r.mu.Lock()
+	var open []*line
+	for _, l := range r.open {
+		if l.caller == caller {
+			open = append(open, l)
+		}
+	}
+	r.mu.Unlock() // a line asks for it while it holds its own
+	for _, l := range open {
+		if waiting[ends{l.RemoteAddr().String(), l.LocalAddr().String()}] > 0 {
+			l.mu.Lock()
+			r.gone(l.last)
+			l.mu.Unlock()
+		}
+	}
+}
+
+// ends are the addresses of a connection, as one end sees them.
+type ends struct{ local, remote string }
+
+// waitingBytes is how much the process of each socket of this machine has not read,
+// after proc(5), /proc/net/tcp. It is empty where the system does not tell.
+func waitingBytes() map[ends]uint64 {
+	proc, err := procfs.NewDefaultFS()
+	if err != nil {
+		return nil
+	}
+	sockets, err := proc.NetTCP() //nolint:staticcheck // netlink, which it names instead, tells no more and needs a socket of its own
+	if err != nil {
+		return nil
+	}
+	waiting := make(map[ends]uint64, len(sockets))
+	address := func(ip net.IP, port uint64) string {
+		return net.JoinHostPort(ip.String(), strconv.FormatUint(port, 10))
+	}
+	for _, s := range sockets {
+		waiting[ends{address(s.LocalAddr, s.LocalPort), address(s.RemAddr, s.RemPort)}] = s.RxQueue
+	}
+	return waiting
 }
 
 // Resumed ends what Stopped began.
