@@ -33,7 +33,8 @@ type term struct {
 	heard    time.Time // anything from the broker
 	moved    time.Time // a delivery or an acknowledgement: the watchdog's silence
 	patience time.Duration
-	vain     int // resynchronisations since the last delivery that was in order
+	missing  bool // the watchdog's last look found the broker's books to differ
+	vain     int  // resynchronisations since the last delivery that was in order
 
 	pending uint64    // updates that waited at the broker
 	counted time.Time // and when
@@ -156,7 +157,7 @@ func (t *term) accept(ctx context.Context, m *nats.Msg) error {
 	if err != nil {
 		return fmt.Errorf("read delivery: %w", err)
 	}
-	t.moved, t.patience = t.heard, 0
+	t.moved, t.patience, t.missing = t.heard, 0, false
 	if meta.Sequence.Consumer != t.next {
 		return t.resync(ctx, resetGap)
 	}
@@ -252,7 +253,7 @@ func (t *term) resync(ctx context.Context, reason string) error {
 	t.lot.rewake()
 	t.feed, t.next = f, 1
 	t.heard = time.Now()
-	t.moved = t.heard
+	t.moved, t.missing = t.heard, false
 	return t.pull()
 }
 
