@@ -67,10 +67,10 @@ func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) 
 	}, a.tel.Log, a.tel.Registry)
 	a.onStop("urgent handlers", func(context.Context) error { runner.Wait(); return nil })
 	presence := queue.NewPresence(a.conn, queue.PresenceConfig{
-		Worker: cfg.Name, Partitions: cfg.Broker.Topology().Partitions, Logger: a.tel.Log,
+		Worker: cfg.Name, Partitions: cfg.Broker.Topology().Partitions, Every: cfg.Broker.PinTTL / 4, Logger: a.tel.Log,
 	})
 	owner := queue.NewOwner(a.conn, queue.OwnerConfig{
-		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Elsewhere: presence.Elsewhere, Logger: a.tel.Log,
+		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Role: presence.Role, Hold: presence.Hold, Logger: a.tel.Log,
 	}, lane.NewSlots(cfg.Concurrency), a.tel.Registry)
 	return a.work(ctx, queue.NewFleet(presence, owner, runner.Turn, a.tel.Log), timers, func(ctx context.Context) {
 		a.learnNames(ctx, client, bots, runner.Named)

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -13,30 +14,91 @@ type Seats struct {
 	Standby string // empty with a single worker
 }
 
-// Assign seats n partitions on the workers: rendezvous hashing, capped at
-// ceil(n/workers) each, so that load is even and little moves when one comes or goes.
+// Assign seats the partitions on the workers, given who holds each now; empty, or the
+// name of nobody in workers, where nobody does.
+//
+// Each worker has an even share, and keeps what it holds up to that: so nothing moves
+// that an even load does not force to. What is free goes by rendezvous hashing to those
+// below their share. Moves that are made one by one, in any order, lead to the same
+// number of moves. The standby is who would own the partition if its owner left, so
+// that a death moves each of its partitions once, to whom it waits for already.
+//
 // The order of workers does not matter. Without workers every seat is empty.
-func Assign(workers []string, n int) []Seats {
-	seats := make([]Seats, n)
+func Assign(workers, holders []string) []Seats {
+	seats := make([]Seats, len(holders))
+	workers = slices.Compact(slices.Sorted(slices.Values(workers)))
 	if len(workers) == 0 {
 		return seats
 	}
-	workers = slices.Compact(slices.Sorted(slices.Values(workers)))
-	limit := (n + len(workers) - 1) / len(workers)
-	load := make(map[string]int, len(workers))
-	for _, p := range pairs(workers, n) {
-		if seats[p.partition].Owner == "" && load[p.worker] < limit {
-			seats[p.partition].Owner = p.worker
-			load[p.worker]++
+	held := make(map[string][]ID, len(workers))
+	for p, holder := range holders {
+		if _, known := slices.BinarySearch(workers, holder); !known {
+			holder = ""
+		}
+		held[holder] = append(held[holder], ID(p))
+	}
+	free := held[""]
+	delete(held, "")
+	share := shares(workers, held, len(holders))
+	for w, kept := range held {
+		slices.SortFunc(kept, func(a, b ID) int { return pair{score(w, a), w, a}.compare(pair{score(w, b), w, b}) })
+		if most := min(len(kept), share[w]); most < len(kept) {
+			free = append(free, kept[most:]...)
+			held[w] = kept[:most]
 		}
 	}
-	for _, p := range pairs(workers, n) {
-		s := &seats[p.partition]
-		if s.Standby == "" && s.Owner != p.worker {
-			s.Standby = p.worker
+	for p, w := range place(free, workers, held, share) {
+		held[w] = append(held[w], p)
+	}
+	for w, owned := range held {
+		others := slices.DeleteFunc(slices.Clone(workers), func(other string) bool { return other == w })
+		next := place(owned, others, held, shares(others, held, len(holders)))
+		for _, p := range owned {
+			seats[p] = Seats{Owner: w, Standby: next[p]}
 		}
 	}
 	return seats
+}
+
+// shares splits n evenly; what does not come out even goes to those that hold most.
+func shares(workers []string, held map[string][]ID, n int) map[string]int {
+	share := make(map[string]int, len(workers))
+	if len(workers) == 0 {
+		return share
+	}
+	ranked := slices.Clone(workers)
+	slices.SortStableFunc(ranked, func(a, b string) int { return cmp.Compare(len(held[b]), len(held[a])) })
+	for i, w := range ranked {
+		share[w] = n / len(workers)
+		if i < n%len(workers) {
+			share[w]++
+		}
+	}
+	return share
+}
+
+// place gives each free partition to a worker that holds less than its share. One
+// ranking of all pairs, best first, makes that independent of what was placed before.
+func place(free []ID, workers []string, held map[string][]ID, share map[string]int) map[ID]string {
+	pairs := make([]pair, 0, len(free)*len(workers))
+	room := make(map[string]int, len(workers))
+	for _, w := range workers {
+		if room[w] = share[w] - len(held[w]); room[w] <= 0 {
+			continue
+		}
+		for _, p := range free {
+			pairs = append(pairs, pair{score(w, p), w, p})
+		}
+	}
+	slices.SortFunc(pairs, pair.compare)
+	placed := make(map[ID]string, len(free))
+	for _, x := range pairs {
+		if placed[x.partition] == "" && room[x.worker] > 0 {
+			placed[x.partition] = x.worker
+			room[x.worker]--
+		}
+	}
+	return placed
 }
 
 type pair struct {
@@ -45,32 +107,12 @@ type pair struct {
 	partition ID
 }
 
-// pairs ranks every worker for every partition, best first. One global ranking,
-// rather than one per partition, is what keeps moves few under the cap.
-func pairs(workers []string, n int) []pair {
-	out := make([]pair, 0, len(workers)*n)
-	for _, w := range workers {
-		for p := range n {
-			out = append(out, pair{score(w, p), w, ID(p)})
-		}
-	}
-	slices.SortFunc(out, func(a, b pair) int {
-		switch {
-		case a.score != b.score && a.score > b.score:
-			return -1
-		case a.score != b.score:
-			return 1
-		case a.worker != b.worker && a.worker < b.worker:
-			return -1
-		case a.worker != b.worker:
-			return 1
-		}
-		return int(a.partition - b.partition)
-	})
-	return out
+// compare puts the better pair first.
+func (a pair) compare(b pair) int {
+	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.worker, b.worker), cmp.Compare(a.partition, b.partition))
 }
 
-func score(worker string, p int) uint64 {
+func score(worker string, p ID) uint64 {
 	b := binary.BigEndian.AppendUint64([]byte(worker), uint64(p))
 	return xxhash.Sum64(b)
 }

@@ -15,12 +15,12 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
-// startAssigned is start for an owner that is told whether the partition belongs elsewhere.
-func startAssigned(t *testing.T, c *queue.Conn, elsewhere *atomic.Bool, turn func(*queue.Delivery) queue.Turn) (stop func()) {
+// startAssigned is start for an owner that is told what it is to the partition.
+func startAssigned(t *testing.T, c *queue.Conn, role *atomic.Int32, turn func(*queue.Delivery) queue.Turn) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	o := queue.NewOwner(c, queue.OwnerConfig{
-		PinTTL: pinTTL, Elsewhere: func(partition.ID) bool { return elsewhere.Load() },
+		PinTTL: pinTTL, Role: func(partition.ID) queue.Role { return queue.Role(role.Load()) },
 	}, lane.NewSlots(64), nil)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = o.Run(ctx, t.Context(), partition.ID(0), turn) }()
@@ -54,15 +54,15 @@ func TestCededPartitionIsTakenAgainWhenThePlanTurns(t *testing.T) {
 		stopA := start(t, a, j.turn)
 		publish(t, a, 1, 3)
 		time.Sleep(100 * time.Millisecond)
-		var elsewhere atomic.Bool
-		elsewhere.Store(true)
-		stopB := startAssigned(t, b, &elsewhere, j.turn)
+		var role atomic.Int32
+		role.Store(int32(queue.RoleStandby))
+		stopB := startAssigned(t, b, &role, j.turn)
 		time.Sleep(time.Second)
 		stopA()
 		publish(t, b, 4, 4) // it brings b the pin, which b cedes
 		time.Sleep(20 * time.Millisecond)
 		synctest.Wait()
-		elsewhere.Store(false)
+		role.Store(int32(queue.RoleOwner))
 		answeredSoon(t, b, &j, 5, 6)
 		stopB()
 		inOrder(t, j.seen(), 6)
@@ -76,11 +76,11 @@ func TestNewOwnerAsksAtOnceForAPartitionThatNobodyHolds(t *testing.T) {
 		c := connect(t, s)
 		defer c.Close(t.Context())
 		var j journal
-		var elsewhere atomic.Bool
-		elsewhere.Store(true)
-		stop := startAssigned(t, c, &elsewhere, j.turn)
+		var role atomic.Int32
+		role.Store(int32(queue.RoleBystander))
+		stop := startAssigned(t, c, &role, j.turn)
 		time.Sleep(pinTTL / 4)
-		elsewhere.Store(false)
+		role.Store(int32(queue.RoleOwner))
 		time.Sleep(pinTTL / 20)
 		answeredSoon(t, c, &j, 1, 3)
 		stop()
@@ -97,10 +97,10 @@ func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
 		defer a.Close(t.Context())
 		defer b.Close(t.Context())
 		var j journal
-		var fromA, fromB atomic.Bool
-		fromB.Store(true)
+		var ofA, ofB atomic.Int32
+		ofB.Store(int32(queue.RoleStandby))
 		var ended, resumed time.Time
-		stopA := startAssigned(t, a, &fromA, func(d *queue.Delivery) queue.Turn {
+		stopA := startAssigned(t, a, &ofA, func(d *queue.Delivery) queue.Turn {
 			return func(ctx context.Context) queue.Next {
 				if d.ID == 3 {
 					time.Sleep(longest)
@@ -110,7 +110,7 @@ func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
 			}
 		})
 		time.Sleep(time.Second)
-		stopB := startAssigned(t, b, &fromB, func(d *queue.Delivery) queue.Turn {
+		stopB := startAssigned(t, b, &ofB, func(d *queue.Delivery) queue.Turn {
 			return func(ctx context.Context) queue.Next {
 				if resumed.IsZero() {
 					resumed = time.Now()
@@ -121,8 +121,8 @@ func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
 		time.Sleep(time.Second)
 		publish(t, a, 1, 3)
 		time.Sleep(10 * time.Millisecond)
-		fromA.Store(true)
-		fromB.Store(false)
+		ofA.Store(int32(queue.RoleStandby))
+		ofB.Store(int32(queue.RoleOwner))
 		for id := 4; id <= 200; id++ {
 			publish(t, a, id, id)
 			time.Sleep(20 * time.Millisecond)
@@ -137,5 +137,44 @@ func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
 		stopA()
 		stopB()
 		inOrder(t, j.seen(), 200)
+	})
+}
+
+// Whoever should own a partition may be alive and not take it. Then somebody else does,
+// also where a dead owner left updates unacknowledged.
+func TestBystanderTakesWhatNobodyElseDoes(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		a, b := connect(t, s), connect(t, s)
+		defer a.Close(t.Context())
+		defer b.Close(t.Context())
+		handled := func(j *journal, n int) {
+			t.Helper()
+			for began := time.Now(); len(j.seen()) < n; {
+				if time.Since(began) > 4*pinTTL {
+					t.Fatalf("%d of %d updates are handled after %v", len(j.seen()), n, time.Since(began))
+				}
+				time.Sleep(pinTTL / 20)
+				synctest.Wait()
+			}
+		}
+		var role atomic.Int32
+		role.Store(int32(queue.RoleBystander))
+		var never, orphaned journal
+		stop := startAssigned(t, a, &role, never.turn)
+		publish(t, a, 1, 3)
+		handled(&never, 3)
+		stop()
+		ctx, die := context.WithCancel(t.Context())
+		stopDead, _ := run(ctx, t, a, func(*queue.Delivery) queue.Turn {
+			return func(ctx context.Context) queue.Next { <-ctx.Done(); return queue.Next{} }
+		})
+		publish(t, b, 4, 6)
+		time.Sleep(time.Second)
+		a.Close(t.Context()) // with three updates at hand
+		die()
+		stopDead()
+		stop = startAssigned(t, b, &role, orphaned.turn)
+		handled(&orphaned, 3)
+		stop()
 	})
 }

@@ -3,7 +3,9 @@ package queue
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/chatlane/chatlane/internal/partition"
 )
@@ -19,10 +21,15 @@ type Fleet struct {
 	posts   map[partition.ID]*post // touched by the presence loop only
 }
 
-// post is one partition that this worker owns or stands by for.
-type post struct{ leave context.CancelFunc }
+// post is one partition that this worker owns or stands by for, or did.
+type post struct {
+	leave context.CancelFunc
+	ended chan struct{}
+	going *time.Timer // to leave; nil while it stays
+}
 
-// NewFleet starts nothing; Run does. Owner's config should take its Elsewhere from presence.
+// NewFleet starts nothing; Run does. Owner's config should take its Role and its Hold
+// from presence.
 func NewFleet(presence *Presence, owner *Owner, turn func(*Delivery) Turn, log *slog.Logger) *Fleet {
 	return &Fleet{presence: presence, owner: owner, turn: turn, log: log, posts: make(map[partition.ID]*post)}
 }
@@ -35,35 +42,46 @@ func (f *Fleet) Run(ctx, work context.Context) error {
 }
 
 // follow starts and ends owners so that they match the plan. A partition that is
-// in the plan before and after is not touched: its owner asks who should have it.
+// in the plan before and after is not touched: its owner asks who should have it. One
+// that is not any more is left a little later: until then its work goes on, the new owner
+// comes to ask for the pin, and nobody else does any more.
 func (f *Fleet) follow(ctx, work context.Context, plan Plan) {
 	f.log.InfoContext(ctx, "plan changed", slog.Int("workers", plan.Workers),
 		slog.Int("own", len(plan.Own)), slog.Int("standby", len(plan.Standby)))
 	wanted := make(map[partition.ID]bool, len(plan.Own)+len(plan.Standby))
-	for _, p := range plan.Own {
+	for _, p := range slices.Concat(plan.Own, plan.Standby) {
 		wanted[p] = true
-	}
-	for _, p := range plan.Standby {
-		wanted[p] = true
-	}
-	for p, post := range f.posts {
-		if !wanted[p] {
-			post.leave()
-			delete(f.posts, p)
+		if before := f.posts[p]; before == nil || !before.stay() {
+			f.posts[p] = f.start(ctx, work, p, before)
 		}
 	}
-	for p := range wanted {
-		if f.posts[p] == nil {
-			f.posts[p] = f.start(ctx, work, p)
+	for p, post := range f.posts {
+		if !wanted[p] && post.going == nil {
+			post.going = time.AfterFunc(f.owner.cfg.PinTTL/10, post.leave)
 		}
 	}
 }
 
-func (f *Fleet) start(ctx, work context.Context, p partition.ID) *post {
+// stay takes back that the post is to be left; it tells whether that came in time.
+func (p *post) stay() bool {
+	if p.going != nil && !p.going.Stop() {
+		return false
+	}
+	p.going = nil
+	return true
+}
+
+// start runs an owner; if one before it still hands the partition over, after that one.
+func (f *Fleet) start(ctx, work context.Context, p partition.ID, before *post) *post {
 	ctx, leave := context.WithCancel(ctx)
+	now := &post{leave: leave, ended: make(chan struct{})}
 	f.running.Go(func() {
+		defer close(now.ended)
 		defer leave()
+		if before != nil {
+			<-before.ended
+		}
 		_ = f.owner.Run(ctx, work, p, f.turn) // it logs what ends a term, and returns nil
 	})
-	return &post{leave: leave}
+	return now
 }

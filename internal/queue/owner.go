@@ -27,23 +27,44 @@ var (
 type OwnerConfig struct {
 	PinTTL time.Duration // as in Topology
 	Window int           // as in Topology
-	// Elsewhere tells that a partition is assigned to another worker that is alive.
-	// Nil means never. It may be wrong for a moment: the pin decides.
-	Elsewhere func(partition.ID) bool
-	Logger    *slog.Logger
+	// Role is what this worker is to a partition. Nil means the owner of all. It may be
+	// wrong for a moment: the pin decides.
+	Role func(partition.ID) Role
+	// Hold is told of each partition that is taken over; it returns what is called when
+	// it is given up or lost. Nil tells nobody.
+	Hold   func(partition.ID) (drop func())
+	Logger *slog.Logger
 }
 
 func (c OwnerConfig) withDefaults() OwnerConfig {
 	c.PinTTL = orElse(c.PinTTL, 2*time.Second)
 	c.Window = orElse(c.Window, 256)
-	if c.Elsewhere == nil {
-		c.Elsewhere = func(partition.ID) bool { return false }
+	if c.Role == nil {
+		c.Role = func(partition.ID) Role { return RoleOwner }
+	}
+	if c.Hold == nil {
+		c.Hold = func(partition.ID) func() { return func() {} }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
 }
+
+// Role is what a worker is to a partition by the plan.
+type Role int
+
+// Who may ask for the pin of a partition.
+const (
+	// RoleOwner asks: the partition is this worker's, or that of one who fell silent.
+	RoleOwner Role = iota
+	// RoleStandby asks too: the partition is another's, who holds it, and the pin is to
+	// inherit when that one dies.
+	RoleStandby
+	// RoleBystander does not: the partition is about to be another's, and who asked now
+	// would come in between.
+	RoleBystander
+)
 
 // Owner takes partitions over, works on them, and hands them over. See the
 // package comment for the protocol. Safe for concurrent use, one Run per partition.
@@ -74,7 +95,7 @@ func (o *Owner) Run(ctx, work context.Context, p partition.ID, turn func(*Delive
 			}
 			continue
 		}
-		if o.cfg.Elsewhere(p) && time.Since(ceded) > 4*o.cfg.PinTTL {
+		if o.elsewhere(p) && time.Since(ceded) > 4*o.cfg.PinTTL {
 			ceded = time.Now()
 			o.cede(work, p)
 			o.stepBack(ctx, p)
@@ -95,14 +116,40 @@ func (o *Owner) Run(ctx, work context.Context, p partition.ID, turn func(*Delive
 // stepBack leaves the partition to the worker that it is assigned to, no longer than
 // a pin lives: the plan may have turned, and nobody else come.
 func (o *Owner) stepBack(ctx context.Context, p partition.ID) {
-	for until := time.Now().Add(o.cfg.PinTTL); ctx.Err() == nil && o.cfg.Elsewhere(p) && time.Now().Before(until); {
+	for until := time.Now().Add(o.cfg.PinTTL); ctx.Err() == nil && o.elsewhere(p) && time.Now().Before(until); {
 		pause(ctx, o.cfg.PinTTL/40)
 	}
 }
 
+// elsewhere tells that a partition is another worker's.
+func (o *Owner) elsewhere(p partition.ID) bool { return o.cfg.Role(p) != RoleOwner }
+
 // await stands by until the broker pins p to this worker, and returns the pin.
 // The message that came with it is kept nowhere: the reset brings it again.
-func (o *Owner) await(ctx context.Context, p partition.ID) (string, error) {
+func (o *Owner) await(ctx context.Context, p partition.ID) (pin string, err error) {
+	for w := (watch{}); pin == "" && err == nil; {
+		pin, err = o.stand(ctx, p, &w, o.asks(p, &w))
+	}
+	return pin, err
+}
+
+// watch is what who waits for a pin has seen.
+type watch struct {
+	orphaned int // looks, one after the other, at which updates waited and nobody was pinned
+}
+
+// neglect is how many such looks make a partition free for everybody. They are PinTTL/8 apart.
+const neglect = 8
+
+// asks tells whether this worker may ask for the pin: also when it is another's turn,
+// who is alive and does not.
+func (o *Owner) asks(p partition.ID, w *watch) bool {
+	return o.cfg.Role(p) != RoleBystander || w.orphaned >= neglect
+}
+
+// stand is await for as long as the worker asks for the pin, or for as long as it does
+// not: then it returns nothing, and has taken back what it asked for.
+func (o *Owner) stand(ctx context.Context, p partition.ID, w *watch, asks bool) (string, error) {
 	f, err := openFeed(o.conn.nc, consumerName(p), 16)
 	if err != nil {
 		return "", err
@@ -113,29 +160,20 @@ func (o *Owner) await(ctx context.Context, p partition.ID) (string, error) {
 		return "", fmt.Errorf("subscribe to unpinned advisory: %w", err)
 	}
 	defer func() { _ = unpinned.Unsubscribe() }()
-	for wait := o.cfg.PinTTL / 20; ; {
-		pulls := o.mayPull(ctx, p)
-		if pulls {
+	turned := func() bool { return o.asks(p, w) != asks }
+	for wait := o.cfg.PinTTL / 20; !turned(); {
+		if asks {
 			if err := f.pull(pullRequest{Batch: 1, Expires: o.cfg.PinTTL}); err != nil {
 				return "", err
 			}
 		}
-		pin, err := o.awaitPin(ctx, f, unpinned.Subject, wait, func() bool { return !pulls && !o.cfg.Elsewhere(p) })
+		pin, err := o.awaitPin(ctx, f, unpinned.Subject, wait, turned)
 		if pin != "" || err != nil {
 			return pin, err
 		}
-		wait = o.freeOrphans(ctx, p)
+		wait = o.freeOrphans(ctx, p, w)
 	}
-}
-
-// mayPull keeps a standby from winning a partition that has never been pinned
-// before its assigned owner does: it asks only where there is a pin to inherit.
-func (o *Owner) mayPull(ctx context.Context, p partition.ID) bool {
-	if !o.cfg.Elsewhere(p) {
-		return true
-	}
-	info, err := o.info(ctx, p)
-	return err == nil && pinOf(info) != ""
+	return "", nil
 }
 
 // awaitPin returns a pin, or nothing when it is time to look at the consumer again:
@@ -174,17 +212,22 @@ func (o *Owner) awaitPin(ctx context.Context, f *feed, advisory string, wait tim
 // freeOrphans resets a consumer that nobody is pinned to while messages wait for
 // the acknowledgement of a worker that is gone, and wakes one whose updates are all
 // parked. It returns when to look again: soon
-// while an assigned owner who may be dead has the first right to do it.
-func (o *Owner) freeOrphans(ctx context.Context, p partition.ID) (again time.Duration) {
+// while another worker has the first right to do it, for as long as it may yet.
+func (o *Owner) freeOrphans(ctx context.Context, p partition.ID, w *watch) (again time.Duration) {
 	info, err := o.info(ctx, p)
+	if err == nil && pinOf(info) == "" && info.NumPending+uint64(info.NumAckPending) > 0 {
+		w.orphaned++
+	} else {
+		w.orphaned = 0
+	}
 	switch {
 	case err != nil, pinOf(info) != "":
-	case info.NumAckPending > 0 && o.cfg.Elsewhere(p):
+	case w.orphaned > 0 && w.orphaned < neglect && o.elsewhere(p):
 		return o.cfg.PinTTL / 8
 	case info.NumAckPending > 0:
 		_ = o.reset(ctx, p, resetOrphaned)
 		return o.cfg.PinTTL / 4
-	case info.NumPending == 0 && !o.cfg.Elsewhere(p) && o.wakeParked(ctx, p, info):
+	case info.NumPending == 0 && !o.elsewhere(p) && o.wakeParked(ctx, p, info):
 		return o.cfg.PinTTL / 4
 	}
 	return o.cfg.PinTTL + o.cfg.PinTTL/4

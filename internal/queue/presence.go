@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -21,9 +23,12 @@ const presenceSubject = "chatlane.presence"
 type PresenceConfig struct {
 	Worker     string        // unique for the life of the process
 	Partitions int           // as in Topology
-	Every      time.Duration // between heartbeats; 0 means 500 ms
-	TTL        time.Duration // silence after which a worker counts as gone; 0 means 4 heartbeats
-	Logger     *slog.Logger
+	Every      time.Duration // between heartbeats; 0 means 500 ms. A quarter of the pin's life does well
+	// TTL is the silence after which a worker counts as gone; 0 means 5/2 heartbeats. It
+	// should end before a pin does, so that who inherits plans without the dead. One who was
+	// thought dead too early loses nothing: the pin stays with it.
+	TTL    time.Duration
+	Logger *slog.Logger
 }
 
 // Plan is what one worker has to do, by everybody's reckoning: what it owns, and
@@ -37,20 +42,29 @@ type Plan struct {
 // Presence tells the workers of each other. Each computes the same assignment
 // from the same heartbeats; where they differ for a moment, the pin decides.
 type Presence struct {
-	conn *Conn
-	cfg  PresenceConfig
+	conn  *Conn
+	cfg   PresenceConfig
+	stirs chan struct{} // what this worker holds has changed
 
 	mu    sync.Mutex
-	heard map[string]time.Time
+	peers map[string]peer // this worker too, as the others hear it
+	holds map[partition.ID]bool
 	seats []partition.Seats
 	gone  bool
 }
 
+// peer is what was heard of a worker.
+type peer struct {
+	at    time.Time                  // the last heartbeat
+	holds map[partition.ID]time.Time // since when it says that it holds them
+}
+
 // beat is the heartbeat on the wire.
 type beat struct {
-	Worker  string `json:"worker"`
-	Leaving bool   `json:"leaving,omitempty"`
-	Joining bool   `json:"joining,omitempty"` // asks the others to speak up at once
+	Worker  string         `json:"worker"`
+	Holds   []partition.ID `json:"holds,omitempty"` // the partitions that it owns now
+	Leaving bool           `json:"leaving,omitempty"`
+	Joining bool           `json:"joining,omitempty"` // asks the others to speak up at once
 }
 
 // NewPresence starts nothing; Run does.
@@ -59,12 +73,33 @@ func NewPresence(conn *Conn, cfg PresenceConfig) *Presence {
 		cfg.Every = 500 * time.Millisecond
 	}
 	if cfg.TTL <= 0 {
-		cfg.TTL = 4 * cfg.Every
+		cfg.TTL = 5 * cfg.Every / 2
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Presence{conn: conn, cfg: cfg, heard: make(map[string]time.Time)}
+	return &Presence{
+		conn: conn, cfg: cfg, stirs: make(chan struct{}, 1), peers: make(map[string]peer), holds: make(map[partition.ID]bool),
+	}
+}
+
+// Hold says that this worker owns part now, until drop is called. Safe for concurrent use.
+func (p *Presence) Hold(part partition.ID) (drop func()) {
+	set := func(on bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if on {
+			p.holds[part] = true
+		} else {
+			delete(p.holds, part)
+		}
+		select {
+		case p.stirs <- struct{}{}:
+		default:
+		}
+	}
+	set(true)
+	return func() { set(false) }
 }
 
 // Run sends and counts heartbeats until ctx ends, calls changed with each new
@@ -83,22 +118,49 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	// The answers to the greeting arrive within this time, so that the first plan counts everybody.
 	settle := time.NewTimer(p.cfg.Every / 4)
 	defer settle.Stop()
-	settled := false
-	for {
+	// Partitions change hands many at a time: one word and one plan do for all of them.
+	soon := time.NewTimer(p.cfg.Every)
+	soon.Stop()
+	defer soon.Stop()
+	settled, stirred, armed := false, false, false
+	arm := func() {
+		if !armed {
+			armed = true
+			soon.Reset(p.cfg.Every / 20)
+		}
+	}
+	for last := (Plan{}); ; {
 		moved := false
 		select {
 		case <-ctx.Done():
 			return nil
 		case m := <-in:
-			moved = p.hear(m)
+			members, holdings := p.hear(m)
+			if moved = members; holdings {
+				arm()
+			}
+		case <-p.stirs:
+			stirred = true
+			arm()
+		case <-soon.C:
+			if armed = false; stirred {
+				stirred = false
+				p.say(beat{Worker: p.cfg.Worker})
+			}
+			p.expire()
+			moved = true
 		case <-every.C:
 			p.say(beat{Worker: p.cfg.Worker})
 			moved = p.expire()
 		case <-settle.C:
 			settled, moved = true, true
 		}
-		if moved && settled {
-			changed(p.replan())
+		if !moved || !settled {
+			continue
+		}
+		if plan := p.replan(); !reflect.DeepEqual(plan, last) {
+			last = plan
+			changed(plan)
 		}
 	}
 }
@@ -113,22 +175,31 @@ func (p *Presence) Leave(ctx context.Context) {
 	p.conn.flush(ctx) // a goodbye that is lost costs the others one TTL, no more
 }
 
-// Elsewhere tells that part is assigned to another worker who was heard lately.
-// After Leave everything is.
-func (p *Presence) Elsewhere(part partition.ID) bool {
+// Role is what this worker is to a partition by the latest plan. Safe for concurrent use.
+func (p *Presence) Role(part partition.ID) Role {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if int(part) >= len(p.seats) {
-		return false
+		return RoleOwner
 	}
 	owner := p.seats[part].Owner
-	return owner != p.cfg.Worker && time.Since(p.heard[owner]) < 2*p.cfg.Every
+	if owner == p.cfg.Worker || p.silent(p.peers[owner]) {
+		return RoleOwner
+	}
+	if _, holds := p.peers[owner].holds[part]; holds {
+		return RoleStandby
+	}
+	return RoleBystander
 }
+
+// silent tells that a worker has not been heard for too long; it needs p.mu.
+func (p *Presence) silent(w peer) bool { return time.Since(w.at) > p.cfg.TTL }
 
 // say sends a heartbeat; one that is lost is made up for by the next.
 func (p *Presence) say(b beat) {
 	p.mu.Lock()
 	quiet := p.gone && !b.Leaving
+	b.Holds = slices.Sorted(maps.Keys(p.holds))
 	p.mu.Unlock()
 	if quiet {
 		return
@@ -138,24 +209,33 @@ func (p *Presence) say(b beat) {
 	}
 }
 
-// hear counts a heartbeat; it reports whether the set of workers changed.
-func (p *Presence) hear(m *nats.Msg) bool {
+// hear counts a heartbeat; it reports whether the set of workers changed, and whether
+// what the worker holds did.
+func (p *Presence) hear(m *nats.Msg) (members, holdings bool) {
 	var b beat
 	if json.Unmarshal(m.Data, &b) != nil || b.Worker == "" {
-		return false
+		return false, false
 	}
 	if b.Joining && b.Worker != p.cfg.Worker {
 		p.say(beat{Worker: p.cfg.Worker})
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, known := p.heard[b.Worker]
+	before, known := p.peers[b.Worker]
 	if b.Leaving {
-		delete(p.heard, b.Worker)
-		return known
+		delete(p.peers, b.Worker)
+		return known, false
 	}
-	p.heard[b.Worker] = time.Now()
-	return !known
+	now := peer{at: time.Now(), holds: make(map[partition.ID]time.Time, len(b.Holds))}
+	for _, part := range b.Holds {
+		since, held := before.holds[part]
+		if !held {
+			since = now.at
+		}
+		now.holds[part] = since
+	}
+	p.peers[b.Worker] = now
+	return !known, !maps.Equal(before.holds, now.holds)
 }
 
 // expire forgets workers that fell silent. While this worker does not hear even
@@ -163,13 +243,13 @@ func (p *Presence) hear(m *nats.Msg) bool {
 func (p *Presence) expire() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if time.Since(p.heard[p.cfg.Worker]) > p.cfg.TTL {
+	if p.silent(p.peers[p.cfg.Worker]) {
 		return false
 	}
 	moved := false
-	for w, at := range p.heard {
-		if time.Since(at) > p.cfg.TTL {
-			delete(p.heard, w)
+	for w, peer := range p.peers {
+		if p.silent(peer) {
+			delete(p.peers, w)
 			moved = true
 		}
 	}
@@ -179,13 +259,8 @@ func (p *Presence) expire() bool {
 func (p *Presence) replan() Plan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	workers := make([]string, 0, len(p.heard))
-	for w := range p.heard {
-		workers = append(workers, w)
-	}
-	slices.Sort(workers)
-	p.seats = partition.Assign(workers, p.cfg.Partitions)
-	plan := Plan{Workers: len(workers)}
+	p.seats = partition.Assign(slices.Collect(maps.Keys(p.peers)), p.holders())
+	plan := Plan{Workers: len(p.peers)}
 	for i, s := range p.seats {
 		switch p.cfg.Worker {
 		case s.Owner:
@@ -195,4 +270,21 @@ func (p *Presence) replan() Plan {
 		}
 	}
 	return plan
+}
+
+// holders is who owns each partition. Where two say that they do, the one that
+// began to say so later does: the other will find out. It needs p.mu.
+func (p *Presence) holders() []string {
+	names, since := make([]string, p.cfg.Partitions), make([]time.Time, p.cfg.Partitions)
+	for w, peer := range p.peers {
+		for part, at := range peer.holds {
+			if int(part) >= len(names) || part < 0 {
+				continue
+			}
+			if at.After(since[part]) || at.Equal(since[part]) && w < names[part] {
+				names[part], since[part] = w, at
+			}
+		}
+	}
+	return names
 }

@@ -87,6 +87,7 @@ func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, tur
 	if err := t.resync(ctx, resetTakeover); err != nil {
 		return err
 	}
+	defer o.cfg.Hold(p)()
 	t.log.InfoContext(ctx, "partition taken over")
 	if err := t.consume(ctx); err != nil {
 		return err
@@ -120,7 +121,7 @@ func (t *term) consume(ctx context.Context) error {
 
 // foreign counts the ticks for which the partition has belonged to another worker.
 func (t *term) foreign(n int) int {
-	if t.o.cfg.Elsewhere(t.p) {
+	if t.o.elsewhere(t.p) {
 		return n + 1
 	}
 	return 0

@@ -1,0 +1,191 @@
+package queue_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/embedded"
+	"github.com/chatlane/chatlane/internal/queue/natstest"
+)
+
+// crew is several workers at one broker. Each update is acknowledged at once, or when
+// its turn has taken its time.
+type crew struct {
+	turns    atomic.Int64 // nanoseconds
+	t        *testing.T
+	s        *embedded.Server
+	topology queue.Topology
+	public   *queue.Conn
+	said     int64
+	members  []*member
+}
+
+type member struct {
+	conn *queue.Conn
+	reg  *prometheus.Registry
+	stop func()
+}
+
+func newCrew(t *testing.T, s *embedded.Server, partitions int) *crew {
+	t.Helper()
+	c := &crew{t: t, s: s, topology: queue.Topology{Partitions: partitions, PinTTL: pinTTL}}
+	c.public = c.connect()
+	t.Cleanup(func() { c.public.Close(context.Background()) })
+	if err := c.public.Ensure(t.Context(), c.topology); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.public.EnsureConsumers(t.Context(), c.topology); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c *crew) connect() *queue.Conn {
+	c.t.Helper()
+	conn, err := queue.Connect(c.t.Context(), queue.ConnConfig{Options: []nats.Option{c.s.Option()}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return conn
+}
+
+func (c *crew) join() *member {
+	c.t.Helper()
+	m := &member{conn: c.connect(), reg: prometheus.NewRegistry()}
+	presence := queue.NewPresence(m.conn, queue.PresenceConfig{Worker: fmt.Sprintf("worker-%d", len(c.members)), Partitions: c.topology.Partitions})
+	owner := queue.NewOwner(m.conn, queue.OwnerConfig{PinTTL: pinTTL, Role: presence.Role, Hold: presence.Hold}, lane.NewSlots(64), m.reg)
+	fleet := queue.NewFleet(presence, owner, func(d *queue.Delivery) queue.Turn {
+		return func(ctx context.Context) queue.Next {
+			time.Sleep(time.Duration(c.turns.Load()))
+			_ = d.Ack(ctx)
+			return queue.Next{}
+		}
+	}, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(c.t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = fleet.Run(ctx, c.t.Context()) }()
+	m.stop = sync.OnceFunc(func() { cancel(); <-done; m.conn.Close(context.Background()) })
+	c.t.Cleanup(m.stop)
+	c.members = append(c.members, m)
+	return m
+}
+
+// settle lets the crew work until nothing moves any more, and counts what did.
+func (c *crew) settle() (takeovers, ceded int) {
+	c.t.Helper()
+	count := func(reason string) (n int) {
+		for _, m := range c.members {
+			n += counter(c.t, m.reg, "chatlane_partition_resets_total", reason)
+		}
+		return n
+	}
+	takeovers, ceded = count("takeover"), count("ceded")
+	for range 6 {
+		c.say(400)
+		time.Sleep(pinTTL)
+		synctest.Wait()
+	}
+	return count("takeover") - takeovers, count("ceded") - ceded
+}
+
+// say publishes an update from each of so many chats.
+func (c *crew) say(chats int64) {
+	c.t.Helper()
+	p := queue.NewPublisher(c.public, c.topology.Partitions, nil)
+	for chat := range chats {
+		c.said++
+		key := lane.Key(fmt.Sprintf("42:c:%d", 1000+chat))
+		u := queue.Update{ID: c.said, Type: "message", Lane: key, Body: []byte(`{}`), Received: time.Now()}
+		u.Scope = lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 1000 + chat}
+		if err := p.Publish(c.t.Context(), u); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// held is how many partitions the worker owns.
+func (c *crew) held(m *member) int {
+	c.t.Helper()
+	families, err := m.reg.Gather()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	n := 0
+	for _, f := range families {
+		if f.GetName() == "chatlane_partition_owned" {
+			for _, s := range f.GetMetric() {
+				n += int(s.GetGauge().GetValue())
+			}
+		}
+	}
+	return n
+}
+
+// When workers come and go, what moves is what an even load forces to move, each
+// partition once, and nobody has to give back what it took.
+func TestRebalanceMovesTheLeast(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		const partitions = 48
+		c := newCrew(t, s, partitions)
+		expect := func(what string, takeovers int, held ...int) {
+			t.Helper()
+			moved, ceded := c.settle()
+			if moved != takeovers || ceded != 0 {
+				t.Errorf("%s: %d partitions were taken over and %d ceded, want %d and 0", what, moved, ceded, takeovers)
+			}
+			for i, want := range held {
+				if got := c.held(c.members[i]); got < want || got > want+1 {
+					t.Errorf("%s: worker %d owns %d partitions, want %d or one more", what, i, got, want)
+				}
+			}
+		}
+		c.join()
+		expect("one worker", partitions, partitions)
+		c.join()
+		expect("a second comes", 24, 24, 24)
+		c.join()
+		expect("a third comes", 16, 16, 16, 16)
+		d := c.join()
+		expect("a fourth comes", 12, 12, 12, 12, 12)
+		d.stop()
+		expect("the fourth stops", 12, 16, 16, 16)
+		b := c.members[1]
+		its := c.held(b)
+		b.conn.Close(t.Context()) // without a word to the others
+		expect("the second dies", its, 24, 0, 24)
+	})
+}
+
+// A worker comes and goes while long turns hold up the hand-over to it: the partitions
+// come back to the worker that never quite gave them up, and it knows that it owns them.
+func TestPartitionComesBackWhileItIsHandedOver(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		const partitions = 4
+		c := newCrew(t, s, partitions)
+		a := c.join()
+		c.settle()
+		c.turns.Store(int64(10 * time.Second))
+		c.say(100)
+		time.Sleep(time.Second)
+		b := c.join()
+		time.Sleep(2 * time.Second)
+		b.stop()
+		time.Sleep(time.Second)
+		c.turns.Store(0)
+		c.settle()
+		if got := c.held(a); got != partitions {
+			t.Errorf("the only worker says that it owns %d partitions, want %d", got, partitions)
+		}
+	})
+}
