@@ -72,23 +72,23 @@ func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) 
 	owner := queue.NewOwner(a.conn, queue.OwnerConfig{
 		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Role: presence.Role, Hold: presence.Hold, Logger: a.tel.Log,
 	}, lane.NewSlots(cfg.Concurrency), a.tel.Registry)
-	return a.work(ctx, queue.NewFleet(presence, owner, runner.Turn, a.tel.Log), timers, func(ctx context.Context) {
-		a.learnNames(ctx, client, bots, runner.Named)
-	})
+	return a.work(ctx, queue.NewFleet(presence, owner, runner.Turn, a.tel.Log), timers.Run, a.preflight,
+		func(ctx context.Context) { a.learnNames(ctx, client, bots, runner.Named) },
+		func(ctx context.Context) { a.feel(ctx, presence.Ail) })
 }
 
-// work runs the fleet; turns that still run when the grace period is nearly over
+// work runs the fleet, and what there is to do beside it; turns that still run when the grace period is nearly over
 // are cancelled, and recovered by the partitions' next owners.
-func (a *assembly) work(ctx context.Context, fleet *queue.Fleet, timers *queue.Timers, learn func(context.Context)) error {
+func (a *assembly) work(ctx context.Context, fleet *queue.Fleet, beside ...func(context.Context)) error {
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	a.tel.Health.SetReady(healthName)
 	a.tel.Log.InfoContext(ctx, "worker runs", slog.String("worker", a.cfg.Name))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return fleet.Run(ctx, work) })
-	g.Go(func() error { timers.Run(ctx); return nil })
-	g.Go(func() error { a.preflight(ctx); return nil })
-	g.Go(func() error { learn(ctx); return nil })
+	for _, run := range beside {
+		g.Go(func() error { run(ctx); return nil })
+	}
 	ended := make(chan struct{})
 	go func() {
 		select {

@@ -50,11 +50,13 @@
 //
 // # Who should own what
 //
-// Workers hear of each other by heartbeats (Presence), and each computes the same
-// assignment. It may be wrong for a moment: it only says who asks for the pin. The
-// next in line keeps a pull request waiting at a pinned consumer, so that failover
-// needs no agreement; where nobody is pinned yet it leaves the first word to the
-// assigned owner.
+// Workers hear of each other by heartbeats (Presence), which say what each owns, and
+// each computes the same assignment from that: it moves the least that an even load
+// forces to. It may be wrong for a moment: it only says who asks for the pin. The next
+// in line keeps a pull request waiting at a pinned consumer, so that failover needs no
+// agreement; where the assigned owner does not hold the partition yet, all others leave
+// the first word to it (Role), and whoever has to give the partition up goes on for long
+// enough to let them. docs/decisions/0010-least-moves.md has the reasons.
 //
 // # Where an update can be
 //
