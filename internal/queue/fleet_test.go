@@ -93,8 +93,8 @@ func (c *crew) settle() (takeovers, ceded int) {
 		return n
 	}
 	takeovers, ceded = count("takeover"), count("ceded")
-	for range 6 {
-		c.say(400)
+	for range 5 {
+		c.say(int64(8 * c.topology.Partitions))
 		time.Sleep(pinTTL)
 		synctest.Wait()
 	}

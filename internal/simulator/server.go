@@ -96,11 +96,10 @@ func (t *Telegram) serveCall(w http.ResponseWriter, r *http.Request, bot *Bot, n
 		t.record.gone(seq)
 		return
 	}
-	now := time.Now()
 	if line.answered(seq) {
 		t.record.gone(seq)
 	}
-	t.record.answered(seq, now)
+	t.record.answered(seq, time.Now()) // after the line knows: see Stopped
 }
 
 // before does what a fault does before a call is executed; false: it is not executed.

@@ -26,10 +26,12 @@ func (s *stop) covers(at time.Time) bool {
 // one was noted, since it went on.
 func (t *Telegram) Stopped(caller string, noted func(Call) bool) {
 	r := t.record
+	// An answer whose line is not told yet that it was written counts as written after this.
+	from := time.Now()
 	r.unread(caller)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stops = append(r.stops, stop{caller: caller, from: time.Now()})
+	r.stops = append(r.stops, stop{caller: caller, from: from})
 	last := make(map[int64]*Call)
 	for i := range r.done {
 		if c := &r.done[i]; c.Caller == caller {
