@@ -67,7 +67,7 @@ func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) 
 	}, a.tel.Log, a.tel.Registry)
 	a.onStop("urgent handlers", func(context.Context) error { runner.Wait(); return nil })
 	presence := queue.NewPresence(a.conn, queue.PresenceConfig{
-		Worker: cfg.Name, Partitions: cfg.Broker.Topology().Partitions, Every: cfg.Broker.PinTTL / 4, Logger: a.tel.Log,
+		Worker: cfg.Name, Partitions: cfg.Broker.Topology().Partitions, Every: min(cfg.Broker.PinTTL/4, 500*time.Millisecond), Logger: a.tel.Log,
 	})
 	owner := queue.NewOwner(a.conn, queue.OwnerConfig{
 		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Role: presence.Role, Hold: presence.Hold, Logger: a.tel.Log,

@@ -23,7 +23,7 @@ const presenceSubject = "chatlane.presence"
 type PresenceConfig struct {
 	Worker     string        // unique for the life of the process
 	Partitions int           // as in Topology
-	Every      time.Duration // between heartbeats; 0 means 500 ms. A quarter of the pin's life does well
+	Every      time.Duration // between heartbeats; 0 means 500 ms. At most a quarter of the pin's life
 	// TTL is the silence after which a worker counts as gone; 0 means 5/2 heartbeats. It
 	// should end before a pin does, so that who inherits plans without the dead. One who was
 	// thought dead too early loses nothing: the pin stays with it.
