@@ -31,7 +31,6 @@ type timerWish struct {
 
 // noteTimer reads the wish of a turn that its handler has ended.
 func (t *task) noteTimer(turn *bot.Turn, err error) {
-	t.timer = timerWish{}
 	if err != nil && !errors.Is(err, bot.ErrUnhandled) {
 		return
 	}
