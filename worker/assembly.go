@@ -25,9 +25,8 @@ type assembly struct {
 	tel    *telemetry.Telemetry
 	conn   *queue.Conn
 	store  fsm.Store
-	pulse  func(context.Context) error // of a store that may be away while the broker is there; or nil
-	looks  []look                      // at settings, once the worker runs
-	steps  []step                      // of stopping, in the order of starting
+	looks  []look // at settings, once the worker runs
+	steps  []step // of stopping, in the order of starting
 }
 
 type step struct {
@@ -147,7 +146,6 @@ func (a *assembly) openState(ctx context.Context) (telegram.Limiter, error) {
 	store := redisstore.New(client, redisstore.Config{
 		LockTTL: a.cfg.LockTTL, StateTTL: a.cfg.StateTTL, WaitReplicas: a.cfg.WaitReplicas, Registerer: a.tel.Registry,
 	})
-	a.pulse = store.Ping
 	a.tel.Health.Check("redis", func(ctx context.Context) error {
 		if store.Ping(ctx) != nil {
 			return errors.New("redis takes no writes")

@@ -73,8 +73,7 @@ func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) 
 		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Role: presence.Role, Hold: presence.Hold, Logger: a.tel.Log,
 	}, lane.NewSlots(cfg.Concurrency), a.tel.Registry)
 	return a.work(ctx, queue.NewFleet(presence, owner, runner.Turn, a.tel.Log), timers.Run, a.preflight,
-		func(ctx context.Context) { a.learnNames(ctx, client, bots, runner.Named) },
-		func(ctx context.Context) { a.feel(ctx, presence.Ail) })
+		func(ctx context.Context) { a.learnNames(ctx, client, bots, runner.Named) })
 }
 
 // work runs the fleet, and what there is to do beside it; turns that still run when the grace period is nearly over

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,10 +32,9 @@ type crew struct {
 }
 
 type member struct {
-	conn     *queue.Conn
-	presence *queue.Presence
-	reg      *prometheus.Registry
-	stop     func()
+	conn *queue.Conn
+	reg  *prometheus.Registry
+	stop func()
 }
 
 func newCrew(t *testing.T, s *embedded.Server, partitions int) *crew {
@@ -65,9 +63,9 @@ func (c *crew) connect() *queue.Conn {
 func (c *crew) join() *member {
 	c.t.Helper()
 	m := &member{conn: c.connect(), reg: prometheus.NewRegistry()}
-	m.presence = queue.NewPresence(m.conn, queue.PresenceConfig{Worker: fmt.Sprintf("worker-%d", len(c.members)), Partitions: c.topology.Partitions})
-	owner := queue.NewOwner(m.conn, queue.OwnerConfig{PinTTL: pinTTL, Role: m.presence.Role, Hold: m.presence.Hold}, lane.NewSlots(64), m.reg)
-	fleet := queue.NewFleet(m.presence, owner, func(d *queue.Delivery) queue.Turn {
+	presence := queue.NewPresence(m.conn, queue.PresenceConfig{Worker: fmt.Sprintf("worker-%d", len(c.members)), Partitions: c.topology.Partitions})
+	owner := queue.NewOwner(m.conn, queue.OwnerConfig{PinTTL: pinTTL, Role: presence.Role, Hold: presence.Hold}, lane.NewSlots(64), m.reg)
+	fleet := queue.NewFleet(presence, owner, func(d *queue.Delivery) queue.Turn {
 		return func(ctx context.Context) queue.Next {
 			time.Sleep(time.Duration(c.turns.Load()))
 			_ = d.Ack(ctx)
@@ -188,35 +186,6 @@ func TestPartitionComesBackWhileItIsHandedOver(t *testing.T) {
 		c.settle()
 		if got := c.held(a); got != partitions {
 			t.Errorf("the only worker says that it owns %d partitions, want %d", got, partitions)
-		}
-	})
-}
-
-// A worker that lacks what others have gives its partitions to them, and has its share
-// again when it is well. Where all of them lack it nothing moves.
-func TestAilingWorkerGivesItsPartitionsToOthers(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		c := newCrew(t, s, 12)
-		a, b, d := c.join(), c.join(), c.join()
-		expect := func(what string, takeovers int, held ...int) {
-			t.Helper()
-			moved, _ := c.settle()
-			if got := []int{c.held(a), c.held(b), c.held(d)}; moved != takeovers || !slices.Equal(got, held) {
-				t.Errorf("%s: %d partitions moved, and the workers own %v; want %d and %v", what, moved, got, takeovers, held)
-			}
-		}
-		c.settle()
-		expect("all are well", 0, 4, 4, 4)
-		a.presence.Ail(true)
-		expect("one ails", 4, 0, 6, 6)
-		a.presence.Ail(false)
-		expect("all are well again", 4, 4, 4, 4)
-		for _, ails := range []bool{true, false} {
-			for _, m := range c.members {
-				m.presence.Ail(ails)
-				time.Sleep(pinTTL / 2) // each finds out for itself
-			}
-			expect("all of them alike", 0, 4, 4, 4)
 		}
 	})
 }

@@ -46,35 +46,23 @@ type Presence struct {
 	cfg   PresenceConfig
 	stirs chan struct{} // there is news of this worker
 
-	mu     sync.Mutex
-	peers  map[string]peer // this worker too, as the others hear it
-	holds  map[partition.ID]bool
-	ailing bool
-	seats  []partition.Seats
-	gone   bool
+	mu    sync.Mutex
+	peers map[string]peer // this worker too, as the others hear it
+	holds map[partition.ID]bool
+	seats []partition.Seats
+	gone  bool
 }
 
 // peer is what was heard of a worker.
 type peer struct {
-	at     time.Time                  // the last heartbeat
-	holds  map[partition.ID]time.Time // since when it says that it holds them
-	ailing bool
-	since  time.Time // it ails, or is well
+	at    time.Time                  // the last heartbeat
+	holds map[partition.ID]time.Time // since when it says that it holds them
 }
-
-// When all workers lack something, they find out one after the other, and one after the other
-// that it is back. So who ails gives way when it has done so for ailFor heartbeats, and to
-// those alone who have been well for wellFor.
-const (
-	ailFor  = 4
-	wellFor = 10
-)
 
 // beat is the heartbeat on the wire.
 type beat struct {
 	Worker  string         `json:"worker"`
-	Holds   []partition.ID `json:"holds,omitempty"`  // the partitions that it owns now
-	Ailing  bool           `json:"ailing,omitempty"` // others who are well should own them
+	Holds   []partition.ID `json:"holds,omitempty"` // the partitions that it owns now
 	Leaving bool           `json:"leaving,omitempty"`
 	Joining bool           `json:"joining,omitempty"` // asks the others to speak up at once
 }
@@ -100,10 +88,6 @@ func (p *Presence) Hold(part partition.ID) (drop func()) {
 	p.tell(func() { p.holds[part] = true })
 	return func() { p.tell(func() { delete(p.holds, part) }) }
 }
-
-// Ail says whether this worker lacks something that others may have. If it goes on doing so,
-// and others are well, no partition is assigned to it. Safe for concurrent use.
-func (p *Presence) Ail(on bool) { p.tell(func() { p.ailing = on }) }
 
 // tell changes what the heartbeats say, and has the next one sent soon.
 func (p *Presence) tell(change func()) {
@@ -213,7 +197,7 @@ func (p *Presence) silent(w peer) bool { return time.Since(w.at) > p.cfg.TTL }
 func (p *Presence) say(b beat) {
 	p.mu.Lock()
 	quiet := p.gone && !b.Leaving
-	b.Holds, b.Ailing = slices.Sorted(maps.Keys(p.holds)), p.ailing
+	b.Holds = slices.Sorted(maps.Keys(p.holds))
 	p.mu.Unlock()
 	if quiet {
 		return
@@ -223,8 +207,8 @@ func (p *Presence) say(b beat) {
 	}
 }
 
-// hear counts a heartbeat; it reports whether the set of workers changed that are well,
-// and whether what the worker holds did.
+// hear counts a heartbeat; it reports whether the set of workers changed, and whether
+// what the worker holds did.
 func (p *Presence) hear(m *nats.Msg) (members, holdings bool) {
 	var b beat
 	if json.Unmarshal(m.Data, &b) != nil || b.Worker == "" {
@@ -240,10 +224,7 @@ func (p *Presence) hear(m *nats.Msg) (members, holdings bool) {
 		delete(p.peers, b.Worker)
 		return known, false
 	}
-	now := peer{at: time.Now(), holds: make(map[partition.ID]time.Time, len(b.Holds)), ailing: b.Ailing, since: before.since}
-	if !known || before.ailing != now.ailing {
-		now.since = now.at
-	}
+	now := peer{at: time.Now(), holds: make(map[partition.ID]time.Time, len(b.Holds))}
 	for _, part := range b.Holds {
 		since, held := before.holds[part]
 		if !held {
@@ -252,11 +233,10 @@ func (p *Presence) hear(m *nats.Msg) (members, holdings bool) {
 		now.holds[part] = since
 	}
 	p.peers[b.Worker] = now
-	return !known || before.ailing != now.ailing, !maps.Equal(before.holds, now.holds)
+	return !known, !maps.Equal(before.holds, now.holds)
 }
 
-// expire forgets workers that fell silent, and tells whether the plan may have to change,
-// as it may with time if somebody ails. While this worker does not hear even
+// expire forgets workers that fell silent. While this worker does not hear even
 // itself, it is the one that is cut off, and changes nothing.
 func (p *Presence) expire() bool {
 	p.mu.Lock()
@@ -266,7 +246,6 @@ func (p *Presence) expire() bool {
 	}
 	moved := false
 	for w, peer := range p.peers {
-		moved = moved || peer.ailing
 		if p.silent(peer) {
 			delete(p.peers, w)
 			moved = true
@@ -278,7 +257,7 @@ func (p *Presence) expire() bool {
 func (p *Presence) replan() Plan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.seats = partition.Assign(p.fit(), p.holders())
+	p.seats = partition.Assign(slices.Collect(maps.Keys(p.peers)), p.holders())
 	plan := Plan{Workers: len(p.peers)}
 	for i, s := range p.seats {
 		switch p.cfg.Worker {
@@ -289,21 +268,6 @@ func (p *Presence) replan() Plan {
 		}
 	}
 	return plan
-}
-
-// fit are the workers that partitions are assigned to; it needs p.mu.
-func (p *Presence) fit() []string {
-	all, well := slices.Collect(maps.Keys(p.peers)), false
-	for _, w := range p.peers {
-		well = well || !w.ailing && time.Since(w.since) > wellFor*p.cfg.Every
-	}
-	if !well {
-		return all // nobody is known to be better than another
-	}
-	return slices.DeleteFunc(all, func(name string) bool {
-		w := p.peers[name]
-		return w.ailing && time.Since(w.since) > ailFor*p.cfg.Every
-	})
 }
 
 // holders is who owns each partition. Where two say that they do, the one that
