@@ -80,6 +80,12 @@ func check(t *testing.T, path string) {
 			t.Fatal(err)
 		}
 		if ours, ok := strings.CutPrefix(imported, module); ok {
+			if ours == "internal/testport" {
+				if !isForTests(dir) {
+					t.Errorf("%s imports %s, which is for tests", path, ours)
+				}
+				continue
+			}
 			for from, to := range allowed() {
 				if within(dir, from) && !slices.ContainsFunc(to, func(p string) bool { return within(ours, p) }) && !within(ours, dir) {
 					t.Errorf("%s imports %s, which is not below %s", path, ours, from)
@@ -93,6 +99,9 @@ func check(t *testing.T, path string) {
 		}
 	}
 }
+
+// isForTests tells that a folder holds help for tests alone.
+func isForTests(dir string) bool { return strings.HasSuffix(dir, "test") || within(dir, "test") }
 
 // within tells that a path is the folder or lies in it.
 func within(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }

@@ -197,12 +197,14 @@ func TestALongWaitIsRefusedAndReservesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limit.NewLocal(limit.Config{BotPerSecond: 10, BotBurst: 1, Patience: 2 * time.Second})
 		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
 		var sent, later atomic.Int64
 		var all sync.WaitGroup
 		for chat := range int64(500) {
 			all.Go(func() {
-				for {
-					err := l.Wait(t.Context(), 42, chat+1)
+				for ctx.Err() == nil {
+					err := l.Wait(ctx, 42, chat+1)
 					var held *limit.LaterError
 					switch {
 					case err == nil:

@@ -218,7 +218,9 @@ func TestALongWaitIsRefusedByAllWorkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var held *limit.LaterError
-	if err := workers[1].Wait(t.Context(), 42, 7); !errors.As(err, &held) || held.After < 59*time.Minute {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := workers[1].Wait(ctx, 42, 7); !errors.As(err, &held) || held.After < 59*time.Minute {
 		t.Errorf("blocked for an hour: %v", err)
 	}
 }

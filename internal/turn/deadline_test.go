@@ -178,6 +178,11 @@ func TestBacklogBehindTheLimitsOfSendingKillsNothing(t *testing.T) {
 		for chat := range int64(chats) {
 			r.say(chat+1, "hi")
 		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if n := len(r.heard()); n > 5*20+1 {
+			t.Errorf("%d replies went out in 20 s, at 5 a second", n)
+		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		if n := len(r.heard()); n != chats {
