@@ -62,7 +62,7 @@ func TestStreamLeaderKilledWithStateInTheBroker(t *testing.T) {
 
 // leaderKilled gives the flow when each chat has had its last reply, and how often the
 // workers reset a partition for one of the reasons. A death may meet no delivery: until
-// there was a reset there are more, up to five. Prepare, unless it is nil, runs once the
+// there was a reset there are more, up to ten. Prepare, unless it is nil, runs once the
 // workers are there.
 func leaderKilled(t *testing.T, kills int, reasons []string, prepare func(*harness.Rig), env ...string) (f *flow, resets float64) {
 	t.Helper()
@@ -86,7 +86,7 @@ func leaderKilled(t *testing.T, kills int, reasons []string, prepare func(*harne
 		return n
 	}
 	moments := []time.Time{time.Now()}
-	for n := 0; n < kills || n < 5 && len(reasons) > 0 && count() == 0; n++ {
+	for n := 0; n < kills || n < 10 && len(reasons) > 0 && count() == 0; n++ {
 		killed := c.Leader()
 		f.chorus() // so that many deliveries are on their way
 		wait(t, 150*time.Millisecond)
