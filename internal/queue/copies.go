@@ -88,11 +88,7 @@ func (l *lot) write(ctx context.Context, d *Delivery, wait time.Duration, opts .
 			h[name] = []string{v}
 		}
 	}
-	id := placeID(d.Lane, d.Stream, d.Seq) + ":" + l.pin + ":" + strconv.FormatUint(l.sweeps.Load(), 36)
-	if wait > 0 {
-		id += ":w" // a flood's running update that is to wait, after all, is copied again to say so
-	}
-	h[jetstream.MsgIDHeader] = []string{id}
+	h[jetstream.MsgIDHeader] = []string{placeID(d.Lane, d.Stream, d.Seq) + ":" + l.pin + ":" + strconv.FormatUint(l.sweeps.Load(), 36)}
 	msg := &nats.Msg{Subject: laneSubject(parkedPrefix, l.p, d.Lane), Header: h, Data: d.Body}
 	ack, err := l.conn.js.PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(StreamParked))...)
 	if err != nil {
@@ -174,23 +170,6 @@ func (l *lot) head(ctx context.Context, k lane.Key) (*Delivery, error) {
 	return d, err
 }
 
-// newest is how long the newest copy of a lane says that the lane has still to wait. A
-// copy says what was known when it was written.
-func (l *lot) newest(ctx context.Context, k lane.Key) (time.Duration, error) {
-	s, err := l.conn.js.Stream(ctx, StreamParked)
-	if err != nil {
-		return 0, fmt.Errorf("look at stream %s: %w", StreamParked, err)
-	}
-	m, err := s.GetLastMsgForSubject(ctx, laneSubject(parkedPrefix, l.p, k))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("read parked lane %s: %w", k, err)
-	}
-	return time.Duration(headerInt(m.Header, headerFor))*time.Millisecond - time.Now().Add(l.ahead).Sub(m.Time), nil
-}
-
 // from is the oldest parked update of a lane at or behind a place in PARKED, with its place.
 func (l *lot) from(ctx context.Context, k lane.Key, place uint64) (*Delivery, uint64, error) {
 	s, err := l.conn.js.Stream(ctx, StreamParked)
@@ -215,6 +194,7 @@ func (l *lot) from(ctx context.Context, k lane.Key, place uint64) (*Delivery, ui
 	}
 	now := d.arrived.Add(l.ahead)
 	d.aged = max(0, now.Sub(d.Stored))
+	d.parkLeft = time.Duration(headerInt(m.Header, headerFor))*time.Millisecond - now.Sub(m.Time)
 	d.ack = func() error { return s.DeleteMsg(context.WithoutCancel(ctx), m.Sequence) }
 	d.behind = func(ctx context.Context) ([]*Delivery, error) { return l.behind(ctx, d, m.Sequence+1) }
 	return d, m.Sequence, nil

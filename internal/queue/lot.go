@@ -48,6 +48,15 @@ type lot struct {
 	closed bool
 }
 
+// space is one parked lane.
+type space struct {
+	filling sync.Mutex  // held while copies are written, and while it is given up
+	timer   *time.Timer // wakes it; nil for a lane that was parked because it floods
+	held    int         // how often it has been given a time
+	awake   bool        // the job that empties it has been queued
+	unread  bool        // an earlier owner parked it: for how long says its oldest copy
+}
+
 // retryStore is when to try again after a copy could not be written or read.
 const retryStore = time.Second
 
@@ -159,12 +168,8 @@ func (l *lot) empty(k lane.Key) lane.Job {
 			case d == nil:
 				return 0
 			}
-			if left, err := l.read(ctx, k); left > 0 || err != nil {
+			if left := l.read(k, d); left > 0 {
 				d = nil
-				if err != nil {
-					l.log.WarnContext(ctx, "wait of a parked lane not read, trying again", slog.String("lane", string(k)), slog.String("error", err.Error()))
-					return retryStore
-				}
 				l.hold(k, left)
 				return 0
 			}
@@ -234,7 +239,103 @@ func (l *lot) follow(ctx context.Context, s *space, d *Delivery) (again time.Dur
 	case l.space(d.Lane) != s:
 		return 0, false
 	}
-	return l.put(ctx, d, l.left(s), false), true
+	return l.put(ctx, d, 0, false), true
+}
+
+// hold parks a lane, and queues the job that empties it when the time has come.
+func (l *lot) hold(k lane.Key, wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	s := l.lanes[k]
+	if s == nil {
+		s = &space{}
+		l.lanes[k] = s
+	}
+	s.stop()
+	s.awake = false
+	s.held++
+	held := s.held
+	s.timer = time.AfterFunc(max(wait, 0), func() { l.due(s, k, held) })
+}
+
+// due wakes a lane when its time has come, unless it has another one by now.
+func (l *lot) due(s *space, k lane.Key, held int) {
+	l.mu.Lock()
+	due := s.held == held && l.lanes[k] == s
+	s.awake = s.awake || due
+	l.mu.Unlock()
+	if due {
+		_ = l.submit(k, l.empty(k))
+	}
+}
+
+// unread notes that nobody here knows yet how long the lane has to wait.
+func (l *lot) unread(k lane.Key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.lanes[k]; s != nil {
+		s.unread = true
+	}
+}
+
+// read tells how long a lane has still to wait that an earlier owner parked, once.
+func (l *lot) read(k lane.Key, oldest *Delivery) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.lanes[k]
+	if s == nil || !s.unread {
+		return 0
+	}
+	s.unread = false
+	return oldest.parkLeft
+}
+
+func (l *lot) isAwake(k lane.Key) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.lanes[k]
+	return s != nil && s.awake
+}
+
+// stop needs the lot's mu.
+func (s *space) stop() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// wake queues the emptying; a term that ends meanwhile leaves it to the next owner.
+func (l *lot) wake(k lane.Key) {
+	l.mu.Lock()
+	if s := l.lanes[k]; s != nil {
+		s.awake = true
+	}
+	l.mu.Unlock()
+	_ = l.submit(k, l.empty(k))
+}
+
+// rewake queues again what a resynchronisation may have discarded. To empty a
+// lane that is empty already does nothing, nor does it where the lane has been given
+// another time since.
+func (l *lot) rewake() {
+	for _, k := range l.awake() {
+		_ = l.submit(k, l.empty(k))
+	}
+}
+
+func (l *lot) awake() []lane.Key {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var keys []lane.Key
+	for k, s := range l.lanes {
+		if s.awake {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }
 
 // listen frees lanes before their time when an operator says so, and sweeps away

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -229,42 +228,6 @@ func TestParkedFloodKeepsItsTime(t *testing.T) {
 		}
 		stop()
 	})
-}
-
-// ... also when its partition is handed over meanwhile, whether updates came behind what
-// was moved aside or not.
-func TestParkedFloodKeepsItsTimeThroughATakeover(t *testing.T) {
-	for _, updates := range [][2]int{{256*3/4 + 1, 0}, {300, 0}, {1, 600}} { // at once, and later
-		natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-			c := connect(t, s)
-			defer c.Close(t.Context())
-			began := time.Now()
-			var runs []time.Duration // by one lane
-			turn := func(d *queue.Delivery) queue.Turn {
-				return func(ctx context.Context) queue.Next {
-					if d.ID != 3 {
-						t.Errorf("update %d passed", d.ID)
-					}
-					time.Sleep(time.Second)
-					runs = append(runs, time.Since(began).Round(time.Second))
-					return queue.Next{Again: time.Minute, Park: true}
-				}
-			}
-			stop := start(t, c, turn)
-			publishTo(t, c, 100, flood(updates[0])...)
-			time.Sleep(2 * time.Second)
-			publishTo(t, c, 100, flood(updates[0] + updates[1])[updates[0]:]...)
-			time.Sleep(18 * time.Second)
-			stop()
-			stop = start(t, c, turn)
-			time.Sleep(70 * time.Second)
-			synctest.Wait()
-			stop()
-			if want := []time.Duration{time.Second, 62 * time.Second}; !slices.Equal(runs, want) {
-				t.Errorf("%v updates: run at %v, want %v", updates, runs, want)
-			}
-		})
-	}
 }
 
 // What nobody can read in PARKED holds up its own lane alone.
