@@ -74,9 +74,6 @@ func (l *lot) copy(ctx context.Context, d *Delivery, wait time.Duration, behind 
 
 // write stores one copy; a second one of this term's is the broker's duplicate.
 func (l *lot) write(ctx context.Context, d *Delivery, wait time.Duration, opts ...jetstream.PublishOpt) (seq uint64, err error) {
-	if l.over.Load() {
-		return 0, ErrPinLost
-	}
 	h := d.Update.header()
 	set := func(name string, v int64) { h[name] = []string{strconv.FormatInt(v, 10)} }
 	set(headerSeq, int64(d.Seq))
@@ -156,10 +153,9 @@ func (l *lot) tidy(ctx context.Context, k lane.Key) bool {
 	return swept
 }
 
-// regret tells the owner of the partition of a copy that came too late. It was the last.
+// regret tells the owner of the partition of a copy that came too late.
 func (l *lot) regret(err error, k lane.Key) {
 	if errors.Is(err, ErrPinLost) {
-		l.over.Store(true)
 		_ = l.conn.nc.Publish(freeSubject(l.p), []byte(k)) // or it is swept later
 	}
 }

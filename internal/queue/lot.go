@@ -39,7 +39,6 @@ type lot struct {
 	ahead  time.Duration
 	pin    string        // in the ids of copies: those of other owners are no repetitions
 	sweeps atomic.Uint64 // likewise: what was swept away may be copied again
-	over   atomic.Bool   // the partition is another's, who may have swept: nothing is copied any more
 
 	parked *prometheus.CounterVec // by why
 
@@ -52,7 +51,6 @@ type lot struct {
 type space struct {
 	filling sync.Mutex  // held while copies are written, and while it is given up
 	timer   *time.Timer // wakes it; nil for a lane that was parked because it floods
-	held    int         // how often it has been given a time
 	awake   bool        // the job that empties it has been queued
 	unread  bool        // an earlier owner parked it: for how long says its oldest copy
 }
@@ -256,20 +254,7 @@ func (l *lot) hold(k lane.Key, wait time.Duration) {
 	}
 	s.stop()
 	s.awake = false
-	s.held++
-	held := s.held
-	s.timer = time.AfterFunc(max(wait, 0), func() { l.due(s, k, held) })
-}
-
-// due wakes a lane when its time has come, unless it has another one by now.
-func (l *lot) due(s *space, k lane.Key, held int) {
-	l.mu.Lock()
-	due := s.held == held && l.lanes[k] == s
-	s.awake = s.awake || due
-	l.mu.Unlock()
-	if due {
-		_ = l.submit(k, l.empty(k))
-	}
+	s.timer = time.AfterFunc(max(wait, 0), func() { l.wake(k) })
 }
 
 // unread notes that nobody here knows yet how long the lane has to wait.
@@ -318,11 +303,10 @@ func (l *lot) wake(k lane.Key) {
 }
 
 // rewake queues again what a resynchronisation may have discarded. To empty a
-// lane that is empty already does nothing, nor does it where the lane has been given
-// another time since.
+// lane that is empty already does nothing.
 func (l *lot) rewake() {
 	for _, k := range l.awake() {
-		_ = l.submit(k, l.empty(k))
+		l.wake(k)
 	}
 }
 
