@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
@@ -49,53 +51,59 @@ func TestParkThatCannotBeWrittenKeepsItsTime(t *testing.T) {
 	})
 }
 
-// A former owner that goes on with its flood behind a sweep is refused: its copies would
-// stand before what the present owner parks next.
-func TestFormerOwnersFloodEndsWithASweep(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		c := connect(t, s)
-		former := connect(t, s)
-		defer c.Close(t.Context())
-		defer former.Close(t.Context())
-		var cursor uint64
-		var j journal
-		late, times := false, 0
-		stop := start(t, c, func(d *queue.Delivery) queue.Turn {
-			return func(ctx context.Context) queue.Next {
-				if d.Seq <= cursor { // as the lane's cursor does
-					_ = d.Ack(ctx)
-					return queue.Next{}
-				}
-				if d.ID == 3 && !late {
-					late = true
-					formerCopies(t, former, 3, 6) // contiguous, the oldest first
-					sub, err := former.Raw().Subscribe("parked.0.42.c:100", func(m *nats.Msg) {
-						if m.Header["Chatlane-Sequence"][0] == "1" {
-							times++
-						}
-						if m.Header["Chatlane-Sequence"][0] == "1" && times == 2 { // the new owner has swept and parked 3
-							formerCopies(t, former, 9, 12) // the former goes on where it was
-						}
-					})
-					if err != nil {
-						t.Error(err)
-					}
-					_ = former.Raw().Flush()
-					_ = sub
-					return queue.Next{Again: 10 * time.Second, Park: true}
-				}
-				cursor = d.Seq
-				j.note(d.ID)
-				_ = d.Ack(ctx)
-				return queue.Next{}
+// An owner that moves a flood aside while its successor sweeps, and does not know yet that
+// it is owner no more, stops with the next copy.
+func TestFloodStopsWhereItsCopiesAreSwept(t *testing.T) {
+	const all = 256*3/4 + 1 // the last one makes the window crowded
+	for range 20 {
+		written := 0
+		natstest.Bubble(t, func(t *testing.T, s *embedded.Server) { written = sweepInto(t, s, all) })
+		if written < all {
+			return
+		}
+	}
+	t.Error("the sweep came too late each time")
+}
+
+// sweepInto sweeps while an owner moves a flood aside, and tells how much it had written in all.
+func sweepInto(t *testing.T, s *embedded.Server, updates int) (written int) {
+	t.Helper()
+	c, successor := connect(t, s), connect(t, s)
+	defer c.Close(t.Context())
+	defer successor.Close(t.Context())
+	parked, err := successor.JetStream().Stream(t.Context(), queue.StreamParked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = successor.Raw().Subscribe("parked.0.42.c:100", func(*nats.Msg) {
+		if written++; written == 3 {
+			if err := parked.Purge(t.Context(), jetstream.WithPurgeSubject("parked.0.42.c:100")); err != nil {
+				t.Error(err)
 			}
-		})
-		publishTo(t, c, 100, flood(4)...)
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		stop()
-		inOrder(t, j.seen(), 4)
+			formerCopies(t, successor, 3)
+		}
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = successor.Raw().Flush()
+	work, end := context.WithCancel(t.Context())
+	stop, _ := run(work, t, c, func(*queue.Delivery) queue.Turn {
+		return func(ctx context.Context) queue.Next { <-ctx.Done(); return queue.Next{} } // the lane's head
+	})
+	publishTo(t, c, 100, flood(updates)...)
+	time.Sleep(pinTTL / 20)
+	synctest.Wait()
+	info, err := parked.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.State.Msgs != 1 || written < 4 {
+		t.Errorf("%d copies are parked of %d that were written, want the successor's alone", info.State.Msgs, written)
+	}
+	end()
+	stop()
+	return written - 1 // the successor's
 }
 
 // slow is a connection whose writes arrive a millisecond later.
@@ -148,11 +156,14 @@ func TestManyParkedLanesHoldUpNoTakeover(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close(context.Background())
-	seen := make(chan struct{}, 1)
+	seen := make(chan struct{})
+	see := sync.OnceFunc(func() { close(seen) })
 	began := time.Now()
 	stop := start(t, w, func(d *queue.Delivery) queue.Turn {
 		return func(ctx context.Context) queue.Next {
-			seen <- struct{}{}
+			if d.Lane == "42:c:101" {
+				see()
+			}
 			_ = d.Ack(ctx)
 			return queue.Next{}
 		}
