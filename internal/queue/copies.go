@@ -32,7 +32,6 @@ func (l *lot) put(ctx context.Context, d *Delivery, wait time.Duration, fresh bo
 		return retryStore
 	}
 	if err := l.mine(ctx); err != nil {
-		l.regret(err, d.Lane)
 		return retryStore
 	}
 	l.letGo(ctx, d)
@@ -138,8 +137,31 @@ func (l *lot) sweep(ctx context.Context, k lane.Key) (swept bool, err error) {
 	return true, nil
 }
 
+// sweepEvery is how often an owner looks for copies of former owners. They are in nobody's
+// way, but are shown as parked.
+const sweepEvery = time.Minute
+
+// strays sweeps all lanes that are not parked here.
+func (l *lot) strays(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, sweepEvery/4)
+	defer stop()
+	s, err := l.conn.js.Stream(ctx, StreamParked)
+	var keys []lane.Key
+	if err == nil {
+		keys, err = l.list(ctx, s)
+	}
+	if err != nil {
+		l.log.DebugContext(ctx, "copies of former owners not looked for, that is done again", slog.String("error", err.Error()))
+	}
+	for _, k := range keys {
+		if l.space(k) == nil {
+			l.tidy(ctx, k)
+		}
+	}
+}
+
 // tidy sweeps a lane at once, unless it is parked here.
-func (l *lot) tidy(ctx context.Context, k lane.Key) bool {
+func (l *lot) tidy(ctx context.Context, k lane.Key) (swept bool) {
 	s, fresh := l.enter(k)
 	defer s.filling.Unlock()
 	if !fresh {
@@ -148,16 +170,24 @@ func (l *lot) tidy(ctx context.Context, k lane.Key) bool {
 	defer l.release(k)
 	swept, err := l.sweep(ctx, k)
 	if err != nil {
-		l.log.DebugContext(ctx, "lane not swept, the next owner does it", slog.String("lane", string(k)), slog.String("error", err.Error()))
+		l.log.DebugContext(ctx, "lane not swept, it is looked at again", slog.String("lane", string(k)), slog.String("error", err.Error()))
 	}
 	return swept
 }
 
-// regret tells the owner of the partition of a copy that came too late.
-func (l *lot) regret(err error, k lane.Key) {
-	if errors.Is(err, ErrPinLost) {
-		_ = l.conn.nc.Publish(freeSubject(l.p), []byte(k)) // or it is swept later
+// list names the lanes that have copies in PARKED.
+func (l *lot) list(ctx context.Context, s jetstream.Stream) ([]lane.Key, error) {
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(parkedPrefix+strconv.Itoa(int(l.p))+".>"))
+	if err != nil {
+		return nil, fmt.Errorf("list parked lanes of partition %d: %w", l.p, err)
 	}
+	keys := make([]lane.Key, 0, len(info.State.Subjects))
+	for subject := range info.State.Subjects {
+		if _, k, err := parseSubject(subject); err == nil {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
 }
 
 // head is the oldest parked update of a lane, nil for none. Its Ack removes the copy.

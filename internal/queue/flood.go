@@ -142,7 +142,6 @@ func (l *lot) shift(ctx context.Context, flood []*Delivery, fresh bool) {
 		}
 	}
 	if err := l.mine(ctx); err != nil {
-		l.regret(err, flood[0].Lane)
 		return
 	}
 	for _, d := range copied {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/chatlane/chatlane/internal/lane"
@@ -74,17 +73,12 @@ func (l *lot) load(ctx context.Context, pinTTL time.Duration) error {
 	if err != nil {
 		return err
 	}
-	info, err := s.Info(looking, jetstream.WithSubjectFilter(parkedPrefix+strconv.Itoa(int(l.p))+".>"))
-	if err != nil {
-		return fmt.Errorf("list parked lanes of partition %d: %w", l.p, err)
+	keys, err := l.list(looking, s)
+	for _, k := range keys {
+		l.hold(k, 0)
+		l.unread(k)
 	}
-	for subject := range info.State.Subjects {
-		if _, k, err := parseSubject(subject); err == nil {
-			l.hold(k, 0)
-			l.unread(k)
-		}
-	}
-	return nil
+	return err
 }
 
 // job is what the lane runs for a delivery: its turn, or the way to the lot. What
@@ -322,8 +316,8 @@ func (l *lot) awake() []lane.Key {
 	return keys
 }
 
-// listen frees lanes before their time when an operator says so, and sweeps away
-// what a former owner says that it left.
+// listen frees lanes before their time when an operator says so. One that is parked
+// nowhere but in copies of a former owner is swept.
 func (l *lot) listen(ctx context.Context) (stop func(), err error) {
 	sub, err := l.conn.nc.Subscribe(freeSubject(l.p), func(m *nats.Msg) {
 		answer, k := "not parked", lane.Key(m.Data)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -38,8 +39,9 @@ type term struct {
 
 	pending uint64    // updates that waited at the broker
 	counted time.Time // and when
+	swept   time.Time // when copies of former owners were looked for
 
-	relief sync.WaitGroup // the floods that are being moved
+	relief sync.WaitGroup // the floods that are being moved, and the copies that are swept
 
 	mu       sync.Mutex
 	open     map[uint64]*Delivery // delivered here and not acknowledged, by stream sequence
@@ -88,6 +90,7 @@ func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, tur
 		return err
 	}
 	defer o.cfg.Hold(p)()
+	t.swept = time.Now().Add(-rand.N(sweepEvery)) // not with all the other partitions
 	t.log.InfoContext(ctx, "partition taken over")
 	if err := t.consume(ctx); err != nil {
 		return err
@@ -289,6 +292,10 @@ func (t *term) tick(ctx context.Context) error {
 		return err
 	}
 	t.measure(ctx)
+	if time.Since(t.swept) > sweepEvery {
+		t.swept = time.Now()
+		t.relief.Go(func() { t.lot.strays(t.work) })
+	}
 	return t.watch(ctx)
 }
 
