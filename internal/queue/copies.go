@@ -31,11 +31,21 @@ func (l *lot) put(ctx context.Context, d *Delivery, wait time.Duration, fresh bo
 		l.log.WarnContext(ctx, "parked copy not written, the update is held", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
 		return retryStore
 	}
-	if err := l.mine(ctx); err != nil {
+	if l.confirm(ctx) != nil {
 		return retryStore
 	}
 	l.letGo(ctx, d)
 	return 0
+}
+
+// confirm asks whether the partition is ours. A pin that is lost once is never this
+// term's again.
+func (l *lot) confirm(ctx context.Context) error {
+	err := l.mine(ctx)
+	if errors.Is(err, ErrPinLost) {
+		l.over.Store(true)
+	}
+	return err
 }
 
 func (l *lot) letGo(ctx context.Context, d *Delivery) {
@@ -73,6 +83,9 @@ func (l *lot) copy(ctx context.Context, d *Delivery, wait time.Duration, behind 
 
 // write stores one copy; a second one of this term's is the broker's duplicate.
 func (l *lot) write(ctx context.Context, d *Delivery, wait time.Duration, opts ...jetstream.PublishOpt) (seq uint64, err error) {
+	if l.over.Load() {
+		return 0, ErrPinLost
+	}
 	h := d.Update.header()
 	set := func(name string, v int64) { h[name] = []string{strconv.FormatInt(v, 10)} }
 	set(headerSeq, int64(d.Seq))
@@ -126,7 +139,7 @@ func (l *lot) sweep(ctx context.Context, k lane.Key) (swept bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("look at what is left of lane %s: %w", k, err)
 	}
-	if err := l.mine(ctx); err != nil {
+	if err := l.confirm(ctx); err != nil {
 		return false, err
 	}
 	l.sweeps.Add(1)

@@ -94,3 +94,12 @@ func PutAsideFor(ctx context.Context, c *Conn, d *Delivery, wait time.Duration) 
 	l := &lot{conn: c, p: d.Partition, pin: "former", log: slog.New(slog.DiscardHandler), mine: func(context.Context) error { return nil }}
 	l.put(ctx, d, wait, false)
 }
+
+// PutAsideAll puts copies of deliveries into the lot of one owner, who hears that it is
+// none any more when it asks.
+func PutAsideAll(ctx context.Context, c *Conn, ds ...*Delivery) {
+	l := &lot{conn: c, pin: "former", log: slog.New(slog.DiscardHandler), mine: func(context.Context) error { return ErrPinLost }}
+	for _, d := range ds {
+		l.put(ctx, d, 0, false)
+	}
+}

@@ -88,16 +88,9 @@ func (l *lot) relieve(ctx context.Context, flood []*Delivery) {
 		l.log.WarnContext(ctx, "lane parked: it floods its partition", slog.String("lane", string(k)), slog.Int("updates", len(flood)))
 	}
 	l.shift(ctx, flood, fresh)
-	if fresh && !l.waits(s) {
+	if fresh {
 		l.wake(k)
 	}
-}
-
-// waits tells that a parked lane has a time to be woken.
-func (l *lot) waits(s *space) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return s.timer != nil
 }
 
 // enter parks a lane, unless it is, and locks its space.
@@ -141,7 +134,7 @@ func (l *lot) shift(ctx context.Context, flood []*Delivery, fresh bool) {
 			copied = append(copied, d)
 		}
 	}
-	if err := l.mine(ctx); err != nil {
+	if l.confirm(ctx) != nil {
 		return
 	}
 	for _, d := range copied {

@@ -38,6 +38,7 @@ type lot struct {
 	ahead  time.Duration
 	pin    string        // in the ids of copies: those of other owners are no repetitions
 	sweeps atomic.Uint64 // likewise: what was swept away may be copied again
+	over   atomic.Bool   // the partition is another's, who may have swept: nothing is copied any more
 
 	parked *prometheus.CounterVec // by why
 
@@ -50,6 +51,7 @@ type lot struct {
 type space struct {
 	filling sync.Mutex  // held while copies are written, and while it is given up
 	timer   *time.Timer // wakes it; nil for a lane that was parked because it floods
+	held    int         // how often it has been given a time
 	awake   bool        // the job that empties it has been queued
 	unread  bool        // an earlier owner parked it: for how long says its oldest copy
 }
@@ -75,8 +77,7 @@ func (l *lot) load(ctx context.Context, pinTTL time.Duration) error {
 	}
 	keys, err := l.list(looking, s)
 	for _, k := range keys {
-		l.hold(k, 0)
-		l.unread(k)
+		l.inherit(k)
 	}
 	return err
 }
@@ -238,8 +239,23 @@ func (l *lot) follow(ctx context.Context, s *space, d *Delivery) (again time.Dur
 func (l *lot) hold(k lane.Key, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.set(k, wait)
+}
+
+// inherit parks a lane that an earlier owner parked. Nobody here knows yet how long it has
+// to wait, so it looks at once.
+func (l *lot) inherit(k lane.Key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.set(k, 0); s != nil {
+		s.unread = true
+	}
+}
+
+// set gives a lane its time. It needs l.mu, and returns nil when the term is over.
+func (l *lot) set(k lane.Key, wait time.Duration) *space {
 	if l.closed {
-		return
+		return nil
 	}
 	s := l.lanes[k]
 	if s == nil {
@@ -248,15 +264,20 @@ func (l *lot) hold(k lane.Key, wait time.Duration) {
 	}
 	s.stop()
 	s.awake = false
-	s.timer = time.AfterFunc(max(wait, 0), func() { l.wake(k) })
+	s.held++
+	held := s.held
+	s.timer = time.AfterFunc(max(wait, 0), func() { l.due(s, k, held) })
+	return s
 }
 
-// unread notes that nobody here knows yet how long the lane has to wait.
-func (l *lot) unread(k lane.Key) {
+// due wakes a lane when its time has come, unless it has another one by now.
+func (l *lot) due(s *space, k lane.Key, held int) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s := l.lanes[k]; s != nil {
-		s.unread = true
+	due := s.held == held && l.lanes[k] == s
+	s.awake = s.awake || due
+	l.mu.Unlock()
+	if due {
+		_ = l.submit(k, l.empty(k))
 	}
 }
 
@@ -297,10 +318,11 @@ func (l *lot) wake(k lane.Key) {
 }
 
 // rewake queues again what a resynchronisation may have discarded. To empty a
-// lane that is empty already does nothing.
+// lane that is empty already does nothing, nor does it where the lane has been given
+// another time since.
 func (l *lot) rewake() {
 	for _, k := range l.awake() {
-		l.wake(k)
+		_ = l.submit(k, l.empty(k))
 	}
 }
 

@@ -106,6 +106,27 @@ func sweepInto(t *testing.T, s *embedded.Server, updates int) (written int) {
 	return written - 1 // the successor's
 }
 
+// Who hears that the partition is another's copies nothing any more: what it has copied
+// may have been swept, and a later update would stand in the place of an older one.
+func TestFormerOwnerCopiesNoMore(t *testing.T) {
+	s := natstest.Start(t)
+	c := connect(t, s)
+	var ds []*queue.Delivery
+	for id := range int64(3) {
+		d := &queue.Delivery{Update: queue.Update{ID: id + 1, Type: "message", Lane: "42:c:100", Body: []byte(`{}`), Received: time.Now()}, Seq: uint64(id + 1)}
+		d.Scope = lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 100}
+		ds = append(ds, d)
+	}
+	queue.PutAsideAll(t.Context(), c, ds...)
+	parked, err := c.JetStream().Stream(t.Context(), queue.StreamParked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := parked.CachedInfo().State.Msgs; n != 1 {
+		t.Errorf("%d copies are written, want the one after which it asked", n)
+	}
+}
+
 // slow is a connection whose writes arrive a millisecond later.
 type slow struct {
 	net.Conn
@@ -158,11 +179,14 @@ func TestManyParkedLanesHoldUpNoTakeover(t *testing.T) {
 	defer w.Close(context.Background())
 	seen := make(chan struct{})
 	see := sync.OnceFunc(func() { close(seen) })
+	var early atomic.Int64
 	began := time.Now()
 	stop := start(t, w, func(d *queue.Delivery) queue.Turn {
 		return func(ctx context.Context) queue.Next {
 			if d.Lane == "42:c:101" {
 				see()
+			} else if early.Add(1) == 1 {
+				t.Errorf("lane %s is parked for an hour, and runs %v after it", d.Lane, time.Since(began))
 			}
 			_ = d.Ack(ctx)
 			return queue.Next{}
