@@ -18,7 +18,8 @@ import (
 const (
 	headerStream = "Chatlane-Stream"
 	headerStored = "Chatlane-Stored"
-	headerFor    = "Chatlane-Park-Ms"
+	headerFor    = "Chatlane-Park-Ms"  // how long the lane is to wait
+	headerWho    = "Chatlane-Park-Seq" // and for which update
 )
 
 // put stores a copy behind the others of its lane, then lets go of the original. In
@@ -26,8 +27,8 @@ const (
 // find the copy when it lists the parked lanes. A copy that came later than that list
 // is skipped by its lane's cursor some day, and its original must still be there.
 // The first copy of a lane is fresh. The caller has entered the lane's space.
-func (l *lot) put(ctx context.Context, d *Delivery, wait time.Duration, fresh bool) time.Duration {
-	if _, err := l.copy(ctx, d, wait, expectation(fresh)); err != nil {
+func (l *lot) put(ctx context.Context, d *Delivery, w wait, fresh bool) time.Duration {
+	if _, err := l.copy(ctx, d, w, expectation(fresh)); err != nil {
 		l.log.WarnContext(ctx, "parked copy not written, the update is held", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
 		return retryStore
 	}
@@ -66,23 +67,23 @@ func expectation(fresh bool) last { return last{known: fresh} }
 // copy writes to the end of the parked lane, and gives the copy's place. The first copy
 // finds the lane empty, or makes it so. Where the copy before is known, it has to be the
 // last one: else this owner is one no more, and its successor has begun anew.
-func (l *lot) copy(ctx context.Context, d *Delivery, wait time.Duration, behind last) (seq uint64, err error) {
+func (l *lot) copy(ctx context.Context, d *Delivery, w wait, behind last) (seq uint64, err error) {
 	if !behind.known {
-		return l.write(ctx, d, wait)
+		return l.write(ctx, d, w)
 	}
 	expect := jetstream.WithExpectLastSequencePerSubject(behind.seq)
-	seq, err = l.write(ctx, d, wait, expect)
+	seq, err = l.write(ctx, d, w, expect)
 	if behind.seq != 0 || !isWrongLast(err) {
 		return seq, err
 	}
 	if _, err := l.sweep(ctx, d.Lane); err != nil {
 		return 0, err
 	}
-	return l.write(ctx, d, wait, expect)
+	return l.write(ctx, d, w, expect)
 }
 
 // write stores one copy; a second one of this term's is the broker's duplicate.
-func (l *lot) write(ctx context.Context, d *Delivery, wait time.Duration, opts ...jetstream.PublishOpt) (seq uint64, err error) {
+func (l *lot) write(ctx context.Context, d *Delivery, w wait, opts ...jetstream.PublishOpt) (seq uint64, err error) {
 	if l.over.Load() {
 		return 0, ErrPinLost
 	}
@@ -91,13 +92,18 @@ func (l *lot) write(ctx context.Context, d *Delivery, wait time.Duration, opts .
 	set(headerSeq, int64(d.Seq))
 	set(headerStream, d.Stream)
 	set(headerStored, d.Stored.UnixNano())
-	set(headerFor, wait.Milliseconds())
+	set(headerFor, w.left.Milliseconds())
+	set(headerWho, int64(w.who))
 	for _, name := range []string{"traceparent", "tracestate"} {
 		if v := d.Header(name); v != "" {
 			h[name] = []string{v}
 		}
 	}
-	h[jetstream.MsgIDHeader] = []string{placeID(d.Lane, d.Stream, d.Seq) + ":" + l.pin + ":" + strconv.FormatUint(l.sweeps.Load(), 36)}
+	id := placeID(d.Lane, d.Stream, d.Seq) + ":" + l.pin + ":" + strconv.FormatUint(l.sweeps.Load(), 36)
+	if w.who == d.Seq {
+		id += ":w" // a flood's running update that is to wait, after all, is copied again to say so
+	}
+	h[jetstream.MsgIDHeader] = []string{id}
 	msg := &nats.Msg{Subject: laneSubject(parkedPrefix, l.p, d.Lane), Header: h, Data: d.Body}
 	ack, err := l.conn.js.PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(StreamParked))...)
 	if err != nil {
@@ -209,6 +215,28 @@ func (l *lot) head(ctx context.Context, k lane.Key) (*Delivery, error) {
 	return d, err
 }
 
+// said is how long a lane has to wait, as far as PARKED tells: by its newest copy, since each
+// one says what was known when it was written, if the update that it names is the oldest.
+func (l *lot) said(ctx context.Context, k lane.Key) (wait, error) {
+	oldest, err := l.head(ctx, k)
+	if err != nil || oldest == nil {
+		return wait{}, err
+	}
+	s, err := l.conn.js.Stream(ctx, StreamParked)
+	if err != nil {
+		return wait{}, fmt.Errorf("look at stream %s: %w", StreamParked, err)
+	}
+	m, err := s.GetLastMsgForSubject(ctx, laneSubject(parkedPrefix, l.p, k))
+	if err != nil {
+		return wait{}, fmt.Errorf("read parked lane %s: %w", k, err)
+	}
+	w := wait{who: uint64(headerInt(m.Header, headerWho))}
+	if w.who == oldest.Seq {
+		w.left = max(0, time.Duration(headerInt(m.Header, headerFor))*time.Millisecond-time.Now().Add(l.ahead).Sub(m.Time))
+	}
+	return w, nil
+}
+
 // from is the oldest parked update of a lane at or behind a place in PARKED, with its place.
 func (l *lot) from(ctx context.Context, k lane.Key, place uint64) (*Delivery, uint64, error) {
 	s, err := l.conn.js.Stream(ctx, StreamParked)
@@ -233,7 +261,6 @@ func (l *lot) from(ctx context.Context, k lane.Key, place uint64) (*Delivery, ui
 	}
 	now := d.arrived.Add(l.ahead)
 	d.aged = max(0, now.Sub(d.Stored))
-	d.parkLeft = time.Duration(headerInt(m.Header, headerFor))*time.Millisecond - now.Sub(m.Time)
 	d.ack = func() error { return s.DeleteMsg(context.WithoutCancel(ctx), m.Sequence) }
 	d.behind = func(ctx context.Context) ([]*Delivery, error) { return l.behind(ctx, d, m.Sequence+1) }
 	return d, m.Sequence, nil

@@ -22,7 +22,6 @@ type Delivery struct {
 	work     context.Context //nolint:containedctx // the life of the term that it came to
 	arrived  time.Time       // local, with the monotonic reading
 	aged     time.Duration   // age at arrival, by the broker's clock alone
-	parkLeft time.Duration   // of a parked copy: how long its lane is still to wait
 	header   nats.Header
 	ack      func() error
 	behind   func(ctx context.Context) ([]*Delivery, error)

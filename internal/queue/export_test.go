@@ -69,7 +69,7 @@ func TakePin(ctx context.Context, c *Conn) error {
 // PutAside parks a delivery as a term would whose question for its pin has this answer.
 func PutAside(ctx context.Context, c *Conn, d *Delivery, owner error) {
 	l := &lot{conn: c, p: d.Partition, pin: "former", log: slog.New(slog.DiscardHandler), mine: func(context.Context) error { return owner }}
-	l.put(ctx, d, 0, false)
+	l.put(ctx, d, wait{}, false)
 }
 
 // Sweep sweeps a lane of partition 0 as an owner would that the broker tells so.
@@ -90,9 +90,9 @@ func Empty(ctx context.Context, c *Conn) error {
 }
 
 // PutAsideFor parks a delivery as its owner would.
-func PutAsideFor(ctx context.Context, c *Conn, d *Delivery, wait time.Duration) {
+func PutAsideFor(ctx context.Context, c *Conn, d *Delivery, left time.Duration) {
 	l := &lot{conn: c, p: d.Partition, pin: "former", log: slog.New(slog.DiscardHandler), mine: func(context.Context) error { return nil }}
-	l.put(ctx, d, wait, false)
+	l.put(ctx, d, wait{left, d.Seq}, false)
 }
 
 // PutAsideAll puts copies of deliveries into the lot of one owner, who hears that it is
@@ -100,6 +100,6 @@ func PutAsideFor(ctx context.Context, c *Conn, d *Delivery, wait time.Duration) 
 func PutAsideAll(ctx context.Context, c *Conn, ds ...*Delivery) {
 	l := &lot{conn: c, pin: "former", log: slog.New(slog.DiscardHandler), mine: func(context.Context) error { return ErrPinLost }}
 	for _, d := range ds {
-		l.put(ctx, d, 0, false)
+		l.put(ctx, d, wait{}, false)
 	}
 }

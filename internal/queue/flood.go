@@ -87,7 +87,9 @@ func (l *lot) relieve(ctx context.Context, flood []*Delivery) {
 		l.parked.WithLabelValues(parkedFlooding).Inc()
 		l.log.WarnContext(ctx, "lane parked: it floods its partition", slog.String("lane", string(k)), slog.Int("updates", len(flood)))
 	}
-	l.shift(ctx, flood, fresh)
+	if w, err := l.waits(ctx, k); err == nil { // else the lane's own jobs do it
+		l.shift(ctx, flood, w, fresh)
+	}
 	if fresh {
 		l.wake(k)
 	}
@@ -116,14 +118,14 @@ func (l *lot) enter(k lane.Key) (s *space, fresh bool) {
 
 // shift copies a flood, and lets go of the originals whose turns have not begun. What
 // could not be copied follows by the lane's own jobs.
-func (l *lot) shift(ctx context.Context, flood []*Delivery, fresh bool) {
+func (l *lot) shift(ctx context.Context, flood []*Delivery, w wait, fresh bool) {
 	var copied []*Delivery
 	behind := expectation(fresh)
 	for _, d := range flood {
 		if l.hasMoved(d) {
 			continue
 		}
-		seq, err := l.copy(ctx, d, 0, behind)
+		seq, err := l.copy(ctx, d, w, behind)
 		if err != nil {
 			break
 		}

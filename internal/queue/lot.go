@@ -47,15 +47,6 @@ type lot struct {
 	closed bool
 }
 
-// space is one parked lane.
-type space struct {
-	filling sync.Mutex  // held while copies are written, and while it is given up
-	timer   *time.Timer // wakes it; nil for a lane that was parked because it floods
-	held    int         // how often it has been given a time
-	awake   bool        // the job that empties it has been queued
-	unread  bool        // an earlier owner parked it: for how long says its oldest copy
-}
-
 // retryStore is when to try again after a copy could not be written or read.
 const retryStore = time.Second
 
@@ -114,26 +105,27 @@ func (l *lot) job(d *Delivery) lane.Job {
 
 // setAside parks the lane, or holds the update where it is if its copy cannot be
 // written: then that is tried again, and not the turn before its time.
-func (l *lot) setAside(ctx context.Context, d *Delivery, wait time.Duration) time.Duration {
-	if again := l.park(ctx, d, wait); again > 0 {
-		return min(again, wait)
+func (l *lot) setAside(ctx context.Context, d *Delivery, left time.Duration) time.Duration {
+	if again := l.park(ctx, d, left); again > 0 {
+		return min(again, left)
 	}
 	l.parked.WithLabelValues(parkedWaiting).Inc()
-	l.log.WarnContext(ctx, "lane parked", slog.String("lane", string(d.Lane)), slog.Duration("for", wait))
+	l.log.WarnContext(ctx, "lane parked", slog.String("lane", string(d.Lane)), slog.Duration("for", left))
 	return 0
 }
 
 // park puts the update that runs aside, and its lane with it.
-func (l *lot) park(ctx context.Context, d *Delivery, wait time.Duration) time.Duration {
+func (l *lot) park(ctx context.Context, d *Delivery, left time.Duration) time.Duration {
 	s, fresh := l.enter(d.Lane)
 	defer s.filling.Unlock()
-	if again := l.put(ctx, d, wait, fresh); again > 0 {
+	w := wait{left, d.Seq}
+	if again := l.put(ctx, d, w, fresh); again > 0 {
 		if fresh {
 			l.release(d.Lane)
 		}
 		return again
 	}
-	l.hold(d.Lane, wait)
+	l.hold(d.Lane, w)
 	return 0
 }
 
@@ -153,7 +145,7 @@ func (l *lot) empty(k lane.Key) lane.Job {
 			switch {
 			case errors.Is(err, errUnreadable): // a newer version's, or nobody's: this lane alone waits for a person
 				l.log.ErrorContext(ctx, "parked update is unreadable, its lane stands still", slog.String("lane", string(k)), slog.String("error", err.Error()))
-				l.hold(k, retryUnreadable)
+				l.hold(k, wait{left: retryUnreadable})
 				return 0
 			case err != nil:
 				l.log.WarnContext(ctx, "parked update not read, trying again", slog.String("lane", string(k)), slog.String("error", err.Error()))
@@ -161,9 +153,16 @@ func (l *lot) empty(k lane.Key) lane.Job {
 			case d == nil:
 				return 0
 			}
-			if left := l.read(k, d); left > 0 {
+			w, err := l.waits(ctx, k)
+			if w.left > 0 || err != nil {
 				d = nil
-				l.hold(k, left)
+			}
+			switch {
+			case err != nil:
+				l.log.WarnContext(ctx, "time of a parked lane not read, trying again", slog.String("lane", string(k)), slog.String("error", err.Error()))
+				return retryStore
+			case d == nil:
+				l.hold(k, w)
 				return 0
 			}
 			run = l.turn(d)
@@ -171,7 +170,7 @@ func (l *lot) empty(k lane.Key) lane.Job {
 		next := run(ctx)
 		switch {
 		case next.Park:
-			l.hold(k, next.Again)
+			l.hold(k, wait{next.Again, d.Seq})
 			return 0
 		case next.Again > 0:
 			return next.Again
@@ -200,13 +199,6 @@ func (l *lot) headOrRelease(ctx context.Context, k lane.Key) (*Delivery, error) 
 	return d, err
 }
 
-// space is nil for a lane that is not parked.
-func (l *lot) space(k lane.Key) *space {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lanes[k]
-}
-
 // begin marks the delivery as begun, unless its lane is parked: then it goes there,
 // or is there already.
 func (l *lot) begin(d *Delivery) (s *space, here bool) {
@@ -232,110 +224,12 @@ func (l *lot) follow(ctx context.Context, s *space, d *Delivery) (again time.Dur
 	case l.space(d.Lane) != s:
 		return 0, false
 	}
-	return l.put(ctx, d, 0, false), true
-}
-
-// hold parks a lane, and queues the job that empties it when the time has come.
-func (l *lot) hold(k lane.Key, wait time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.set(k, wait)
-}
-
-// inherit parks a lane that an earlier owner parked. Nobody here knows yet how long it has
-// to wait, so it looks at once.
-func (l *lot) inherit(k lane.Key) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s := l.set(k, 0); s != nil {
-		s.unread = true
+	w, err := l.waits(ctx, d.Lane)
+	if err != nil {
+		l.log.WarnContext(ctx, "time of a parked lane not read, the update is held", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
+		return retryStore, true
 	}
-}
-
-// set gives a lane its time. It needs l.mu, and returns nil when the term is over.
-func (l *lot) set(k lane.Key, wait time.Duration) *space {
-	if l.closed {
-		return nil
-	}
-	s := l.lanes[k]
-	if s == nil {
-		s = &space{}
-		l.lanes[k] = s
-	}
-	s.stop()
-	s.awake = false
-	s.held++
-	held := s.held
-	s.timer = time.AfterFunc(max(wait, 0), func() { l.due(s, k, held) })
-	return s
-}
-
-// due wakes a lane when its time has come, unless it has another one by now.
-func (l *lot) due(s *space, k lane.Key, held int) {
-	l.mu.Lock()
-	due := s.held == held && l.lanes[k] == s
-	s.awake = s.awake || due
-	l.mu.Unlock()
-	if due {
-		_ = l.submit(k, l.empty(k))
-	}
-}
-
-// read tells how long a lane has still to wait that an earlier owner parked, once.
-func (l *lot) read(k lane.Key, oldest *Delivery) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.lanes[k]
-	if s == nil || !s.unread {
-		return 0
-	}
-	s.unread = false
-	return oldest.parkLeft
-}
-
-func (l *lot) isAwake(k lane.Key) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.lanes[k]
-	return s != nil && s.awake
-}
-
-// stop needs the lot's mu.
-func (s *space) stop() {
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-}
-
-// wake queues the emptying; a term that ends meanwhile leaves it to the next owner.
-func (l *lot) wake(k lane.Key) {
-	l.mu.Lock()
-	if s := l.lanes[k]; s != nil {
-		s.awake = true
-	}
-	l.mu.Unlock()
-	_ = l.submit(k, l.empty(k))
-}
-
-// rewake queues again what a resynchronisation may have discarded. To empty a
-// lane that is empty already does nothing, nor does it where the lane has been given
-// another time since.
-func (l *lot) rewake() {
-	for _, k := range l.awake() {
-		_ = l.submit(k, l.empty(k))
-	}
-}
-
-func (l *lot) awake() []lane.Key {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var keys []lane.Key
-	for k, s := range l.lanes {
-		if s.awake {
-			keys = append(keys, k)
-		}
-	}
-	return keys
+	return l.put(ctx, d, w, false), true
 }
 
 // listen frees lanes before their time when an operator says so. One that is parked
@@ -357,16 +251,6 @@ func (l *lot) listen(ctx context.Context) (stop func(), err error) {
 	return func() { _ = sub.Unsubscribe() }, nil
 }
 
-// free wakes a parked lane now, however long it would have waited.
-func (l *lot) free(k lane.Key) {
-	l.mu.Lock()
-	if s := l.lanes[k]; s != nil {
-		s.unread = false
-	}
-	l.mu.Unlock()
-	l.hold(k, 0)
-}
-
 const freed = "freed"
 
 func freeSubject(p partition.ID) string { return "chatlane.lane.free." + strconv.Itoa(int(p)) }
@@ -382,23 +266,4 @@ func (c *Conn) Free(ctx context.Context, p partition.ID, k lane.Key) error {
 		return fmt.Errorf("free lane %s: %w", k, ErrNotFound)
 	}
 	return nil
-}
-
-func (l *lot) release(k lane.Key) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s := l.lanes[k]; s != nil {
-		s.stop()
-	}
-	delete(l.lanes, k)
-}
-
-// close stops the timers; what is parked stays in the stream.
-func (l *lot) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	for _, s := range l.lanes {
-		s.stop()
-	}
 }

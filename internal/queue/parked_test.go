@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -227,6 +228,81 @@ func TestParkedFloodKeepsItsTime(t *testing.T) {
 			t.Errorf("run %d times within its minute: %v", runs.Load(), times[1:runs.Load()+1])
 		}
 		stop()
+	})
+}
+
+// ... also when its partition is handed over meanwhile, whether updates came behind what
+// was moved aside or not.
+func TestParkedFloodKeepsItsTimeThroughATakeover(t *testing.T) {
+	for _, updates := range [][2]int{{256*3/4 + 1, 0}, {300, 0}, {1, 600}} { // at once, and later
+		natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+			c := connect(t, s)
+			defer c.Close(t.Context())
+			began := time.Now()
+			var runs []time.Duration // by one lane
+			turn := func(d *queue.Delivery) queue.Turn {
+				return func(ctx context.Context) queue.Next {
+					if d.ID != 3 {
+						t.Errorf("update %d passed", d.ID)
+					}
+					time.Sleep(time.Second)
+					runs = append(runs, time.Since(began).Round(time.Second))
+					return queue.Next{Again: time.Minute, Park: true}
+				}
+			}
+			stop := start(t, c, turn)
+			publishTo(t, c, 100, flood(updates[0])...)
+			time.Sleep(2 * time.Second)
+			publishTo(t, c, 100, flood(updates[0] + updates[1])[updates[0]:]...)
+			time.Sleep(18 * time.Second)
+			stop()
+			stop = start(t, c, turn)
+			time.Sleep(70 * time.Second)
+			synctest.Wait()
+			stop()
+			if want := []time.Duration{time.Second, 62 * time.Second}; !slices.Equal(runs, want) {
+				t.Errorf("%v updates: run at %v, want %v", updates, runs, want)
+			}
+		})
+	}
+}
+
+// When the update that waited is done, the others of its lane wait no more, also under the
+// next owner.
+func TestFreedLaneGoesOnThroughATakeover(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		c := connect(t, s)
+		defer c.Close(t.Context())
+		var j journal
+		fails := true // by one lane
+		turn := func(d *queue.Delivery) queue.Turn {
+			return func(ctx context.Context) queue.Next {
+				if fails {
+					return queue.Next{Again: time.Hour, Park: true}
+				}
+				time.Sleep(time.Second)
+				j.note(d.ID)
+				_ = d.Ack(ctx)
+				return queue.Next{}
+			}
+		}
+		stop := start(t, c, turn)
+		publishTo(t, c, 100, flood(6)...)
+		time.Sleep(time.Minute)
+		fails = false
+		if err := c.Free(t.Context(), 0, "42:c:100"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2500 * time.Millisecond)
+		stop()
+		if n := len(j.seen()); n == 0 || n == 6 {
+			t.Fatalf("%d handled by the first owner: the test tests nothing", n)
+		}
+		stop = start(t, c, turn)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		stop()
+		inOrder(t, j.seen(), 6)
 	})
 }
 
