@@ -274,10 +274,10 @@ func TestFreedLaneGoesOnThroughATakeover(t *testing.T) {
 		c := connect(t, s)
 		defer c.Close(t.Context())
 		var j journal
-		fails := true // by one lane
+		var well atomic.Bool
 		turn := func(d *queue.Delivery) queue.Turn {
 			return func(ctx context.Context) queue.Next {
-				if fails {
+				if !well.Load() {
 					return queue.Next{Again: time.Hour, Park: true}
 				}
 				time.Sleep(time.Second)
@@ -289,7 +289,7 @@ func TestFreedLaneGoesOnThroughATakeover(t *testing.T) {
 		stop := start(t, c, turn)
 		publishTo(t, c, 100, flood(6)...)
 		time.Sleep(time.Minute)
-		fails = false
+		well.Store(true)
 		if err := c.Free(t.Context(), 0, "42:c:100"); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"testing"
@@ -23,6 +24,22 @@ func stale(t *testing.T, c *Conn) *term {
 	}
 }
 
+// quiet is a connection to a broker with one partition, in which nothing waits.
+func quiet(t *testing.T) *Conn {
+	t.Helper()
+	s := natstest.Start(t)
+	c, err := Connect(t.Context(), ConnConfig{Options: []nats.Option{s.Option()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(context.Background()) })
+	topology := Topology{Partitions: 1, PinTTL: time.Minute}
+	if err := errors.Join(c.Ensure(t.Context(), topology), c.EnsureConsumers(t.Context(), topology)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // What comes under another's pin is not ours, whatever its sequence says.
 func TestDeliveryUnderAnotherPinEndsTheTerm(t *testing.T) {
 	tt := stale(t, nil)
@@ -40,16 +57,7 @@ func TestDeliveryUnderAnotherPinEndsTheTerm(t *testing.T) {
 
 // A reset by one who lost the pin would take the next owner's deliveries away.
 func TestWatchdogLeavesAnotherOwnersConsumerAlone(t *testing.T) {
-	s := natstest.Start(t)
-	c, err := Connect(t.Context(), ConnConfig{Options: []nats.Option{s.Option()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(t.Context())
-	topology := Topology{Partitions: 1, PinTTL: time.Minute}
-	if err := errors.Join(c.Ensure(t.Context(), topology), c.EnsureConsumers(t.Context(), topology)); err != nil {
-		t.Fatal(err)
-	}
+	c := quiet(t)
 	u := Update{ID: 1, Type: "message", Lane: "42:c:7", Scope: lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 7}}
 	if err := NewPublisher(c, 1, prometheus.NewRegistry()).Publish(t.Context(), u); err != nil {
 		t.Fatal(err)
@@ -73,5 +81,16 @@ func TestWatchdogLeavesAnotherOwnersConsumerAlone(t *testing.T) {
 	info, err := tt.o.info(t.Context(), 0)
 	if err != nil || info.Delivered.Consumer != 1 || info.NumAckPending != 1 {
 		t.Errorf("the other owner's consumer was reset: %+v, %v", info, err)
+	}
+}
+
+// A pin that ran out while nothing waited is refused to nobody: the owner finds out by
+// itself, since it can park no lane without it.
+func TestWatchdogMissesThePinThatRanOut(t *testing.T) {
+	c := quiet(t)
+	tt := stale(t, c)
+	tt.moved = time.Now().Add(-time.Minute)
+	if err := tt.watch(t.Context()); !errors.Is(err, ErrPinLost) {
+		t.Errorf("watchdog says %v, want ErrPinLost", err)
 	}
 }

@@ -37,8 +37,8 @@ func (t *term) watch(ctx context.Context) error {
 	}
 	missed := t.missing
 	t.missing = info.Delivered.Consumer >= t.next || info.NumAckPending > known
-	switch pin := pinOf(info); {
-	case pin != "" && pin != t.pin:
+	switch {
+	case pinOf(info) != t.pin: // also when it is nobody's: where nothing is to be delivered, the broker says so to none
 		return ErrPinLost
 	case t.missing && missed:
 		return t.resync(ctx, resetStalled)
