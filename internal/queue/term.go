@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -90,7 +89,7 @@ func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, tur
 		return err
 	}
 	defer o.cfg.Hold(p)()
-	t.swept = time.Now().Add(-rand.N(sweepEvery)) // not with all the other partitions
+	t.swept = time.Now().Add(-time.Duration(p) * time.Second % sweepEvery) // not with all the other partitions
 	t.log.InfoContext(ctx, "partition taken over")
 	if err := t.consume(ctx); err != nil {
 		return err
