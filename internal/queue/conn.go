@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -31,6 +32,8 @@ type Conn struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
 	log *slog.Logger
+
+	aside atomic.Pointer[jetstream.Stream] // PARKED, once it has been asked for
 }
 
 // Connect dials the broker. It fails when no server answers at the first try.
@@ -117,6 +120,20 @@ func (c *Conn) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = c.nc.FlushWithContext(ctx)
+}
+
+// parked gives the stream of parked updates, which is asked for once: a request saved for
+// each of them.
+func (c *Conn) parked(ctx context.Context) (jetstream.Stream, error) {
+	if s := c.aside.Load(); s != nil {
+		return *s, nil
+	}
+	s, err := c.js.Stream(ctx, StreamParked)
+	if err != nil {
+		return nil, fmt.Errorf("look at stream %s: %w", StreamParked, err)
+	}
+	c.aside.Store(&s)
+	return s, nil
 }
 
 // look reads what the broker says of a stream, and when it was asked. Who is asked

@@ -25,14 +25,15 @@ const (
 // put stores a copy behind the others of its lane, then lets go of the original. In
 // between it asks whether the partition is ours: only then does whoever comes next
 // find the copy when it lists the parked lanes. A copy that came later than that list
-// is skipped by its lane's cursor some day, and its original must still be there.
+// is swept away some day, and its original must still be there.
 // The first copy of a lane is fresh. The caller has entered the lane's space.
 func (l *lot) put(ctx context.Context, d *Delivery, w wait, fresh bool) time.Duration {
 	if _, err := l.copy(ctx, d, w, expectation(fresh)); err != nil {
 		l.log.WarnContext(ctx, "parked copy not written, the update is held", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
 		return retryStore
 	}
-	if l.confirm(ctx) != nil {
+	if err := l.confirm(ctx); err != nil {
+		l.log.WarnContext(ctx, "partition not confirmed after a copy, the update is held", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
 		return retryStore
 	}
 	l.letGo(ctx, d)
@@ -64,28 +65,29 @@ type last struct {
 // expectation is that of a lane's first copy: none. Behind others anything may be last.
 func expectation(fresh bool) last { return last{known: fresh} }
 
-// copy writes to the end of the parked lane, and gives the copy's place. The first copy
+// copy writes to the end of the parked lane, and tells what is last there now. The first copy
 // finds the lane empty, or makes it so. Where the copy before is known, it has to be the
 // last one: else this owner is one no more, and its successor has begun anew.
-func (l *lot) copy(ctx context.Context, d *Delivery, w wait, behind last) (seq uint64, err error) {
+func (l *lot) copy(ctx context.Context, d *Delivery, w wait, behind last) (last, error) {
 	if !behind.known {
 		return l.write(ctx, d, w)
 	}
 	expect := jetstream.WithExpectLastSequencePerSubject(behind.seq)
-	seq, err = l.write(ctx, d, w, expect)
+	at, err := l.write(ctx, d, w, expect)
 	if behind.seq != 0 || !isWrongLast(err) {
-		return seq, err
+		return at, err
 	}
 	if _, err := l.sweep(ctx, d.Lane); err != nil {
-		return 0, err
+		return last{}, err
 	}
 	return l.write(ctx, d, w, expect)
 }
 
-// write stores one copy; a second one of this term's is the broker's duplicate.
-func (l *lot) write(ctx context.Context, d *Delivery, w wait, opts ...jetstream.PublishOpt) (seq uint64, err error) {
+// write stores one copy, which is the last one then; a second one of this term's is the
+// broker's duplicate, and stays where it was.
+func (l *lot) write(ctx context.Context, d *Delivery, w wait, opts ...jetstream.PublishOpt) (last, error) {
 	if l.over.Load() {
-		return 0, ErrPinLost
+		return last{}, ErrPinLost
 	}
 	h := d.Update.header()
 	set := func(name string, v int64) { h[name] = []string{strconv.FormatInt(v, 10)} }
@@ -107,9 +109,9 @@ func (l *lot) write(ctx context.Context, d *Delivery, w wait, opts ...jetstream.
 	msg := &nats.Msg{Subject: laneSubject(parkedPrefix, l.p, d.Lane), Header: h, Data: d.Body}
 	ack, err := l.conn.js.PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(StreamParked))...)
 	if err != nil {
-		return 0, err
+		return last{}, err
 	}
-	return ack.Sequence, nil
+	return last{known: !ack.Duplicate, seq: ack.Sequence}, nil
 }
 
 // isWrongLast tells that a message was refused because its subject is not as expected.
@@ -134,9 +136,9 @@ const errCodeWrongLastConstant = 10164
 // successor parked stays.
 func (l *lot) sweep(ctx context.Context, k lane.Key) (swept bool, err error) {
 	subject := laneSubject(parkedPrefix, l.p, k)
-	s, err := l.conn.js.Stream(ctx, StreamParked)
+	s, err := l.conn.parked(ctx)
 	if err != nil {
-		return false, fmt.Errorf("look at stream %s: %w", StreamParked, err)
+		return false, err
 	}
 	last, err := s.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -156,16 +158,14 @@ func (l *lot) sweep(ctx context.Context, k lane.Key) (swept bool, err error) {
 	return true, nil
 }
 
-// sweepEvery is how often an owner looks for copies of former owners. They are in nobody's
-// way, but are shown as parked.
+// sweepEvery is how often an owner looks for copies of former owners. Until then they are
+// shown as parked; whoever parks the lane sweeps them first.
 const sweepEvery = time.Minute
 
 // strays sweeps all lanes that are not parked here.
 func (l *lot) strays(ctx context.Context) {
-	ctx, stop := context.WithTimeout(ctx, sweepEvery/4)
-	defer stop()
-	s, err := l.conn.js.Stream(ctx, StreamParked)
 	var keys []lane.Key
+	s, err := l.conn.parked(ctx)
 	if err == nil {
 		keys, err = l.list(ctx, s)
 	}
@@ -219,12 +219,15 @@ func (l *lot) head(ctx context.Context, k lane.Key) (*Delivery, error) {
 // one says what was known when it was written, if the update that it names is the oldest.
 func (l *lot) said(ctx context.Context, k lane.Key) (wait, error) {
 	oldest, err := l.head(ctx, k)
+	if errors.Is(err, errUnreadable) {
+		return wait{}, nil // it says nothing, and others go behind it
+	}
 	if err != nil || oldest == nil {
 		return wait{}, err
 	}
-	s, err := l.conn.js.Stream(ctx, StreamParked)
+	s, err := l.conn.parked(ctx)
 	if err != nil {
-		return wait{}, fmt.Errorf("look at stream %s: %w", StreamParked, err)
+		return wait{}, err
 	}
 	m, err := s.GetLastMsgForSubject(ctx, laneSubject(parkedPrefix, l.p, k))
 	if err != nil {
@@ -239,9 +242,9 @@ func (l *lot) said(ctx context.Context, k lane.Key) (wait, error) {
 
 // from is the oldest parked update of a lane at or behind a place in PARKED, with its place.
 func (l *lot) from(ctx context.Context, k lane.Key, place uint64) (*Delivery, uint64, error) {
-	s, err := l.conn.js.Stream(ctx, StreamParked)
+	s, err := l.conn.parked(ctx)
 	if err != nil {
-		return nil, 0, fmt.Errorf("look at stream %s: %w", StreamParked, err)
+		return nil, 0, err
 	}
 	m, err := s.GetMsg(ctx, place, jetstream.WithGetMsgSubject(laneSubject(parkedPrefix, l.p, k)))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {

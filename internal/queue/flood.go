@@ -125,12 +125,12 @@ func (l *lot) shift(ctx context.Context, flood []*Delivery, w wait, fresh bool) 
 		if l.hasMoved(d) {
 			continue
 		}
-		seq, err := l.copy(ctx, d, w, behind)
+		at, err := l.copy(ctx, d, w, behind)
 		if err != nil {
 			break
 		}
-		if behind.known {
-			behind.seq = seq
+		if at.known { // else it was copied before
+			behind = at
 		}
 		if !l.hasBegun(d) {
 			copied = append(copied, d)

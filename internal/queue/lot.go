@@ -20,10 +20,10 @@ import (
 // lot holds the parked lanes of one term. A parked lane's updates wait in the
 // stream PARKED, in order, so that they take no place in the partition's window.
 //
-// What keeps the order: a lane is parked, appended to and emptied only by jobs of
-// that lane, one at a time; everything in PARKED is older than everything of the
-// lane that still waits in UPDATES; and an update that stands in both, because its
-// owner died between the copy and the acknowledgement, is skipped by its cursor.
+// What keeps the order: copies of a lane are written in order, by who has locked its
+// space, and worked off by jobs of the lane, one at a time; everything in PARKED is older
+// than everything of the lane that still waits in UPDATES; and an update that stands in
+// both, or twice in PARKED, is skipped by its lane's cursor the second time.
 // What a former owner copies when it is one no more is swept away; see copies.go.
 type lot struct {
 	conn *Conn
@@ -237,10 +237,7 @@ func (l *lot) follow(ctx context.Context, s *space, d *Delivery) (again time.Dur
 func (l *lot) listen(ctx context.Context) (stop func(), err error) {
 	sub, err := l.conn.nc.Subscribe(freeSubject(l.p), func(m *nats.Msg) {
 		answer, k := "not parked", lane.Key(m.Data)
-		if l.space(k) != nil {
-			l.free(k)
-			answer = freed
-		} else if l.tidy(ctx, k) {
+		if l.free(k) || l.tidy(ctx, k) {
 			answer = freed
 		}
 		_ = m.Respond([]byte(answer)) // who asked may have gone

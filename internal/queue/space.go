@@ -8,10 +8,10 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// space is one parked lane.
+// space is one parked lane, or one that is being swept.
 type space struct {
 	filling sync.Mutex  // held while copies are written, and while it is given up
-	timer   *time.Timer // wakes it; nil for a lane that was parked because it floods
+	timer   *time.Timer // wakes it; nil for a lane that floods, or is being swept
 	until   time.Time   // when that is to happen
 	who     uint64      // the update that waits for it, by its place in UPDATES
 	held    int         // how often it has been given a time
@@ -26,7 +26,7 @@ type wait struct {
 	who  uint64 // its place in UPDATES
 }
 
-// space is nil for a lane that is not parked.
+// space is nil for a lane that is neither parked nor being swept.
 func (l *lot) space(k lane.Key) *space {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,7 +119,7 @@ func (l *lot) isAwake(k lane.Key) bool {
 }
 
 // waits tells how long a lane has still to wait. What an earlier owner said of it is read
-// first, once.
+// first, once; an operator who frees it meanwhile is heeded.
 func (l *lot) waits(ctx context.Context, k lane.Key) (wait, error) {
 	w, unread := l.known(k)
 	if !unread {
@@ -129,12 +129,18 @@ func (l *lot) waits(ctx context.Context, k lane.Key) (wait, error) {
 	if err != nil {
 		return wait{}, err
 	}
+	l.learn(k, w)
+	w, _ = l.known(k)
+	return w, nil
+}
+
+// learn notes what an earlier owner said.
+func (l *lot) learn(k lane.Key, w wait) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s := l.lanes[k]; s != nil && s.unread {
 		s.until, s.who, s.unread = time.Now().Add(w.left), w.who, false
 	}
-	return w, nil
 }
 
 // known is what this owner knows of it.
@@ -148,13 +154,17 @@ func (l *lot) known(k lane.Key) (w wait, unread bool) {
 	return wait{max(0, time.Until(s.until)), s.who}, s.unread
 }
 
-// free wakes a parked lane now, however long it would have waited.
-func (l *lot) free(k lane.Key) {
+// free wakes a parked lane now, however long it would have waited; false for any other.
+func (l *lot) free(k lane.Key) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s := l.set(k, wait{}); s != nil {
-		s.unread = false
+	s := l.lanes[k]
+	if s == nil || s.timer == nil && !s.awake {
+		return false
 	}
+	l.set(k, wait{})
+	s.unread = false
+	return true
 }
 
 func (l *lot) release(k lane.Key) {

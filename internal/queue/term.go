@@ -293,9 +293,16 @@ func (t *term) tick(ctx context.Context) error {
 	t.measure(ctx)
 	if time.Since(t.swept) > sweepEvery {
 		t.swept = time.Now()
-		t.relief.Go(func() { t.lot.strays(t.work) })
+		t.relief.Go(t.sweep)
 	}
 	return t.watch(ctx)
+}
+
+// sweep looks for copies of former owners, for no longer than a hand-over may wait.
+func (t *term) sweep() {
+	ctx, stop := context.WithTimeout(t.work, t.o.cfg.PinTTL/8)
+	defer stop()
+	t.lot.strays(ctx)
 }
 
 // handOver keeps the pin while running turns end, then frees what was not started

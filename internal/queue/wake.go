@@ -34,9 +34,9 @@ func (o *Owner) wakeParked(ctx context.Context, p partition.ID, info *jetstream.
 }
 
 func (c *Conn) anyParked(ctx context.Context, p partition.ID) (bool, error) {
-	s, err := c.js.Stream(ctx, StreamParked)
+	s, err := c.parked(ctx)
 	if err != nil {
-		return false, fmt.Errorf("look at stream %s: %w", StreamParked, err)
+		return false, err
 	}
 	_, err = s.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(parkedPrefix+strconv.Itoa(int(p))+".>"))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
