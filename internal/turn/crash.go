@@ -17,6 +17,9 @@ import (
 // once an attempt has failed, and is taken back when the turn is left. What is still
 // there is a start that nobody ended. A first delivery costs nothing.
 //
+// Who was cut off in the middle of a turn cannot take its note back, and lives: it
+// remembers that the note is its own, and does not count it when the update comes back.
+//
 // Whoever was under way when a worker died is noted too, innocent or not. Therefore
 // an update with several such starts is a suspect, and suspects run one at a time:
 // then only the guilty one is under way when the worker dies.
@@ -45,9 +48,12 @@ func unended(s *fsm.Session) int {
 func (t *task) begin(ctx context.Context, s *fsm.Session) (done func(), err error) {
 	done = func() {}
 	n := unended(s)
-	switch {
-	case t.noted, !t.d.Inherited && n == 0:
+	if !t.d.Inherited && n == 0 {
 		return done, nil
+	}
+	own := t.r.memory.memo(t.place())
+	n -= own.starts(s)
+	switch {
 	case n >= maxStarts:
 		return done, fmt.Errorf("%w: %d times", ErrCrashed, n)
 	case n >= suspectFrom:
@@ -55,6 +61,7 @@ func (t *task) begin(ctx context.Context, s *fsm.Session) (done func(), err erro
 			return done, err
 		}
 	}
+	own.start(s) // also when the answer is lost
 	if err := t.note(ctx, s, n+1); err != nil {
 		done()
 		return func() {}, err
@@ -71,7 +78,9 @@ func (t *task) leave(ctx context.Context, s *fsm.Session) {
 	t.noted = false
 	ctx, cancel := fsm.CleanUp(ctx)
 	defer cancel()
-	_ = t.note(ctx, s, unended(s)-1) // the lock may be gone: then it counts as one start, of several
+	if t.note(ctx, s, unended(s)-1) == nil { // the lock may be gone: then others count it, as one start of several
+		t.r.memory.memo(t.place()).left()
+	}
 }
 
 func (t *task) note(ctx context.Context, s *fsm.Session, starts int) error {

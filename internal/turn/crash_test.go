@@ -9,6 +9,7 @@ import (
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/natstest"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
@@ -120,6 +121,45 @@ func TestWaitingUpdateOutlivesAnyNumberOfWorkers(t *testing.T) {
 		if dead := r.dead(); len(dead) != 0 {
 			t.Errorf("dead: %v", dead)
 		}
+	})
+}
+
+// A worker that is cut off while it answers, time and again, and lives, is no reason for
+// an update to die: it knows which starts were its own.
+func TestUpdateOutlivesAnyNumberOfCutsOfItsWorker(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		const cuts = 9
+		began := make(chan struct{})
+		b := bot.New("cut")
+		b.Message(func(ctx context.Context, tt *bot.Turn) error {
+			select {
+			case began <- struct{}{}: // the test cuts the wire now
+				<-ctx.Done()
+				return ctx.Err()
+			case <-time.After(time.Minute): // it does so no more
+				return tt.Answer(ctx, tt.Text())
+			}
+		})
+		r.cfg = turn.Config{Deadline: 5 * time.Minute}
+		r.wire = natstest.NewWire(r.server)
+		r.say(1, "hello") // before there is a worker, so that its turns are noted
+		w := r.work(b)
+		for cut := range cuts {
+			select {
+			case <-began:
+			case <-time.After(5 * time.Minute):
+				t.Fatalf("not begun again after %d cuts; dead letters: %q", cut, r.letters())
+			}
+			r.wire.Hold()
+			time.Sleep(5 * time.Second)
+			r.wire.Thaw()
+		}
+		r.expect(5*time.Minute, "1 hello")
+		if letters := r.letters(); len(letters) != 0 {
+			t.Errorf("dead letters: %q", letters)
+		}
+		w.stop()
+		r.empty()
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"github.com/hashicorp/golang-lru/v2/expirable"
+
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
@@ -11,61 +13,73 @@ import (
 // be written to it. A call that was made while the store was away is so remembered
 // by the process that made it, and is not made again when the turn goes on here.
 type memo struct {
-	home *memory // where it outlives the partition's loss; nil: nowhere
+	home memory // where it outlives the partition's loss
 	at   place
 
-	mu   sync.Mutex
-	kept map[int][]byte
+	mu      sync.Mutex
+	kept    map[int][]byte
+	started bool // this process noted that the turn began, and has not taken that back
+	failed  int  // attempts at that time: when one fails, the note stands for nothing
+}
+
+// start notes that this process begins the turn.
+func (m *memo) start(s *fsm.Session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.started, m.failed = true, s.Attempts()
+	m.home.keep(m)
+}
+
+// left notes that it took the note of that back.
+func (m *memo) left() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.started = false
+	if len(m.kept) == 0 {
+		m.home.forget(m.at)
+	}
+}
+
+// starts is how many of the starts that are noted are this process's: 1 or 0, since
+// each of its own stands for the one before.
+func (m *memo) starts(s *fsm.Session) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.started && m.failed == s.Attempts() && unended(s) > 0 {
+		return 1
+	}
+	return 0
 }
 
 // memory holds the memos of updates that are not finished: where the store is in the
 // broker, both are away at once, and what could not be written down must still be
-// known when the partition comes back to this process.
-type memory struct {
-	mu    sync.Mutex
-	memos map[place]*memo
-}
+// known when the partition comes back to this process. The memos of updates that others
+// have finished go when there are many newer ones.
+type memory struct{ memos *expirable.LRU[place, *memo] }
 
 // place is an update's position in its stream.
 type place struct {
 	stream int64
 	seq    uint64
+	urgent bool // its turn beside the lane
 }
 
-// maxMemos bounds what is remembered of updates that others may have finished.
 const maxMemos = 4096
 
+func newMemory() memory { return memory{expirable.NewLRU[place, *memo](maxMemos, nil, 0)} }
+
 // memo is what is known of the update at that place.
-func (m *memory) memo(at place) *memo {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if known := m.memos[at]; known != nil {
+func (m memory) memo(at place) *memo {
+	if known, ok := m.memos.Get(at); ok {
 		return known
 	}
 	return &memo{home: m, at: at}
 }
 
-func (m *memory) keep(v *memo) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.memos == nil {
-		m.memos = make(map[place]*memo)
-	}
-	for at := range m.memos {
-		if len(m.memos) < maxMemos {
-			break
-		}
-		delete(m.memos, at)
-	}
-	m.memos[v.at] = v
-}
+func (m memory) keep(v *memo) { m.memos.Add(v.at, v) }
 
 // forget is for an update that is finished.
-func (m *memory) forget(at place) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.memos, at)
-}
+func (m memory) forget(at place) { m.memos.Remove(at) }
 
 // of joins the memo with the session of one attempt.
 func (m *memo) of(s *fsm.Session) *attemptJournal { return &attemptJournal{memo: m, session: s} }
@@ -103,8 +117,6 @@ func (j *attemptJournal) Record(ctx context.Context, index int, entry []byte) er
 		j.memo.kept = make(map[int][]byte)
 	}
 	j.memo.kept[index] = entry
-	if j.memo.home != nil {
-		j.memo.home.keep(j.memo)
-	}
+	j.memo.home.keep(j.memo)
 	return err
 }

@@ -48,6 +48,7 @@ type rig struct {
 	reg    *prometheus.Registry
 	limits telegram.Limiter                        // nil: none
 	grave  func(turn.DeadLetters) turn.DeadLetters // stands between a worker and the dead letters; nil: nothing
+	wire   *natstest.Wire                          // of the workers to the broker; nil: one that is always open
 
 	mu     sync.Mutex
 	calls  []string // "method text"
@@ -59,16 +60,16 @@ type rig struct {
 func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
 	t.Helper()
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		r := &rig{t: t, server: s, conn: connect(t, s), next: 1000}
+		r := &rig{t: t, server: s, conn: connect(t, s.Option()), next: 1000}
 		defer r.conn.Close(t.Context())
 		test(t, r)
 	})
 }
 
-func connect(t *testing.T, s *embedded.Server) *queue.Conn {
+func connect(t *testing.T, broker nats.Option) *queue.Conn {
 	t.Helper()
 	one := queue.Topology{Partitions: 1, PinTTL: pinTTL}
-	c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{s.Option()}})
+	c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{broker}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +96,11 @@ func (r *rig) work(b *bot.Router) *worker {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	conn := connect(r.t, r.server)
+	broker := r.server.Option()
+	if r.wire != nil {
+		broker = r.wire.Option()
+	}
+	conn := connect(r.t, broker)
 	store, err := kvstore.Open(r.t.Context(), conn.JetStream(), kvstore.Config{})
 	if err != nil {
 		r.t.Fatal(err)

@@ -72,6 +72,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Ru
 		breaker:  newBreaker(log, reg),
 		suspects: make(chan struct{}, 1),
 		shared:   !fsm.Contained(cfg.LaneKey.String(), cfg.Strategy),
+		memory:   newMemory(),
 		urgent:   newUrgents(deps.Router, cfg.MaxUrgent),
 		albums:   albumWait(deps.Router),
 	}

@@ -39,7 +39,9 @@ type task struct {
 	doom     deathNote // why it dies; zero while it lives
 }
 
-func (t *task) place() place { return place{t.d.Stream, t.d.Seq} }
+func (t *task) place() place { return place{stream: t.d.Stream, seq: t.d.Seq} }
+
+func (t *task) urgentPlace() place { return place{stream: t.d.Stream, seq: t.d.Seq, urgent: true} }
 
 // run is one attempt, or the wait for a store that does not answer.
 func (t *task) run(ctx context.Context) queue.Next {
@@ -70,6 +72,7 @@ func (t *task) run(ctx context.Context) queue.Next {
 	}
 	if next.Again == 0 && !next.Park {
 		t.r.memory.forget(t.place())
+		t.r.memory.forget(t.urgentPlace())
 	}
 	if err != nil {
 		span.SetStatus(codes.Error, "attempt failed") // settle says why; an error may quote the update

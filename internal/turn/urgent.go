@@ -47,7 +47,7 @@ type beside struct {
 	admitted error // what the gates said
 	asked    bool  // and the lane has not heard it yet
 	err      error // of the one attempt; the lane makes the others
-	memo     memo
+	memo     *memo
 	settled  bool // the urgent handler has been run, or there is none
 }
 
@@ -57,7 +57,7 @@ func (t *task) hurry() {
 	if !u.wants(t.d) {
 		return
 	}
-	b := &beside{done: make(chan struct{})}
+	b := &beside{done: make(chan struct{}), memo: t.r.memory.memo(t.urgentPlace())}
 	t.beside = b
 	u.running.Go(func() {
 		defer close(b.done)
@@ -166,20 +166,24 @@ func (t *task) rushed(ctx context.Context, p bot.Parts) error {
 // noteUrgent is begin for an urgent handler, in the journal of its own record: it ends
 // its worker before the lane's turn could count anything.
 func (t *task) noteUrgent(ctx context.Context, s *fsm.Session) (unnote func(), err error) {
-	n := unended(s)
+	own := t.beside.memo
+	n := unended(s) - own.starts(s)
 	switch {
 	case !t.d.Inherited && n == 0:
 		return func() {}, nil
 	case n >= maxStarts:
 		return nil, fmt.Errorf("%w: %d times, in its urgent handler", ErrCrashed, n)
 	}
+	own.start(s)
 	if err := t.note(ctx, s, n+1); err != nil {
 		return nil, err
 	}
 	return func() { // after a commit the record takes no more
 		ctx, cancel := fsm.CleanUp(ctx)
 		defer cancel()
-		_ = t.note(ctx, s, n)
+		if t.note(ctx, s, n) == nil {
+			own.left()
+		}
 	}, nil
 }
 
