@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -32,8 +31,6 @@ type Conn struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
 	log *slog.Logger
-
-	aside atomic.Pointer[jetstream.Stream] // PARKED, once it has been asked for
 }
 
 // Connect dials the broker. It fails when no server answers at the first try.
@@ -122,17 +119,14 @@ func (c *Conn) flush(ctx context.Context) {
 	_ = c.nc.FlushWithContext(ctx)
 }
 
-// parked gives the stream of parked updates, which is asked for once: a request saved for
-// each of them.
+// parked gives the stream of parked updates as it is now. To keep it would save a request
+// for each of them; but it says whether any replica may be read, and that changes when an
+// operator gives a running system replicas.
 func (c *Conn) parked(ctx context.Context) (jetstream.Stream, error) {
-	if s := c.aside.Load(); s != nil {
-		return *s, nil
-	}
 	s, err := c.js.Stream(ctx, StreamParked)
 	if err != nil {
 		return nil, fmt.Errorf("look at stream %s: %w", StreamParked, err)
 	}
-	c.aside.Store(&s)
 	return s, nil
 }
 

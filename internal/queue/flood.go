@@ -127,6 +127,7 @@ func (l *lot) shift(ctx context.Context, flood []*Delivery, w wait, fresh bool) 
 		}
 		at, err := l.copy(ctx, d, w, behind)
 		if err != nil {
+			l.log.DebugContext(ctx, "flood not moved any further, the lane does it one by one", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
 			break
 		}
 		if at.known { // else it was copied before

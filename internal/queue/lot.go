@@ -237,7 +237,7 @@ func (l *lot) follow(ctx context.Context, s *space, d *Delivery) (again time.Dur
 func (l *lot) listen(ctx context.Context) (stop func(), err error) {
 	sub, err := l.conn.nc.Subscribe(freeSubject(l.p), func(m *nats.Msg) {
 		answer, k := "not parked", lane.Key(m.Data)
-		if l.free(k) || l.tidy(ctx, k) {
+		if l.free(k) || l.tidy(ctx, k) || l.free(k) { // what was being parked is parked now
 			answer = freed
 		}
 		_ = m.Respond([]byte(answer)) // who asked may have gone

@@ -18,7 +18,8 @@ import (
 // there is a start that nobody ended. A first delivery costs nothing.
 //
 // Who was cut off in the middle of a turn cannot take its note back, and lives: it
-// remembers that the note is its own, and does not count it when the update comes back.
+// remembers that the note is its own, and does not count it when the update comes back;
+// not without end, since an update may also stall its worker each time.
 //
 // Whoever was under way when a worker died is noted too, innocent or not. Therefore
 // an update with several such starts is a suspect, and suspects run one at a time:
@@ -27,6 +28,7 @@ const (
 	startsIndex = -1 // in the journal; no call has it
 	suspectFrom = 2  // starts in a row that nobody ended
 	maxStarts   = 5  // then the update is a dead letter
+	maxOwn      = 50 // starts of its own that a worker leaves out of account
 )
 
 // ErrCrashed says that an update was under way each time that its worker died.
@@ -61,7 +63,8 @@ func (t *task) begin(ctx context.Context, s *fsm.Session) (done func(), err erro
 			return done, err
 		}
 	}
-	own.start(s) // also when the answer is lost
+	own = t.r.memory.memo(t.place()) // it may have become known while this one waited
+	own.start(s)                     // also when the answer is lost
 	if err := t.note(ctx, s, n+1); err != nil {
 		done()
 		return func() {}, err

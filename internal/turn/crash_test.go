@@ -126,41 +126,63 @@ func TestWaitingUpdateOutlivesAnyNumberOfWorkers(t *testing.T) {
 
 // A worker that is cut off while it answers, time and again, and lives, is no reason for
 // an update to die: it knows which starts were its own.
-func TestUpdateOutlivesAnyNumberOfCutsOfItsWorker(t *testing.T) {
+func TestUpdateOutlivesCutsOfItsWorker(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		const cuts = 9
-		began := make(chan struct{})
-		b := bot.New("cut")
-		b.Message(func(ctx context.Context, tt *bot.Turn) error {
-			select {
-			case began <- struct{}{}: // the test cuts the wire now
-				<-ctx.Done()
-				return ctx.Err()
-			case <-time.After(time.Minute): // it does so no more
-				return tt.Answer(ctx, tt.Text())
-			}
-		})
-		r.cfg = turn.Config{Deadline: 5 * time.Minute}
-		r.wire = natstest.NewWire(r.server)
-		r.say(1, "hello") // before there is a worker, so that its turns are noted
-		w := r.work(b)
-		for cut := range cuts {
-			select {
-			case <-began:
-			case <-time.After(5 * time.Minute):
-				t.Fatalf("not begun again after %d cuts; dead letters: %q", cut, r.letters())
-			}
-			r.wire.Hold()
-			time.Sleep(5 * time.Second)
-			r.wire.Thaw()
+		const cuts = 20
+		if n := r.cutOff(cuts); n != cuts {
+			t.Errorf("begun again after %d cuts and then no more; dead letters: %q", n, r.letters())
 		}
 		r.expect(5*time.Minute, "1 hello")
 		if letters := r.letters(); len(letters) != 0 {
 			t.Errorf("dead letters: %q", letters)
 		}
-		w.stop()
 		r.empty()
 	})
+}
+
+// ... but an update that stalls its worker each time dies some day.
+func TestUpdateThatStallsItsWorkerDiesInTheEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		if n := r.cutOff(100); n < 50 || n > 60 {
+			t.Errorf("begun %d times, want some 55", n)
+		}
+		if letters := r.letters(); !slices.Equal(letters, []string{"1 crash 1"}) {
+			t.Errorf("dead letters: %q, want the one", letters)
+		}
+		r.empty()
+	})
+}
+
+// cutOff cuts a worker off from broker and store in the middle of the turn of one update,
+// each time that it is begun, most times at most.
+func (r *rig) cutOff(most int) (cuts int) {
+	r.t.Helper()
+	began := make(chan struct{})
+	b := bot.New("cut")
+	b.Message(func(ctx context.Context, tt *bot.Turn) error {
+		select {
+		case began <- struct{}{}: // the wire is cut now
+			<-ctx.Done()
+			return ctx.Err()
+		case <-time.After(time.Minute): // it is cut no more
+			return tt.Answer(ctx, tt.Text())
+		}
+	})
+	r.cfg = turn.Config{Deadline: 5 * time.Minute}
+	r.wire = natstest.NewWire(r.server)
+	r.say(1, "hello") // before there is a worker, so that its turns are noted
+	r.work(b)
+	for ; cuts < most; cuts++ {
+		select {
+		case <-began:
+		case <-time.After(5 * time.Minute):
+			return cuts
+		}
+		r.wire.Hold()
+		time.Sleep(5 * time.Second)
+		r.wire.Thaw()
+	}
+	return cuts
 }
 
 // An urgent handler that takes its worker down each time is counted as well.

@@ -20,6 +20,7 @@ type memo struct {
 	kept    map[int][]byte
 	started bool // this process noted that the turn began, and has not taken that back
 	failed  int  // attempts at that time: when one fails, the note stands for nothing
+	cuts    int  // how often in a row that was so
 }
 
 // start notes that this process begins the turn.
@@ -27,6 +28,7 @@ func (m *memo) start(s *fsm.Session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.started, m.failed = true, s.Attempts()
+	m.cuts++
 	m.home.keep(m)
 }
 
@@ -34,7 +36,7 @@ func (m *memo) start(s *fsm.Session) {
 func (m *memo) left() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.started = false
+	m.started, m.cuts = false, 0
 	if len(m.kept) == 0 {
 		m.home.forget(m.at)
 	}
@@ -45,7 +47,7 @@ func (m *memo) left() {
 func (m *memo) starts(s *fsm.Session) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.started && m.failed == s.Attempts() && unended(s) > 0 {
+	if m.started && m.failed == s.Attempts() && unended(s) > 0 && m.cuts <= maxOwn {
 		return 1
 	}
 	return 0

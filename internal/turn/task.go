@@ -72,7 +72,9 @@ func (t *task) run(ctx context.Context) queue.Next {
 	}
 	if next.Again == 0 && !next.Park {
 		t.r.memory.forget(t.place())
-		t.r.memory.forget(t.urgentPlace())
+		if t.beside != nil {
+			t.r.memory.forget(t.urgentPlace())
+		}
 	}
 	if err != nil {
 		span.SetStatus(codes.Error, "attempt failed") // settle says why; an error may quote the update
@@ -203,6 +205,8 @@ func (t *task) settle(ctx context.Context, s *fsm.Session, err error) (queue.Nex
 		if s != nil {
 			if ferr := s.Fail(ctx, t.attempts); ferr != nil {
 				t.r.log.DebugContext(ctx, "attempt not noted", t.attrs(slog.String("error", ferr.Error()))...)
+			} else {
+				t.r.memory.memo(t.place()).left() // the note of its start stands for nothing now
 			}
 		}
 		t.r.metrics.turns.WithLabelValues(outRetried).Inc()

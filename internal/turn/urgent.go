@@ -47,8 +47,7 @@ type beside struct {
 	admitted error // what the gates said
 	asked    bool  // and the lane has not heard it yet
 	err      error // of the one attempt; the lane makes the others
-	memo     *memo
-	settled  bool // the urgent handler has been run, or there is none
+	settled  bool  // the urgent handler has been run, or there is none
 }
 
 // hurry starts what happens beside the lane, for an update that might be urgent.
@@ -57,7 +56,7 @@ func (t *task) hurry() {
 	if !u.wants(t.d) {
 		return
 	}
-	b := &beside{done: make(chan struct{}), memo: t.r.memory.memo(t.urgentPlace())}
+	b := &beside{done: make(chan struct{})}
 	t.beside = b
 	u.running.Go(func() {
 		defer close(b.done)
@@ -145,12 +144,13 @@ func (t *task) rushed(ctx context.Context, p bot.Parts) error {
 	if s.Done() {
 		return nil
 	}
-	unnote, err := t.noteUrgent(ctx, s)
+	memo := t.r.memory.memo(t.urgentPlace()) // an earlier term's too, which ended before the lock was free
+	unnote, err := t.noteUrgent(ctx, s, memo)
 	if err != nil {
 		return err
 	}
 	defer unnote()
-	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, t.beside.memo.of(s), arounds(t.r.deps.Router))
+	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, memo.of(s), arounds(t.r.deps.Router))
 	var stopped victims
 	p.API, p.Call, p.Once, p.File = calls.Bot(), calls.Call, calls.Once, calls.File
 	p.CancelRunning = func() { stopped.add(t.r.lives.interrupt(t.d.Lane, t.d.Seq)) }
@@ -165,8 +165,7 @@ func (t *task) rushed(ctx context.Context, p bot.Parts) error {
 
 // noteUrgent is begin for an urgent handler, in the journal of its own record: it ends
 // its worker before the lane's turn could count anything.
-func (t *task) noteUrgent(ctx context.Context, s *fsm.Session) (unnote func(), err error) {
-	own := t.beside.memo
+func (t *task) noteUrgent(ctx context.Context, s *fsm.Session, own *memo) (unnote func(), err error) {
 	n := unended(s) - own.starts(s)
 	switch {
 	case !t.d.Inherited && n == 0:
