@@ -127,23 +127,30 @@ func TestWaitingUpdateOutlivesAnyNumberOfWorkers(t *testing.T) {
 // A worker that is cut off while it answers, time and again, and lives, is no reason for
 // an update to die: it knows which starts were its own.
 func TestUpdateOutlivesCutsOfItsWorker(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
-		const cuts = 20
-		if n := r.cutOff(cuts); n != cuts {
-			t.Errorf("begun again after %d cuts and then no more; dead letters: %q", n, r.letters())
-		}
-		r.expect(5*time.Minute, "1 hello")
-		if letters := r.letters(); len(letters) != 0 {
-			t.Errorf("dead letters: %q", letters)
-		}
-		r.empty()
-	})
+	for name, on := range map[string]func(*bot.Router, bot.Handler){"in its lane": inLane, "urgent": urgently} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				const cuts = 20
+				if n := r.cutOff(cuts, on); n != cuts {
+					t.Errorf("begun again after %d cuts and then no more; dead letters: %q", n, r.letters())
+				}
+				r.expect(5*time.Minute, "1 hello")
+				if letters := r.letters(); len(letters) != 0 {
+					t.Errorf("dead letters: %q", letters)
+				}
+				r.empty()
+			})
+		})
+	}
 }
+
+func inLane(b *bot.Router, h bot.Handler)   { b.Message(h) }
+func urgently(b *bot.Router, h bot.Handler) { b.Urgent(bot.Message, h, bot.Plain()) }
 
 // ... but an update that stalls its worker each time dies some day.
 func TestUpdateThatStallsItsWorkerDiesInTheEnd(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		if n := r.cutOff(100); n < 50 || n > 60 {
+		if n := r.cutOff(100, inLane); n < 50 || n > 60 {
 			t.Errorf("begun %d times, want some 55", n)
 		}
 		if letters := r.letters(); !slices.Equal(letters, []string{"1 crash 1"}) {
@@ -155,11 +162,11 @@ func TestUpdateThatStallsItsWorkerDiesInTheEnd(t *testing.T) {
 
 // cutOff cuts a worker off from broker and store in the middle of the turn of one update,
 // each time that it is begun, most times at most.
-func (r *rig) cutOff(most int) (cuts int) {
+func (r *rig) cutOff(most int, on func(*bot.Router, bot.Handler)) (cuts int) {
 	r.t.Helper()
 	began := make(chan struct{})
 	b := bot.New("cut")
-	b.Message(func(ctx context.Context, tt *bot.Turn) error {
+	on(b, func(ctx context.Context, tt *bot.Turn) error {
 		select {
 		case began <- struct{}{}: // the wire is cut now
 			<-ctx.Done()

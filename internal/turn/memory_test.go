@@ -15,6 +15,21 @@ import (
 // result cannot be written down, and the partition is lost. When both come back to the
 // same worker, it knows what it has done.
 func TestCallWithoutANoteIsNotMadeAgainWhenThePartitionComesBack(t *testing.T) {
+	answer := func(ctx context.Context, turn *bot.Turn) error { return turn.Answer(ctx, turn.Text()) }
+	t.Run("in its lane", func(t *testing.T) {
+		echo := bot.New("echo")
+		echo.Message(answer)
+		loseTheNoteOfACall(t, echo)
+	})
+	t.Run("urgent", func(t *testing.T) {
+		echo := bot.New("echo")
+		echo.Urgent(bot.Message, answer, bot.Plain())
+		loseTheNoteOfACall(t, echo)
+	})
+}
+
+func loseTheNoteOfACall(t *testing.T, echo *bot.Router) {
+	t.Helper()
 	bubble(t, func(t *testing.T, r *rig) {
 		js := r.conn.JetStream()
 		lost := false
@@ -26,10 +41,6 @@ func TestCallWithoutANoteIsNotMadeAgainWhenThePartitionComesBack(t *testing.T) {
 			}
 			return 0, ""
 		}
-		echo := bot.New("echo")
-		echo.Message(func(ctx context.Context, turn *bot.Turn) error {
-			return turn.Answer(ctx, turn.Text())
-		})
 		w := r.work(echo)
 		r.say(1, "hello")
 		r.expect(time.Second, "1 hello")
