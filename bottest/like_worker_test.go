@@ -146,7 +146,7 @@ func TestConversationsAreThoseOfAWorker(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			key, _ := strategy.Key(fsm.Place{Bot: 42, Kind: byte(e.Kind), Chat: e.Chat, User: e.User, Thread: e.Thread, ID: e.ID})
+			key, _ := strategy.Key(e.Scope)
 			earlier[key]++
 			want := earlier[key]
 			if key == "" {

@@ -35,9 +35,7 @@ func (s Strategy) parse(t T) fsm.Strategy {
 
 // key names the conversation of what belongs there; empty where it has none.
 func (w *World) key(s lane.Scope) string {
-	key, _ := w.strategy.Key(fsm.Place{
-		Bot: s.Bot, Kind: byte(s.Kind), Chat: s.Chat, User: s.User, Thread: s.Thread, ID: s.ID,
-	})
+	key, _ := w.strategy.Key(s)
 	return key
 }
 

@@ -92,7 +92,7 @@ func (w *World) turn(ctx context.Context, a arrival) error {
 	tr.turn.Lock()
 	defer tr.turn.Unlock()
 	key := w.key(a.scope)
-	if key != "" && !fsm.Contained(lane.ByChat.String(), w.strategy) { // one conversation in several lanes
+	if key != "" && !fsm.Contained(lane.ByChat, w.strategy) { // one conversation in several lanes
 		shared := w.shared(key)
 		shared.Lock()
 		defer shared.Unlock()

@@ -27,7 +27,7 @@ func allowed() map[string][]string {
 		"internal/handlers":  {"bot"},
 		"internal/queue":     {"internal/lane", "internal/partition", "internal/queue"},
 		"internal/telegram":  {"internal/lane"},
-		"internal/fsm":       {"internal/fsm"},
+		"internal/fsm":       {"internal/fsm", "internal/lane"},
 		"internal/lane":      leaf,
 		"internal/partition": leaf,
 		"internal/config":    leaf,

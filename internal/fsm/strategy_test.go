@@ -11,59 +11,59 @@ import (
 func TestKeyOfEachStrategy(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		place fsm.Place
+		scope lane.Scope
 		want  [5]string // user_in_chat, chat, global_user, user_in_topic, chat_topic
 		home  string
 	}{
 		{
 			"topic of a group",
-			fsm.Place{Bot: 42, Kind: 'c', Chat: -100, User: 7, Thread: 5},
+			lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: -100, User: 7, Thread: 5},
 			[5]string{"42:c:-100:u:7", "42:c:-100", "42:u:7", "42:c:-100:t:5:u:7", "42:c:-100:t:5"},
 			"42:c:-100",
 		},
 		{
 			"group without topics",
-			fsm.Place{Bot: 42, Kind: 'c', Chat: -100, User: 7},
+			lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: -100, User: 7},
 			[5]string{"42:c:-100:u:7", "42:c:-100", "42:u:7", "42:c:-100:u:7", "42:c:-100"},
 			"42:c:-100",
 		},
 		{
 			"private chat",
-			fsm.Place{Bot: 42, Kind: 'c', Chat: 7, User: 7},
+			lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 7, User: 7},
 			[5]string{"42:c:7:u:7", "42:c:7", "42:u:7", "42:c:7:u:7", "42:c:7"},
 			"42:c:7",
 		},
 		{
 			"no chat: the private chat",
-			fsm.Place{Bot: 42, Kind: 'c', User: 7},
+			lane.Scope{Bot: 42, Kind: lane.KindChat, User: 7},
 			[5]string{"42:c:7:u:7", "42:c:7", "42:u:7", "42:c:7:u:7", "42:c:7"},
 			"42:c:7",
 		},
 		{
 			"channel, nobody acts",
-			fsm.Place{Bot: 42, Kind: 'c', Chat: -100, Thread: 5},
+			lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: -100, Thread: 5},
 			[5]string{"", "42:c:-100", "", "", "42:c:-100:t:5"},
 			"42:c:-100",
 		},
 		{
 			"business chat",
-			fsm.Place{Bot: 42, Kind: 'b', ID: "Ab_-9", Chat: 3, User: 3},
+			lane.Scope{Bot: 42, Kind: lane.KindBusiness, ID: "Ab_-9", Chat: 3, User: 3},
 			[5]string{"42:b:Ab_-9:3:u:3", "42:b:Ab_-9:3", "42:b:Ab_-9:u:3", "42:b:Ab_-9:3:u:3", "42:b:Ab_-9:3"},
 			"42:b:Ab_-9",
 		},
 		{
 			"guest chat",
-			fsm.Place{Bot: 42, Kind: 'g', Chat: 3, User: 4},
+			lane.Scope{Bot: 42, Kind: lane.KindGuest, Chat: 3, User: 4},
 			[5]string{"42:g:3:u:4", "42:g:3", "42:u:4", "42:g:3:u:4", "42:g:3"},
 			"42:g:3",
 		},
-		{"poll", fsm.Place{Bot: 42, Kind: 'p', ID: "998", User: 7}, [5]string{}, ""},
-		{"nothing known", fsm.Place{Bot: 42, Kind: 'x', ID: "1"}, [5]string{}, ""},
-		{"nobody and nowhere", fsm.Place{Bot: 42, Kind: 'c'}, [5]string{}, ""},
+		{"poll", lane.Scope{Bot: 42, Kind: lane.KindPoll, ID: "998", User: 7}, [5]string{}, ""},
+		{"nothing known", lane.Scope{Bot: 42, Kind: lane.KindOther, ID: "1"}, [5]string{}, ""},
+		{"nobody and nowhere", lane.Scope{Bot: 42, Kind: lane.KindChat}, [5]string{}, ""},
 	} {
 		for i, want := range tt.want {
 			s := fsm.Strategy(i)
-			key, home := s.Key(tt.place)
+			key, home := s.Key(tt.scope)
 			if key != want {
 				t.Errorf("%s, %s: %q, want %q", tt.name, s, key, want)
 			}
@@ -71,7 +71,7 @@ func TestKeyOfEachStrategy(t *testing.T) {
 			switch {
 			case want == "":
 				wantHome = ""
-			case s == fsm.GlobalUser && tt.place.Kind != 'b':
+			case s == fsm.GlobalUser && tt.scope.Kind != lane.KindBusiness:
 				wantHome = want
 			}
 			if home != wantHome {
@@ -110,32 +110,28 @@ func scopes() []lane.Scope {
 	return all
 }
 
-func place(s lane.Scope) fsm.Place {
-	return fsm.Place{Bot: s.Bot, Kind: byte(s.Kind), ID: s.ID, Chat: s.Chat, User: s.User, Thread: s.Thread}
-}
-
 func TestContainedStatesAreTouchedByOneLane(t *testing.T) {
-	for by, laneName := range lane.Names() {
+	for by := lane.ByChat; by <= lane.ByUser; by++ {
 		for i, strategy := range fsm.Strategies() {
 			lanes := make(map[string]lane.Key)
 			spread := ""
 			for _, s := range scopes() {
-				key, _ := fsm.Strategy(i).Key(place(s))
+				key, _ := fsm.Strategy(i).Key(s)
 				if key == "" {
 					continue
 				}
-				k := lane.By(by).Key(s)
+				k := by.Key(s)
 				if other, known := lanes[key]; known && other != k {
 					spread = key + " by " + string(k) + " and " + string(other)
 				}
 				lanes[key] = k
 			}
-			if got := fsm.Contained(laneName, fsm.Strategy(i)); got != (spread == "") {
-				t.Errorf("lanes by %s, states by %s: contained %v, but touched: %q", laneName, strategy, got, spread)
+			if got := fsm.Contained(by, fsm.Strategy(i)); got != (spread == "") {
+				t.Errorf("lanes by %s, states by %s: contained %v, but touched: %q", by, strategy, got, spread)
 			}
 		}
 	}
-	if fsm.Contained("no lane key", fsm.UserInChat) {
+	if fsm.Contained(lane.ByUser+1, fsm.UserInChat) {
 		t.Error("a state is contained in unknown lanes")
 	}
 }
@@ -143,7 +139,7 @@ func TestContainedStatesAreTouchedByOneLane(t *testing.T) {
 func TestStatesShareTheHomeOfTheirChat(t *testing.T) {
 	for i, strategy := range fsm.Strategies() {
 		for _, s := range scopes() {
-			key, home := fsm.Strategy(i).Key(place(s))
+			key, home := fsm.Strategy(i).Key(s)
 			switch {
 			case key == "":
 			case !strings.HasPrefix(key, home):
@@ -155,10 +151,10 @@ func TestStatesShareTheHomeOfTheirChat(t *testing.T) {
 	}
 }
 
-func TestDifferentPlacesHaveDifferentStates(t *testing.T) {
+func TestDifferentScopesHaveDifferentStates(t *testing.T) {
 	kept := make(map[string]lane.Scope)
 	for _, s := range scopes() {
-		key, _ := fsm.UserInTopic.Key(place(s))
+		key, _ := fsm.UserInTopic.Key(s)
 		if key == "" {
 			continue
 		}

@@ -71,7 +71,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Ru
 		metrics:  newMetrics(reg),
 		breaker:  newBreaker(log, reg),
 		suspects: make(chan struct{}, 1),
-		shared:   !fsm.Contained(cfg.LaneKey.String(), cfg.Strategy),
+		shared:   !fsm.Contained(cfg.LaneKey, cfg.Strategy),
 		memory:   newMemory(),
 		urgent:   newUrgents(deps.Router, cfg.MaxUrgent),
 		albums:   albumWait(deps.Router),
@@ -100,9 +100,7 @@ func (r *Runner) username(bot int64, id Identity) string {
 // keys names what the turn of a delivery locks and loads.
 func (r *Runner) keys(d *queue.Delivery) fsm.Keys {
 	s := d.Scope
-	state, home := r.cfg.Strategy.Key(fsm.Place{
-		Bot: s.Bot, Kind: byte(s.Kind), Chat: s.Chat, User: s.User, Thread: s.Thread, ID: s.ID,
-	})
+	state, home := r.cfg.Strategy.Key(s)
 	k := fsm.Keys{Lane: string(d.Lane), Home: s.Home(), State: state, StateHome: home, Shared: r.shared}
 	if r.cfg.LaneKey == lane.ByUser {
 		k.Home = string(d.Lane) // such a lane crosses chats

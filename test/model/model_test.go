@@ -253,7 +253,7 @@ func (l *life) effects() map[int64][]int64 {
 	out := map[int64][]int64{}
 	for chat := int64(100); chat < 100+chats; chat++ {
 		s := scope(chat)
-		state, home := fsm.UserInChat.Key(fsm.Place{Bot: s.Bot, Kind: byte(s.Kind), Chat: s.Chat, User: s.User})
+		state, home := fsm.UserInChat.Key(s)
 		r, err := store.Peek(l.t.Context(), fsm.Keys{Lane: string(lane.ByChat.Key(s)), Home: s.Home(), State: state, StateHome: home})
 		if err != nil {
 			l.t.Fatal(err)
