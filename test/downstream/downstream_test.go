@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ const (
 	chats = 50
 	each  = 6 // messages of a chat, and as many pressed buttons
 )
+
+func TestMain(m *testing.M) { os.Exit(harness.RunLong(m, false)) }
 
 // A bot that keeps a count in its framework's session counts wrong when Telegram
 // delivers to it directly, because messages and callbacks of one chat come at the same

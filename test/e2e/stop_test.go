@@ -72,7 +72,7 @@ func TestSIGTERMEndsTheTurnHandsOverFlushesAndExitsWithZero(t *testing.T) {
 		"worker stops: no more intake", "partition handed over",
 		`"Name":"turn.run"`, // the exporter's pause is ten minutes: only a flush brings it
 	} {
-		if !s.w.Said(said) {
+		if !s.w.LogContains(said) {
 			t.Errorf("the log has no %s", said)
 		}
 	}
@@ -84,10 +84,10 @@ func TestSIGTERMEndsTheTurnHandsOverFlushesAndExitsWithZero(t *testing.T) {
 
 func TestSecondSIGTERMEndsAWorkerAtOnce(t *testing.T) {
 	s := stop(t, 20*time.Second)
-	harness.Eventually(t, 10*time.Second, "stopping", func() bool { return s.w.Said("worker stops: no more intake") })
+	harness.Eventually(t, 10*time.Second, "stopping", func() bool { return s.w.LogContains("worker stops: no more intake") })
 	began := time.Now()
 	s.w.Terminate()
-	if code := s.w.Exit(t, 5*time.Second); code != 1 || !s.w.Said("second signal") {
+	if code := s.w.Exit(t, 5*time.Second); code != 1 || !s.w.LogContains("second signal") {
 		t.Errorf("exits with %d after %v", code, time.Since(began))
 	}
 	s.recovered()
@@ -97,7 +97,7 @@ func TestGracePeriodEndsAWorker(t *testing.T) {
 	s := stop(t, time.Minute, "CHATLANE_GRACE=2s")
 	code := s.w.Exit(t, 15*time.Second)
 	t.Logf("exits with %d", code) // 0 where the cancelled turn left time to hand over
-	if code != 0 && !s.w.Said("the grace period ended") {
+	if code != 0 && !s.w.LogContains("the grace period ended") {
 		t.Errorf("exits with %d, and does not say why", code)
 	}
 	s.recovered()

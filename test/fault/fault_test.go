@@ -5,6 +5,7 @@ package fault
 import (
 	"flag"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,11 @@ import (
 
 // whole runs the full length; without it each fault has a short form.
 var whole = flag.Bool("whole", false, "run the fault suite at full length")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(harness.RunLong(m, *whole))
+}
 
 func TestWorkersKilled(t *testing.T) {
 	r := harness.New(t)

@@ -14,8 +14,8 @@ import (
 
 const workerPackage = "github.com/chatlane/chatlane/cmd/worker"
 
-// SkewedWorker starts a worker whose wall clock is moved by skew. Its monotonic
-// clock is right, as on a machine whose clock was set wrong.
+// SkewedWorker starts a worker whose wall clock is off by skew. Its monotonic clock is
+// right, as on a machine whose clock was set wrong.
 func (r *Rig) SkewedWorker(skew time.Duration, env ...string) *Process {
 	r.tb.Helper()
 	name := fmt.Sprintf("worker%+d", int(skew.Seconds()))
@@ -25,12 +25,12 @@ func (r *Rig) SkewedWorker(skew time.Duration, env ...string) *Process {
 	return r.worker(name, env)
 }
 
-// buildSkewed links the worker's own packages with a Go runtime that reads another
-// time. Only the runtime's assembly differs, so nothing else has to be compiled.
+// buildSkewed links the worker's packages with a Go runtime that adds skew to the wall
+// clock. Only the runtime's assembly differs, so nothing else is compiled again.
 func buildSkewed(tb testing.TB, program string, skew time.Duration) {
 	tb.Helper()
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		tb.Skipf("moving a worker's clock is written for linux/amd64, this is %s/%s", runtime.GOOS, runtime.GOARCH)
+		tb.Skipf("a worker's clock can be moved on linux/amd64 only, this is %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
 	dir := tb.TempDir()
 	overlay := skewedRuntime(tb, dir, skew)
@@ -57,8 +57,8 @@ func buildSkewed(tb testing.TB, program string, skew time.Duration) {
 	goTool(tb, "tool", "link", "-importcfg", path, "-buildmode=exe", "-o", program, main)
 }
 
-// skewedRuntime writes the runtime's reading of the clock with the skew added, and
-// the overlay that puts it in the place of the original.
+// skewedRuntime writes a copy of the runtime's clock assembly that adds skew, and the
+// overlay file that replaces the original by it.
 func skewedRuntime(tb testing.TB, dir string, skew time.Duration) (overlay string) {
 	tb.Helper()
 	original := filepath.Join(goTool(tb, "env", "GOROOT"), "src", "runtime", "time_linux_amd64.s")
@@ -68,7 +68,7 @@ func skewedRuntime(tb testing.TB, dir string, skew time.Duration) (overlay strin
 	}
 	const read = "\tMOVQ\t16(SP), AX\t// realtime sec\n"
 	if strings.Count(string(source), read) != 1 {
-		tb.Fatalf("%s does not read the clock in the one line %q any more: mend skewedRuntime", original, read)
+		tb.Fatalf("%s does not read the clock in the one line %q any more: adapt skewedRuntime", original, read)
 	}
 	moved := strings.Replace(string(source), read, fmt.Sprintf("%s\tADDQ\t$%d, AX\n", read, int(skew.Seconds())), 1)
 	replacement := filepath.Join(dir, "time_linux_amd64.s")
@@ -98,7 +98,7 @@ func goTool(tb testing.TB, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// Clock is the wall clock of the process in the last line of its log.
+// Clock is the wall clock time in the last line of the process's log.
 func (p *Process) Clock(tb testing.TB) time.Time {
 	tb.Helper()
 	lines := strings.Split(strings.TrimSpace(p.log.String()), "\n")

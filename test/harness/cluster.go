@@ -12,7 +12,7 @@ import (
 	"github.com/chatlane/chatlane/internal/testport"
 )
 
-// Cluster is three nats-servers that keep each stream together.
+// Cluster is three nats-servers that replicate each stream.
 type Cluster struct {
 	r       *Rig
 	members []*member
@@ -24,8 +24,8 @@ type member struct {
 	process      *Process
 }
 
-// Cluster puts a cluster in the place of the one broker, for everything that is
-// started from now on: streams and consumers with three replicas.
+// Cluster replaces the single broker by three servers, for every process that starts from
+// now on. Streams and consumers get three replicas.
 func (r *Rig) Cluster() *Cluster {
 	r.tb.Helper()
 	r.NATS.Kill()
@@ -68,7 +68,7 @@ func (c *Cluster) Leader() (name string) {
 	return name
 }
 
-// Kill ends a server as a crash does.
+// Kill ends the named server as a crash does.
 func (c *Cluster) Kill(name string) {
 	c.r.tb.Helper()
 	c.member(name).process.Kill()
@@ -84,23 +84,23 @@ func leader(ctx context.Context, conn *queue.Conn) string {
 	return s.CachedInfo().Cluster.Leader
 }
 
-// Restart starts a killed server again on its store.
+// Restart starts a killed server on its old store.
 func (c *Cluster) Restart(name string) {
 	c.r.tb.Helper()
 	m := c.member(name)
 	m.process = c.r.start("nats-server", nil, m.args...)
 }
 
-// Settle waits until every server has all that it keeps a replica of.
+// Settle waits until every server is current: it has all messages of its replicas.
 func (c *Cluster) Settle() {
 	c.r.tb.Helper()
 	for _, m := range c.members {
-		var asked time.Time // a server logs each time that it is not current yet
+		var checked time.Time // each check makes a server that is not current log a line
 		Eventually(c.r.tb, time.Minute, "nats-server "+m.name+" is current", func() bool {
-			if time.Since(asked) < 250*time.Millisecond {
+			if time.Since(checked) < 250*time.Millisecond {
 				return false
 			}
-			asked = time.Now()
+			checked = time.Now()
 			return healthy(m.health)
 		})
 	}

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// Proxy carries TCP between one process and one server. Cut, it is a network that
-// has stopped: connections stay open and nothing comes through, new ones are taken
-// and hear nothing. Healed, it delivers what was sent meanwhile, ends included.
+// Proxy carries TCP between one process and one server. After Cut it is a network that
+// has stopped: open connections stay open but carry nothing, and new ones are accepted
+// and carry nothing. After Heal it delivers what was sent meanwhile, closes included.
 type Proxy struct {
 	Addr string
 
@@ -24,7 +24,7 @@ type Proxy struct {
 	ended bool
 }
 
-// NewProxy carries connections to the target until the test ends.
+// NewProxy forwards connections to the target until the test ends.
 func NewProxy(tb testing.TB, target string) *Proxy {
 	tb.Helper()
 	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
@@ -45,7 +45,7 @@ func (p *Proxy) Cut() {
 	p.open = make(chan struct{})
 }
 
-// Heal lets them pass again, those that waited first.
+// Heal lets bytes pass again, those that waited first.
 func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +78,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// carry joins one connection to the target, once the network lets it.
+// carry connects one client to the target as soon as bytes pass.
 func (p *Proxy) carry(near net.Conn) {
 	defer p.keep(near)()
 	p.wait()
@@ -93,7 +93,8 @@ func (p *Proxy) carry(near net.Conn) {
 	both.Wait()
 }
 
-// keep lets end close the connection; what it returns closes it.
+// keep registers a connection, so that end can close it. The returned function closes it
+// and removes it.
 func (p *Proxy) keep(c net.Conn) (drop func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,7 +110,7 @@ func (p *Proxy) keep(c net.Conn) (drop func()) {
 	}
 }
 
-// copy passes bytes on until their sender ends. What is read during a cut waits.
+// copy forwards bytes until their sender closes. Bytes that are read during a cut wait.
 func (p *Proxy) copy(to, from net.Conn) {
 	buf := make([]byte, 64<<10)
 	for {

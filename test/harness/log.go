@@ -1,0 +1,37 @@
+package harness
+
+import (
+	"bytes"
+	"sync"
+)
+
+// tail keeps the last megabyte of a process's output.
+type tail struct {
+	mu    sync.Mutex
+	buf   bytes.Buffer
+	lines int
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines += bytes.Count(p, []byte("\n"))
+	if t.buf.Len() > 1<<20 {
+		t.buf.Next(t.buf.Len() / 2)
+	}
+	return t.buf.Write(p)
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.buf.Bytes()
+	return string(b[max(0, len(b)-4000):])
+}
+
+// LogContains is whether the kept part of the process's output contains a text.
+func (p *Process) LogContains(text string) bool {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	return bytes.Contains(p.log.buf.Bytes(), []byte(text))
+}
