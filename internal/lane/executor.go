@@ -10,34 +10,24 @@ import (
 // ErrDraining refuses work after Drain has begun.
 var ErrDraining = errors.New("lanes are draining")
 
-// Job is one attempt at one update. It returns 0 when it is done with it, or how
-// long the lane has to wait before the same job is tried again. A waiting lane
-// holds no slot, so it delays no other.
+// Job is one attempt at one update. It returns 0 when the update is done, or how long
+// the lane waits before it runs the same job again. A waiting lane holds no slot.
 type Job func(ctx context.Context) (again time.Duration)
 
-// Slots bounds how many jobs run at once; executors share one.
-type Slots struct{ free chan struct{} }
+// Slots bounds how many jobs run at once. All executors of a worker share one.
+type Slots struct{ used chan struct{} }
 
-// NewSlots makes n slots.
-func NewSlots(n int) *Slots { return &Slots{free: make(chan struct{}, max(n, 1))} }
+// NewSlots makes n slots, and one if n is less.
+func NewSlots(n int) *Slots { return &Slots{used: make(chan struct{}, max(n, 1))} }
 
 // InUse is the number of jobs that run now.
-func (s *Slots) InUse() int { return len(s.free) }
+func (s *Slots) InUse() int { return len(s.used) }
 
-func (s *Slots) take(ctx context.Context) bool {
-	select {
-	case s.free <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func (s *Slots) give() { <-s.used }
 
-func (s *Slots) give() { <-s.free }
-
-// Executor runs jobs in order within a lane and in parallel across lanes. It has
-// one goroutine for each lane that has work, and none for the others. It does not
-// bound what waits: who submits does (the window of the partition's consumer).
+// Executor runs jobs in order within a lane and in parallel across lanes. Each lane
+// that has work has one goroutine. The executor does not bound what waits: the
+// submitter does, by the window of its partition. Safe for concurrent use.
 type Executor struct {
 	slots *Slots
 
@@ -47,7 +37,7 @@ type Executor struct {
 	running  sync.WaitGroup
 }
 
-// queue is what one lane has to do, the head first.
+// queue holds the jobs of one lane, the head first.
 type queue struct {
 	jobs    []Job
 	started bool // the head has run at least once and is not done
@@ -76,8 +66,8 @@ func (e *Executor) Submit(ctx context.Context, k Key, job Job) error {
 	return nil
 }
 
-// Discard forgets every job that has not started yet and returns their number.
-// Jobs that run, or wait for another attempt, stay.
+// Discard forgets every job that has not started and returns their number. Jobs that
+// run, or wait for another attempt, stay.
 func (e *Executor) Discard() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -94,8 +84,9 @@ func (e *Executor) Discard() int {
 	return n
 }
 
-// Drain refuses new jobs, forgets those that do not run at this moment, waiting
-// ones included, and returns when the running ones have ended. Calling it again waits again.
+// Drain refuses new jobs, forgets those that do not run at this moment, and returns
+// when the running ones have ended. It waits for no other executor's jobs. A further
+// call waits likewise.
 func (e *Executor) Drain() {
 	e.mu.Lock()
 	if !e.isDraining() {
@@ -115,45 +106,59 @@ func (e *Executor) Lanes() int {
 // work runs one lane until it has nothing left to do.
 func (e *Executor) work(ctx context.Context, k Key, q *queue) {
 	for {
-		job, ok := e.head(k, q)
-		if !ok {
-			return
-		}
-		again, ran := e.attempt(ctx, job)
+		again, ran := e.attempt(ctx, k, q)
 		switch {
 		case !ran:
-			e.drop(k)
 			return
 		case again <= 0:
-			e.finish(q)
+			if !e.finish(k, q) {
+				return
+			}
 		case !e.pause(ctx, again):
-			e.drop(k)
+			e.remove(k)
 			return
 		}
 	}
 }
 
-// attempt runs the job in a slot. It did not run if the executor drains or ctx ended.
-func (e *Executor) attempt(ctx context.Context, job Job) (again time.Duration, ran bool) {
-	if !e.slots.take(ctx) {
+// attempt runs the head of the lane in a slot. Where nothing is to be run it removes
+// the lane.
+func (e *Executor) attempt(ctx context.Context, k Key, q *queue) (again time.Duration, ran bool) {
+	if !e.takeSlot(ctx) {
+		e.remove(k)
 		return 0, false
 	}
 	defer e.slots.give()
+	job, ok := e.start(ctx, k, q)
+	if !ok {
+		return 0, false
+	}
+	return job(ctx), true
+}
+
+// takeSlot returns false when the lane has to end before a slot is free.
+func (e *Executor) takeSlot(ctx context.Context) bool {
 	select {
-	case <-e.draining:
-		return 0, false
-	case <-ctx.Done():
-		return 0, false
+	case e.slots.used <- struct{}{}: // the usual case, cheaper alone
+		return true
 	default:
-		return job(ctx), true
+	}
+	select {
+	case e.slots.used <- struct{}{}:
+		return true
+	case <-e.draining: // the slots may be taken by other executors' jobs
+		return false
+	case <-ctx.Done():
+		return false
 	}
 }
 
-// head returns the job to run, or removes the lane when there is none.
-func (e *Executor) head(k Key, q *queue) (Job, bool) {
+// start returns the head of the lane, or removes the lane: it is empty after a
+// Discard, the executor drains, or ctx ended.
+func (e *Executor) start(ctx context.Context, k Key, q *queue) (Job, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(q.jobs) == 0 {
+	if len(q.jobs) == 0 || e.isDraining() || ctx.Err() != nil {
 		delete(e.lanes, k)
 		return nil, false
 	}
@@ -161,16 +166,22 @@ func (e *Executor) head(k Key, q *queue) (Job, bool) {
 	return q.jobs[0], true
 }
 
-// finish takes the job that is done off its lane.
-func (e *Executor) finish(q *queue) {
+// finish takes the head that is done off its lane. It removes the lane and returns
+// false when that was the last job.
+func (e *Executor) finish(k Key, q *queue) (more bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	q.jobs[0] = nil
 	q.jobs = q.jobs[1:]
 	q.started = false
+	if len(q.jobs) == 0 {
+		delete(e.lanes, k)
+		return false
+	}
+	return true
 }
 
-func (e *Executor) drop(k Key) {
+func (e *Executor) remove(k Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.lanes, k)

@@ -93,6 +93,57 @@ func TestDrainEndsRunningJobsAndNoOthers(t *testing.T) {
 	})
 }
 
+// Executors share their slots. One that has nothing running must not wait for the
+// handlers of another: its partition would be handed over late.
+func TestDrainWaitsForNoOtherExecutorsJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slots := lane.NewSlots(1)
+		busy, idle := lane.NewExecutor(slots), lane.NewExecutor(slots)
+		_ = busy.Submit(t.Context(), "a", func(context.Context) time.Duration { time.Sleep(time.Minute); return 0 })
+		synctest.Wait()
+		var ran atomic.Int32
+		for _, k := range []lane.Key{"b", "b", "c"} {
+			_ = idle.Submit(t.Context(), k, func(context.Context) time.Duration { ran.Add(1); return 0 })
+		}
+		synctest.Wait()
+		began := time.Now()
+		idle.Drain()
+		if d := time.Since(began); d != 0 {
+			t.Errorf("drained after %v, want at once", d)
+		}
+		busy.Drain()
+		if ran.Load() != 0 || idle.Lanes() != 0 || slots.InUse() != 0 {
+			t.Errorf("%d jobs ran after the drain, %d lanes left, %d slots in use", ran.Load(), idle.Lanes(), slots.InUse())
+		}
+	})
+}
+
+// A job that waits for a slot has not started, whatever its place in the lane.
+func TestDiscardTakesWhatWaitsForASlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slots := lane.NewSlots(1)
+		busy, e := lane.NewExecutor(slots), lane.NewExecutor(slots)
+		_ = busy.Submit(t.Context(), "a", func(context.Context) time.Duration { time.Sleep(time.Minute); return 0 })
+		synctest.Wait()
+		var ran []string
+		add := func(name string) {
+			_ = e.Submit(t.Context(), "b", func(context.Context) time.Duration { ran = append(ran, name); return 0 })
+		}
+		add("first")
+		add("second")
+		synctest.Wait()
+		if n := e.Discard(); n != 2 {
+			t.Errorf("discarded %d, want 2", n)
+		}
+		add("first again")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if len(ran) != 1 || ran[0] != "first again" || e.Lanes() != 0 {
+			t.Errorf("ran %v, %d lanes left", ran, e.Lanes())
+		}
+	})
+}
+
 func TestDiscardKeepsWhatHasStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := lane.NewExecutor(lane.NewSlots(8))
