@@ -72,7 +72,7 @@ func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) 
 	owner := queue.NewOwner(a.conn, queue.OwnerConfig{
 		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Role: presence.Role, Hold: presence.Hold, Logger: a.tel.Log,
 	}, lane.NewSlots(cfg.Concurrency), a.tel.Registry)
-	return a.work(ctx, queue.NewFleet(presence, owner, runner.Turn, a.tel.Log), timers.Run, a.preflight,
+	return a.work(ctx, queue.NewFleet(presence, owner, runner.Start, a.tel.Log), timers.Run, a.preflight,
 		func(ctx context.Context) { a.learnNames(ctx, client, bots, runner.Named) })
 }
 

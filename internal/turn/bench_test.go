@@ -96,7 +96,7 @@ func benchTurns(b *testing.B, store fsm.Store, trips func() uint64) {
 	}, slog.New(slog.DiscardHandler), nil)
 	var seq atomic.Int64
 	one := func(chat int64) {
-		if next := r.Turn(text(chat, seq.Add(1)))(b.Context()); next != (queue.Next{}) {
+		if next := r.Start(text(chat, seq.Add(1)))(b.Context()); next != (queue.Next{}) {
 			b.Errorf("the turn did not end: %+v", next)
 		}
 	}

@@ -92,7 +92,7 @@ func (r *pausable) deliver(p partition.ID, chat, n int) {
 	r.t.Helper()
 	d := text(int64(chat), int64(chat*1000+n))
 	d.Partition = p
-	run := r.runner.Turn(d)
+	run := r.runner.Start(d)
 	err := r.lanes.Submit(r.t.Context(), d.Lane, func(ctx context.Context) time.Duration {
 		next := run(ctx)
 		switch {

@@ -120,7 +120,7 @@ func (r *rig) work(b *bot.Router) *worker {
 	ctx, cancel := context.WithCancel(context.Background())
 	work, kill := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = owner.Run(ctx, work, partition.ID(0), runner.Turn) }()
+	go func() { defer close(done); _ = owner.Run(ctx, work, partition.ID(0), runner.Start) }()
 	end := sync.OnceFunc(func() { cancel(); <-done; kill(); runner.Wait(); conn.Close(context.Background()) })
 	r.t.Cleanup(end)
 	return &worker{runner: runner, stop: end, kill: func() { conn.JetStream().Conn().Close(); kill(); end() }}

@@ -78,8 +78,8 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Ru
 	}
 }
 
-// Turn makes the turn of one delivery.
-func (r *Runner) Turn(d *queue.Delivery) queue.Turn {
+// Start makes the turn of one delivery. An urgent run of it begins at once.
+func (r *Runner) Start(d *queue.Delivery) queue.Turn {
 	t := &task{r: r, d: d, keys: r.keys(d)}
 	t.hurry()
 	return t.run

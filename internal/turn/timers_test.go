@@ -123,7 +123,7 @@ func (b *bench) delivery(u queue.Update) *queue.Delivery {
 }
 
 // run has the turn of a delivery.
-func (b *bench) run(d *queue.Delivery) queue.Next { return b.runner.Turn(d)(b.t.Context()) }
+func (b *bench) run(d *queue.Delivery) queue.Next { return b.runner.Start(d)(b.t.Context()) }
 
 // step is where the conversation stands, as it is kept.
 func (b *bench) step(d *queue.Delivery) bot.Step {
@@ -217,7 +217,7 @@ func TestTurnWaitsForATimerThatCannotBeStored(t *testing.T) {
 		}
 		return nil
 	}
-	turn := b.runner.Turn(d)
+	turn := b.runner.Start(d)
 	for range 5 { // more often than a turn may fail
 		if next := turn(t.Context()); next.Again == 0 || b.step(d) != bot.None {
 			t.Fatalf("kept %q and goes on %+v without its timer", b.step(d), next)
@@ -332,7 +332,7 @@ func TestStaleAttemptKeepsTheCommittedTimer(t *testing.T) {
 	armed := b.alarms.armed[0]
 	b.alarms.onArm = func(queue.Timer) error { return queue.ErrNotArmed } // or the store is away at the commit
 	second := b.says(-5, "pay")
-	run := b.runner.Turn(second)
+	run := b.runner.Start(second)
 	if n := run(t.Context()); n.Again == 0 {
 		t.Fatal(n)
 	}

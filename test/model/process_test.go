@@ -69,7 +69,7 @@ func startProcess(s *embedded.Server, w *world, name string) (*process, error) {
 	owner := queue.NewOwner(conn, queue.OwnerConfig{PinTTL: pinTTL, Logger: log}, lane.NewSlots(64), nil)
 	var owners sync.WaitGroup
 	for i := range partitions {
-		owners.Go(func() { _ = owner.Run(ctx, work, partition.ID(i), runner.Turn) })
+		owners.Go(func() { _ = owner.Run(ctx, work, partition.ID(i), runner.Start) })
 	}
 	p.stop = sync.OnceFunc(func() {
 		cancel()
