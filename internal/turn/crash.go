@@ -17,7 +17,7 @@ import (
 // once an attempt has failed, and is taken back when the turn is left. What is still
 // there is a start that nobody ended. A first delivery costs nothing.
 //
-// Who was cut off in the middle of a turn cannot take its note back, and lives: it
+// Who was cut off in the middle of a turn cannot take its note back, and runningTurns: it
 // remembers that the note is its own, and does not count it when the update comes back;
 // not without end, since an update may also stall its worker each time.
 //
@@ -34,9 +34,9 @@ const (
 // ErrCrashed says that an update was under way each time that its worker died.
 var ErrCrashed = errors.New("update was begun again and again, and its worker died each time")
 
-// unended is how often in a row the update was begun and neither committed, nor
+// unendedStarts is how often in a row the update was begun and neither committed, nor
 // failed, nor left.
-func unended(s *fsm.Session) int {
+func unendedStarts(s *fsm.Session) int {
 	raw, ok := s.Recall(startsIndex)
 	var n, attempts int
 	if _, err := fmt.Sscanf(string(raw), "%d %d", &n, &attempts); !ok || err != nil || attempts != s.Attempts() {
@@ -49,12 +49,12 @@ func unended(s *fsm.Session) int {
 // ends a suspect's time alone.
 func (t *task) begin(ctx context.Context, s *fsm.Session) (done func(), err error) {
 	done = func() {}
-	n := unended(s)
+	n := unendedStarts(s)
 	if !t.d.Inherited && n == 0 {
 		return done, nil
 	}
-	own := t.r.memory.memo(t.place())
-	n -= own.starts(s)
+	own := t.r.results.of(t.position())
+	n -= own.ownStarts(s)
 	switch {
 	case n >= maxStarts:
 		return done, fmt.Errorf("%w: %d times", ErrCrashed, n)
@@ -63,30 +63,30 @@ func (t *task) begin(ctx context.Context, s *fsm.Session) (done func(), err erro
 			return done, err
 		}
 	}
-	own = t.r.memory.memo(t.place()) // it may have become known while this one waited
-	own.start(s)                     // also when the answer is lost
-	if err := t.note(ctx, s, n+1); err != nil {
+	own = t.r.results.of(t.position()) // it may have become known while this one waited
+	own.markStart(s)                   // also when the answer is lost
+	if err := t.markStarts(ctx, s, n+1); err != nil {
 		done()
 		return func() {}, err
 	}
-	t.noted = true
+	t.startMarked = true
 	return done, nil
 }
 
-// leave takes the note back: who leaves a turn lives.
-func (t *task) leave(ctx context.Context, s *fsm.Session) {
-	if !t.noted || s == nil {
+// leave takes the note back: who leaves a turn runningTurns.
+func (t *task) unmarkStart(ctx context.Context, s *fsm.Session) {
+	if !t.startMarked || s == nil {
 		return
 	}
-	t.noted = false
+	t.startMarked = false
 	ctx, cancel := fsm.CleanUp(ctx)
 	defer cancel()
-	if t.note(ctx, s, unended(s)-1) == nil { // the lock may be gone: then others count it, as one start of several
-		t.r.memory.memo(t.place()).left()
+	if t.markStarts(ctx, s, unendedStarts(s)-1) == nil { // the lock may be gone: then others count it, as one start of several
+		t.r.results.of(t.position()).clearStart()
 	}
 }
 
-func (t *task) note(ctx context.Context, s *fsm.Session, starts int) error {
+func (t *task) markStarts(ctx context.Context, s *fsm.Session, starts int) error {
 	return s.Record(ctx, startsIndex, fmt.Appendf(nil, "%d %d", starts, s.Attempts()))
 }
 

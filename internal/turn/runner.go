@@ -54,9 +54,9 @@ type Runner struct {
 	breaker  *breaker
 	suspects chan struct{} // holds the one suspect that runs; see crash.go
 	shared   bool          // see fsm.Keys.Shared
-	urgent   *urgents
-	lives    lives
-	memory   memory
+	urgent   *urgentRuns
+	running  runningTurns
+	results  resultCache
 	names    sync.Map      // usernames that came later, by bot
 	albums   time.Duration // how long an album's lane waits for further parts; 0: albums are not gathered
 }
@@ -72,8 +72,8 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Ru
 		breaker:  newBreaker(log, reg),
 		suspects: make(chan struct{}, 1),
 		shared:   !fsm.Contained(cfg.LaneKey, cfg.Strategy),
-		memory:   newMemory(),
-		urgent:   newUrgents(deps.Router, cfg.MaxUrgent),
+		results:  newResultCache(),
+		urgent:   newUrgentRuns(deps.Router, cfg.MaxUrgent),
 		albums:   albumWait(deps.Router),
 	}
 }
@@ -81,7 +81,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Ru
 // Start makes the turn of one delivery. An urgent run of it begins at once.
 func (r *Runner) Start(d *queue.Delivery) queue.Turn {
 	t := &task{r: r, d: d, keys: r.keys(d)}
-	t.hurry()
+	t.startUrgent()
 	return t.run
 }
 
@@ -108,7 +108,7 @@ func (r *Runner) keys(d *queue.Delivery) fsm.Keys {
 	return k
 }
 
-func position(d *queue.Delivery) fsm.Position {
+func storePosition(d *queue.Delivery) fsm.Position {
 	p := fsm.Position{Stream: d.Stream, Seq: d.Seq, Update: d.ID, Stored: d.Stored}
 	if d.Replay != 0 {
 		p.Update = 0 // a person asked for it again

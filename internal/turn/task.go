@@ -24,24 +24,26 @@ type task struct {
 	d    *queue.Delivery
 	keys fsm.Keys
 
-	beside *beside // nil where nothing happens beside the lane
-	album  album
-	end    func() // of life
-	life   *life  // nil where no urgent update can cancel it
+	urgent  *urgentRun // nil where nothing happens beside the lane
+	album   album
+	end     func()       // of running
+	running *runningTurn // nil where no urgent update can cancel it
 
-	timer    timerWish // of the last attempt
-	first    time.Time // of the first attempt here
-	attempts int       // failed ones, earlier owners' included
-	waits    int       // in a row, nobody's fault
-	openWait time.Duration
-	noted    bool      // as begun, here
-	passed   bool      // the gates, here
-	doom     deathNote // why it dies; zero while it lives
+	timer       timerWish // of the last attempt
+	first       time.Time // of the first attempt here
+	attempts    int       // failed ones, earlier owners' included
+	waits       int       // in a row, nobody's fault
+	openWait    time.Duration
+	startMarked bool    // as begun, here
+	passed      bool    // the gates, here
+	discarded   discard // why it dies; zero while it runningTurns
 }
 
-func (t *task) place() place { return place{stream: t.d.Stream, seq: t.d.Seq} }
+func (t *task) position() position { return position{stream: t.d.Stream, seq: t.d.Seq} }
 
-func (t *task) urgentPlace() place { return place{stream: t.d.Stream, seq: t.d.Seq, urgent: true} }
+func (t *task) urgentPosition() position {
+	return position{stream: t.d.Stream, seq: t.d.Seq, urgent: true}
+}
 
 // run is one attempt, or the wait for a store that does not answer.
 func (t *task) run(ctx context.Context) queue.Next {
@@ -71,9 +73,9 @@ func (t *task) run(ctx context.Context) queue.Next {
 		end()
 	}
 	if next.Again == 0 && !next.Park {
-		t.r.memory.forget(t.place())
-		if t.beside != nil {
-			t.r.memory.forget(t.urgentPlace())
+		t.r.results.forget(t.position())
+		if t.urgent != nil {
+			t.r.results.forget(t.urgentPosition())
 		}
 	}
 	if err != nil {
@@ -85,7 +87,7 @@ func (t *task) run(ctx context.Context) queue.Next {
 // attempt opens the session, answers, and carries the verdict out.
 func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 	began := time.Now()
-	if err := t.meet(ctx); err != nil {
+	if err := t.awaitUrgent(ctx); err != nil {
 		return t.settle(ctx, nil, err)
 	}
 	if !t.d.Inherited {
@@ -94,7 +96,7 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 		}
 	}
 	s, err := t.open(ctx)
-	t.heard(ctx, err)
+	t.storeAnswered(ctx, err)
 	if err != nil {
 		return t.settle(ctx, nil, err)
 	}
@@ -110,13 +112,13 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 		}
 	}
 	s.Also(t.album.ids()...)
-	if note, condemned := t.condemned(s); condemned {
-		return t.rebury(ctx, s, note)
+	if note, discardedBefore := t.discardedBefore(s); discardedBefore {
+		return t.finishDiscard(ctx, s, note)
 	}
-	if err := t.insist(ctx); err != nil {
+	if err := t.retryUrgent(ctx); err != nil {
 		return t.settle(ctx, s, err)
 	}
-	if t.life.isCancelled() {
+	if t.running.isCancelled() {
 		return t.skip(ctx, s, outCancelled)
 	}
 	done, err := t.begin(ctx, s)
@@ -130,7 +132,7 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 	}
 	if err == nil || errors.Is(err, bot.ErrUnhandled) {
 		if err = t.commit(ctx, s); err == nil {
-			t.heard(ctx, nil)
+			t.storeAnswered(ctx, nil)
 			t.ackAll(ctx)
 			t.r.metrics.committed(outcome, time.Since(began), t.d.Age())
 			return queue.Next{}, nil
@@ -166,16 +168,16 @@ func (t *task) skip(ctx context.Context, s *fsm.Session, outcome string) (queue.
 func (t *task) open(ctx context.Context) (*fsm.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.openWait)
 	defer cancel()
-	s, err := t.r.deps.Store.Open(ctx, t.keys, position(t.d))
+	s, err := t.r.deps.Store.Open(ctx, t.keys, storePosition(t.d))
 	if err != nil {
 		return nil, fmt.Errorf("open lane %s: %w", t.d.Lane, err)
 	}
 	return s, nil
 }
 
-// heard tells the breaker that the store has answered, unless err says that it has
+// storeAnswered tells the breaker that the store has answered, unless err says that it has
 // not; who was cancelled may have heard nothing. Failures are struck by settle.
-func (t *task) heard(ctx context.Context, err error) {
+func (t *task) storeAnswered(ctx context.Context, err error) {
 	if err == nil || ctx.Err() == nil && !storeFailed(err) {
 		t.r.breaker.answer(ctx, int(t.d.Partition))
 	}
@@ -188,7 +190,7 @@ func (t *task) settle(ctx context.Context, s *fsm.Session, err error) (queue.Nex
 	}
 	v := t.r.cfg.judge(ctx, err, t.attempts, t.waits)
 	if v.action == actDead {
-		if derr := t.bury(ctx, s, deathNote{Reason: v.reason, Error: err.Error(), Stack: stackOf(err), Attempts: t.attempts + 1}); derr != nil {
+		if derr := t.discardUpdate(ctx, s, discard{Reason: v.reason, Error: err.Error(), Stack: stackOf(err), Attempts: t.attempts + 1}); derr != nil {
 			v = t.r.cfg.judge(ctx, derr, t.attempts, t.waits)
 		}
 	}
@@ -201,12 +203,12 @@ func (t *task) settle(ctx context.Context, s *fsm.Session, err error) (queue.Nex
 		t.ackAll(ctx)
 		return queue.Next{}, err
 	case actRetry:
-		t.attempts, t.waits, t.noted = t.attempts+1, 0, false
+		t.attempts, t.waits, t.startMarked = t.attempts+1, 0, false
 		if s != nil {
 			if ferr := s.Fail(ctx, t.attempts); ferr != nil {
 				t.r.log.DebugContext(ctx, "attempt not noted", t.attrs(slog.String("error", ferr.Error()))...)
 			} else {
-				t.r.memory.memo(t.place()).left() // the note of its start stands for nothing now
+				t.r.results.of(t.position()).clearStart() // the note of its start stands for nothing now
 			}
 		}
 		t.r.metrics.turns.WithLabelValues(outRetried).Inc()
@@ -216,10 +218,10 @@ func (t *task) settle(ctx context.Context, s *fsm.Session, err error) (queue.Nex
 			t.log(ctx, slog.LevelInfo, "lane waits", v, err)
 		}
 		t.waits++
-		t.leave(ctx, s)
+		t.unmarkStart(ctx, s)
 		t.r.metrics.turns.WithLabelValues(outWaited).Inc()
 	case actLeave, actCommit:
-		t.leave(ctx, s)
+		t.unmarkStart(ctx, s)
 		t.r.metrics.turns.WithLabelValues(outLeft).Inc()
 		return queue.Next{Again: time.Nanosecond}, err // not done; the lane notices that it is over
 	}

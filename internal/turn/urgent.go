@@ -16,23 +16,23 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// urgents is what turns beside their lanes share.
-type urgents struct {
+// urgentRuns is what turns beside their lanes share.
+type urgentRuns struct {
 	types   bot.Type      // that may be urgent; 0 for most bots, which pay nothing
-	places  chan struct{} // bounds how many run at once
+	slots   chan struct{} // bounds how many run at once
 	running sync.WaitGroup
 }
 
-func newUrgents(r *bot.Router, most int) *urgents {
-	u := &urgents{}
+func newUrgentRuns(r *bot.Router, most int) *urgentRuns {
+	u := &urgentRuns{}
 	if r != nil && r.HasUrgent() {
-		u.types, u.places = r.UrgentTypes(), make(chan struct{}, most)
+		u.types, u.slots = r.UrgentTypes(), make(chan struct{}, most)
 	}
 	return u
 }
 
 // wants tells whether an update might be urgent, by its type alone.
-func (u *urgents) wants(d *queue.Delivery) bool {
+func (u *urgentRuns) wants(d *queue.Delivery) bool {
 	return u != nil && u.types != 0 && u.types&bot.TypeOf(d.Type) != 0
 }
 
@@ -40,9 +40,9 @@ func (u *urgents) wants(d *queue.Delivery) bool {
 // their partitions.
 func (r *Runner) Wait() { r.urgent.running.Wait() }
 
-// beside is what of an update happens beside its lane, when it arrives. The lane's
+// urgentRun is what of an update happens beside its lane, when it arrives. The lane's
 // turn of the update waits for its end, so that the update is acknowledged after it.
-type beside struct {
+type urgentRun struct {
 	done     chan struct{}
 	admitted error // what the gates said
 	asked    bool  // and the lane has not heard it yet
@@ -50,48 +50,48 @@ type beside struct {
 	settled  bool  // the urgent handler has been run, or there is none
 }
 
-// hurry starts what happens beside the lane, for an update that might be urgent.
-func (t *task) hurry() {
+// startUrgent starts what happens beside the lane, for an update that might be urgent.
+func (t *task) startUrgent() {
 	u := t.r.urgent
 	if !u.wants(t.d) {
 		return
 	}
-	b := &beside{done: make(chan struct{})}
-	t.beside = b
+	b := &urgentRun{done: make(chan struct{})}
+	t.urgent = b
 	u.running.Go(func() {
 		defer close(b.done)
 		ctx := t.d.Work()
 		select {
-		case u.places <- struct{}{}:
-			defer func() { <-u.places }()
+		case u.slots <- struct{}{}:
+			defer func() { <-u.slots }()
 		case <-ctx.Done():
 			b.err = context.Cause(ctx)
 			return
 		}
 		b.admitted, b.asked = t.admit(ctx), true
 		if b.admitted == nil {
-			b.settled, b.err = t.rush(ctx)
+			b.settled, b.err = t.runUrgent(ctx)
 		}
 	})
 }
 
-// meet waits for what happens beside the lane.
-func (t *task) meet(ctx context.Context) error {
-	if t.beside == nil {
+// awaitUrgent waits for what happens beside the lane.
+func (t *task) awaitUrgent(ctx context.Context) error {
+	if t.urgent == nil {
 		return nil
 	}
 	select {
-	case <-t.beside.done:
+	case <-t.urgent.done:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// insist sees to it that the urgent handler has been run before the lane's turn of
+// retryUrgent sees to it that the urgent handler has been run before the lane's turn of
 // its update: what failed beside the lane is tried again in it.
-func (t *task) insist(ctx context.Context) error {
-	b := t.beside
+func (t *task) retryUrgent(ctx context.Context) error {
+	b := t.urgent
 	if b == nil || b.settled {
 		return nil
 	}
@@ -100,13 +100,13 @@ func (t *task) insist(ctx context.Context) error {
 		return err
 	}
 	var err error
-	b.settled, err = t.rush(ctx)
+	b.settled, err = t.runUrgent(ctx)
 	return err
 }
 
-// rush runs the urgent handler that takes the update. Settled says that it need not
+// runUrgent runs the urgent handler that takes the update. Settled says that it need not
 // be run again.
-func (t *task) rush(ctx context.Context) (settled bool, err error) {
+func (t *task) runUrgent(ctx context.Context) (settled bool, err error) {
 	if t.stale() {
 		return true, nil
 	}
@@ -122,7 +122,7 @@ func (t *task) rush(ctx context.Context) (settled bool, err error) {
 	if !t.r.deps.Router.IsUrgent(ctx, bot.NewTurn(p)) {
 		return true, nil
 	}
-	err = t.rushed(ctx, p)
+	err = t.urgentAttempt(ctx, p)
 	outcome := urgentDone
 	if err != nil {
 		outcome = urgentFailed
@@ -131,12 +131,12 @@ func (t *task) rush(ctx context.Context) (settled bool, err error) {
 	return err == nil, err
 }
 
-// rushed is one attempt of the urgent handler, once for each update: it has a record
+// urgentAttempt is one attempt of the urgent handler, once for each update: it has a record
 // of its own in the store, with its journal and its cursor.
-func (t *task) rushed(ctx context.Context, p bot.Parts) error {
+func (t *task) urgentAttempt(ctx context.Context, p bot.Parts) error {
 	opening, cancel := context.WithTimeout(ctx, t.r.cfg.OpenWait)
 	defer cancel()
-	s, err := t.r.deps.Store.Open(opening, t.urgentKeys(), position(t.d))
+	s, err := t.r.deps.Store.Open(opening, t.urgentKeys(), storePosition(t.d))
 	if err != nil {
 		return fmt.Errorf("open urgent turn in lane %s: %w", t.d.Lane, err)
 	}
@@ -144,16 +144,16 @@ func (t *task) rushed(ctx context.Context, p bot.Parts) error {
 	if s.Done() {
 		return nil
 	}
-	memo := t.r.memory.memo(t.urgentPlace()) // an earlier term's too, which ended before the lock was free
-	unnote, err := t.noteUrgent(ctx, s, memo)
+	own := t.r.results.of(t.urgentPosition()) // an earlier term's too, which ended before the lock was free
+	unmark, err := t.markUrgentStart(ctx, s, own)
 	if err != nil {
 		return err
 	}
-	defer unnote()
-	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, memo.of(s), arounds(t.r.deps.Router))
-	var stopped victims
+	defer unmark()
+	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, own.journal(s), arounds(t.r.deps.Router))
+	var stopped cancelledTurns
 	p.API, p.Call, p.Once, p.File = calls.Bot(), calls.Call, calls.Once, calls.File
-	p.CancelRunning = func() { stopped.add(t.r.lives.interrupt(t.d.Lane, t.d.Seq)) }
+	p.CancelRunning = func() { stopped.add(t.r.running.interrupt(t.d.Lane, t.d.Seq)) }
 	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Router.AnswerUrgent(ctx, bot.NewTurn(p)) })
 	if err != nil && !errors.Is(err, bot.ErrUnhandled) {
 		t.r.log.WarnContext(ctx, "urgent handler failed, the lane tries it again", t.attrs(slog.String("error", err.Error()))...)
@@ -163,25 +163,25 @@ func (t *task) rushed(ctx context.Context, p bot.Parts) error {
 	return s.Commit(ctx)
 }
 
-// noteUrgent is begin for an urgent handler, in the journal of its own record: it ends
+// markUrgentStart is begin for an urgent handler, in the journal of its own record: it ends
 // its worker before the lane's turn could count anything.
-func (t *task) noteUrgent(ctx context.Context, s *fsm.Session, own *memo) (unnote func(), err error) {
-	n := unended(s) - own.starts(s)
+func (t *task) markUrgentStart(ctx context.Context, s *fsm.Session, own *cached) (unmark func(), err error) {
+	n := unendedStarts(s) - own.ownStarts(s)
 	switch {
 	case !t.d.Inherited && n == 0:
 		return func() {}, nil
 	case n >= maxStarts:
 		return nil, fmt.Errorf("%w: %d times, in its urgent handler", ErrCrashed, n)
 	}
-	own.start(s)
-	if err := t.note(ctx, s, n+1); err != nil {
+	own.markStart(s)
+	if err := t.markStarts(ctx, s, n+1); err != nil {
 		return nil, err
 	}
 	return func() { // after a commit the record takes no more
 		ctx, cancel := fsm.CleanUp(ctx)
 		defer cancel()
-		if t.note(ctx, s, n) == nil {
-			own.left()
+		if t.markStarts(ctx, s, n) == nil {
+			own.clearStart()
 		}
 	}, nil
 }
@@ -196,13 +196,13 @@ func (t *task) urgentKeys() fsm.Keys {
 	return fsm.Keys{Lane: t.keys.Lane + id, Home: t.keys.Home}
 }
 
-// victims are the turns that an urgent handler has cancelled.
-type victims struct {
+// cancelledTurns are the turns that an urgent handler has cancelled.
+type cancelledTurns struct {
 	mu  sync.Mutex
-	all []*life
+	all []*runningTurn
 }
 
-func (v *victims) add(one *life) {
+func (v *cancelledTurns) add(one *runningTurn) {
 	if one == nil {
 		return
 	}
@@ -214,7 +214,7 @@ func (v *victims) add(one *life) {
 // wait returns when the cancelled turns are over. Were the urgent turn committed
 // before, a crash in between would bring the cancelled one back with nobody left to
 // cancel it.
-func (v *victims) wait(ctx context.Context, limit time.Duration) {
+func (v *cancelledTurns) wait(ctx context.Context, limit time.Duration) {
 	v.mu.Lock()
 	all := v.all
 	v.mu.Unlock()

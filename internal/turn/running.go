@@ -8,16 +8,16 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// lives are the turns under way, one for each lane. They are kept only where the
+// runningTurns are the turns under way, one for each lane. They are kept only where the
 // router has urgent handlers, which may cancel them.
-type lives struct {
+type runningTurns struct {
 	mu    sync.Mutex
-	lanes map[lane.Key]*life
+	lanes map[lane.Key]*runningTurn
 }
 
-// life is one turn from its first attempt until its lane goes on, with all that it
+// runningTurn is one turn from its first attempt until its lane goes on, with all that it
 // waits in between.
-type life struct {
+type runningTurn struct {
 	key   lane.Key
 	seq   uint64
 	ended chan struct{}
@@ -28,11 +28,11 @@ type life struct {
 }
 
 // begin notes a turn. It is forgotten with end, at the latest when ctx ends.
-func (l *lives) begin(ctx context.Context, k lane.Key, seq uint64) (one *life, end func()) {
-	one = &life{key: k, seq: seq, ended: make(chan struct{})}
+func (l *runningTurns) begin(ctx context.Context, k lane.Key, seq uint64) (one *runningTurn, end func()) {
+	one = &runningTurn{key: k, seq: seq, ended: make(chan struct{})}
 	l.mu.Lock()
 	if l.lanes == nil {
-		l.lanes = make(map[lane.Key]*life)
+		l.lanes = make(map[lane.Key]*runningTurn)
 	}
 	l.lanes[k] = one
 	l.mu.Unlock()
@@ -40,7 +40,7 @@ func (l *lives) begin(ctx context.Context, k lane.Key, seq uint64) (one *life, e
 	return one, func() { stop(); l.end(one) }
 }
 
-func (l *lives) end(one *life) {
+func (l *runningTurns) end(one *runningTurn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -55,7 +55,7 @@ func (l *lives) end(one *life) {
 }
 
 // interrupt cancels what a lane has under way before position seq, and returns it.
-func (l *lives) interrupt(k lane.Key, seq uint64) *life {
+func (l *runningTurns) interrupt(k lane.Key, seq uint64) *runningTurn {
 	l.mu.Lock()
 	one := l.lanes[k]
 	l.mu.Unlock()
@@ -72,7 +72,7 @@ func (l *lives) interrupt(k lane.Key, seq uint64) *life {
 }
 
 // attempt gives a handler a context that an urgent update can end.
-func (one *life) attempt(ctx context.Context) (context.Context, func()) {
+func (one *runningTurn) attempt(ctx context.Context) (context.Context, func()) {
 	if one == nil {
 		return ctx, func() {}
 	}
@@ -81,7 +81,7 @@ func (one *life) attempt(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { one.arm(nil); cancel(nil) }
 }
 
-func (one *life) arm(cancel context.CancelCauseFunc) {
+func (one *runningTurn) arm(cancel context.CancelCauseFunc) {
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	if one.cancel = cancel; cancel != nil && one.cancelled {
@@ -89,7 +89,7 @@ func (one *life) arm(cancel context.CancelCauseFunc) {
 	}
 }
 
-func (one *life) isCancelled() bool {
+func (one *runningTurn) isCancelled() bool {
 	if one == nil {
 		return false
 	}
@@ -103,8 +103,8 @@ func (t *task) live(ctx context.Context) (end func()) {
 	if t.r.urgent.types == 0 {
 		return func() {}
 	}
-	if t.life == nil {
-		t.life, t.end = t.r.lives.begin(ctx, t.d.Lane, t.d.Seq)
+	if t.running == nil {
+		t.running, t.end = t.r.running.begin(ctx, t.d.Lane, t.d.Seq)
 	}
-	return func() { t.end(); t.life = nil }
+	return func() { t.end(); t.running = nil }
 }

@@ -21,48 +21,48 @@ import (
 // or an outage in between, takes the steps that are left: the handler does not run
 // again, so that no update is both a dead letter and committed. The note is fenced like
 // any other entry: who has lost the lane writes no letter.
-const deathIndex = -2 // in the journal; no call has it
+const discardIndex = -2 // in the journal; no call has it
 
-// deathNote is why an update dies.
-type deathNote struct {
+// discard is why an update dies.
+type discard struct {
 	Reason   string `json:"reason"`
 	Error    string `json:"error"`
 	Stack    string `json:"stack,omitempty"`
 	Attempts int    `json:"attempts"`
 }
 
-// condemned finds the note of an earlier attempt.
-func (t *task) condemned(s *fsm.Session) (note deathNote, found bool) {
-	raw, found := s.Recall(deathIndex)
+// discardedBefore finds the note of an earlier attempt.
+func (t *task) discardedBefore(s *fsm.Session) (note discard, found bool) {
+	raw, found := s.Recall(discardIndex)
 	if !found {
-		return t.doom, t.doom.Reason != ""
+		return t.discarded, t.discarded.Reason != ""
 	}
 	if err := json.Unmarshal(raw, &note); err != nil || note.Reason == "" {
-		note = deathNote{Reason: queue.ReasonError, Error: "the note of why the update dies is unreadable", Attempts: s.Attempts()}
+		note = discard{Reason: queue.ReasonError, Error: "the note of why the update dies is unreadable", Attempts: s.Attempts()}
 	}
 	return note, true
 }
 
 // bury stores the dead letter before the cursor moves past its update. The session is
 // nil where the update died before its lane was opened.
-func (t *task) bury(ctx context.Context, s *fsm.Session, note deathNote) error {
+func (t *task) discardUpdate(ctx context.Context, s *fsm.Session, note discard) error {
 	note.Error, note.Stack = clip(note.Error), clip(note.Stack)
 	if s != nil {
 		raw, err := json.Marshal(note)
 		if err != nil {
 			return fmt.Errorf("encode why the update dies: %w", err)
 		}
-		if err := s.Record(ctx, deathIndex, raw); err != nil {
+		if err := s.Record(ctx, discardIndex, raw); err != nil {
 			return fmt.Errorf("%w: %w", errDeadLetter, err)
 		}
 	}
-	t.doom = note
-	return t.inter(ctx, s, note, false)
+	t.discarded = note
+	return t.storeLetters(ctx, s, note, false)
 }
 
-// rebury takes the steps that an earlier attempt did not get to.
-func (t *task) rebury(ctx context.Context, s *fsm.Session, note deathNote) (queue.Next, error) {
-	if err := t.inter(ctx, s, note, true); err != nil {
+// finishDiscard takes the steps that an earlier attempt did not get to.
+func (t *task) finishDiscard(ctx context.Context, s *fsm.Session, note discard) (queue.Next, error) {
+	if err := t.storeLetters(ctx, s, note, true); err != nil {
 		return t.settle(ctx, s, err)
 	}
 	t.r.metrics.turns.WithLabelValues(outDead).Inc()
@@ -71,9 +71,9 @@ func (t *task) rebury(ctx context.Context, s *fsm.Session, note deathNote) (queu
 	return queue.Next{}, nil
 }
 
-// inter stores a letter for each update of the turn and moves the cursor. A letter that
+// storeLetters stores a letter for each update of the turn and moves the cursor. A letter that
 // may be stored already is looked for: the broker knows repetitions for a while only.
-func (t *task) inter(ctx context.Context, s *fsm.Session, note deathNote, look bool) error {
+func (t *task) storeLetters(ctx context.Context, s *fsm.Session, note discard, look bool) error {
 	for d := range t.updates() {
 		if err := t.letter(ctx, d, note, look); err != nil {
 			return fmt.Errorf("%w: %w", errDeadLetter, err)
@@ -93,7 +93,7 @@ func clip(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), queue.MaxNote)], "?")
 }
 
-func (t *task) letter(ctx context.Context, d *queue.Delivery, note deathNote, look bool) error {
+func (t *task) letter(ctx context.Context, d *queue.Delivery, note discard, look bool) error {
 	l := queue.DeadLetter{
 		Bot: d.Scope.Bot, Update: d.ID, Type: d.Type, Scope: d.Scope, Lane: d.Lane, Partition: d.Partition,
 		Stream: d.Stream, Seq: d.Seq, Reason: note.Reason, Error: note.Error, Stack: note.Stack, Attempts: note.Attempts,

@@ -26,11 +26,11 @@ func (t *task) answer(ctx context.Context, s *fsm.Session) (outcome string, err 
 	if err != nil {
 		return "", err
 	}
-	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, t.r.memory.memo(t.place()).of(s), arounds(t.r.deps.Router))
+	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, t.r.results.of(t.position()).journal(s), arounds(t.r.deps.Router))
 	p.State, p.API, p.Call, p.Once, p.File = t.state(s), calls.Bot(), calls.Call, calls.Once, calls.File
 	p.Album = t.album.messages(p.Update)
 	turn := bot.NewTurn(p)
-	ctx, over := t.life.attempt(ctx)
+	ctx, over := t.running.attempt(ctx)
 	defer over()
 	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Router.Answer(ctx, turn) })
 	t.noteTimer(turn, err)
@@ -92,7 +92,7 @@ func (t *task) admitted(ctx context.Context) (err error) {
 	if t.passed {
 		return nil
 	}
-	if b := t.beside; b != nil && b.asked {
+	if b := t.urgent; b != nil && b.asked {
 		err, b.asked = b.admitted, false
 	} else {
 		err = t.admit(ctx)

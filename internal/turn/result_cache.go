@@ -9,12 +9,12 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// memo is a turn's journal as its calls see it: the session's, and what could not
+// cached is a turn's journal as its calls see it: the session's, and what could not
 // be written to it. A call that was made while the store was away is so remembered
 // by the process that made it, and is not made again when the turn goes on here.
-type memo struct {
-	home memory // where it outlives the partition's loss
-	at   place
+type cached struct {
+	home resultCache // where it outlives the partition's loss
+	at   position
 
 	mu      sync.Mutex
 	kept    map[int][]byte
@@ -24,7 +24,7 @@ type memo struct {
 }
 
 // start notes that this process begins the turn.
-func (m *memo) start(s *fsm.Session) {
+func (m *cached) markStart(s *fsm.Session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.started, m.failed = true, s.Attempts()
@@ -33,7 +33,7 @@ func (m *memo) start(s *fsm.Session) {
 }
 
 // left notes that it took the note of that back.
-func (m *memo) left() {
+func (m *cached) clearStart() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.started, m.cuts = false, 0
@@ -44,10 +44,10 @@ func (m *memo) left() {
 
 // starts is how many of the starts that are noted are this process's: 1 or 0, since
 // each of its own stands for the one before.
-func (m *memo) starts(s *fsm.Session) int {
+func (m *cached) ownStarts(s *fsm.Session) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.started && m.failed == s.Attempts() && unended(s) > 0 && m.cuts <= maxOwn {
+	if m.started && m.failed == s.Attempts() && unendedStarts(s) > 0 && m.cuts <= maxOwn {
 		return 1
 	}
 	return 0
@@ -57,37 +57,43 @@ func (m *memo) starts(s *fsm.Session) int {
 // broker, both are away at once, and what could not be written down must still be
 // known when the partition comes back to this process. The memos of updates that others
 // have finished go when there are many newer ones.
-type memory struct{ memos *expirable.LRU[place, *memo] }
+type resultCache struct {
+	updates *expirable.LRU[position, *cached]
+}
 
-// place is an update's position in its stream.
-type place struct {
+// position is an update's position in its stream.
+type position struct {
 	stream int64
 	seq    uint64
 	urgent bool // its turn beside the lane
 }
 
-const maxMemos = 4096
+const maxCached = 4096
 
-func newMemory() memory { return memory{expirable.NewLRU[place, *memo](maxMemos, nil, 0)} }
-
-// memo is what is known of the update at that place.
-func (m memory) memo(at place) *memo {
-	if known, ok := m.memos.Get(at); ok {
-		return known
-	}
-	return &memo{home: m, at: at}
+func newResultCache() resultCache {
+	return resultCache{expirable.NewLRU[position, *cached](maxCached, nil, 0)}
 }
 
-func (m memory) keep(v *memo) { m.memos.Add(v.at, v) }
+// of gives what is known of the update at that place.
+func (c resultCache) of(at position) *cached {
+	if known, ok := c.updates.Get(at); ok {
+		return known
+	}
+	return &cached{home: c, at: at}
+}
+
+func (c resultCache) keep(v *cached) { c.updates.Add(v.at, v) }
 
 // forget is for an update that is finished.
-func (m memory) forget(at place) { m.memos.Remove(at) }
+func (c resultCache) forget(at position) { c.updates.Remove(at) }
 
-// of joins the memo with the session of one attempt.
-func (m *memo) of(s *fsm.Session) *attemptJournal { return &attemptJournal{memo: m, session: s} }
+// journal joins the cached entry with the session of one attempt.
+func (m *cached) journal(s *fsm.Session) *attemptJournal {
+	return &attemptJournal{cached: m, session: s}
+}
 
 type attemptJournal struct {
-	memo    *memo
+	cached  *cached
 	session *fsm.Session
 }
 
@@ -96,9 +102,9 @@ func (j *attemptJournal) Recall(index int) (entry []byte, ok bool) {
 	if entry, ok := j.session.Recall(index); ok {
 		return entry, true
 	}
-	j.memo.mu.Lock()
-	defer j.memo.mu.Unlock()
-	entry, ok = j.memo.kept[index]
+	j.cached.mu.Lock()
+	defer j.cached.mu.Unlock()
+	entry, ok = j.cached.kept[index]
 	return entry, ok
 }
 
@@ -109,16 +115,16 @@ func (j *attemptJournal) Held() error { return j.session.Held() }
 // counts only when it is written, or when this process is asked again.
 func (j *attemptJournal) Record(ctx context.Context, index int, entry []byte) error {
 	err := j.session.Record(ctx, index, entry)
-	j.memo.mu.Lock()
-	defer j.memo.mu.Unlock()
+	j.cached.mu.Lock()
+	defer j.cached.mu.Unlock()
 	if err == nil {
-		delete(j.memo.kept, index)
+		delete(j.cached.kept, index)
 		return nil
 	}
-	if j.memo.kept == nil {
-		j.memo.kept = make(map[int][]byte)
+	if j.cached.kept == nil {
+		j.cached.kept = make(map[int][]byte)
 	}
-	j.memo.kept[index] = entry
-	j.memo.home.keep(j.memo)
+	j.cached.kept[index] = entry
+	j.cached.home.keep(j.cached)
 	return err
 }
