@@ -16,7 +16,7 @@ import (
 )
 
 // startAssigned is start for an owner that is told what it is to the partition.
-func startAssigned(t *testing.T, c *queue.Conn, role *atomic.Int32, turn func(*queue.Delivery) queue.Turn) (stop func()) {
+func startAssigned(t *testing.T, c *queue.Conn, role *atomic.Int32, turn func(*queue.Delivery) queue.Attempt) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	o := queue.NewOwner(c, queue.OwnerConfig{
@@ -100,7 +100,7 @@ func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
 		var ofA, ofB atomic.Int32
 		ofB.Store(int32(queue.RoleStandby))
 		var ended, resumed time.Time
-		stopA := startAssigned(t, a, &ofA, func(d *queue.Delivery) queue.Turn {
+		stopA := startAssigned(t, a, &ofA, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if d.ID == 3 {
 					time.Sleep(longest)
@@ -110,7 +110,7 @@ func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
 			}
 		})
 		time.Sleep(time.Second)
-		stopB := startAssigned(t, b, &ofB, func(d *queue.Delivery) queue.Turn {
+		stopB := startAssigned(t, b, &ofB, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if resumed.IsZero() {
 					resumed = time.Now()
@@ -165,7 +165,7 @@ func TestBystanderTakesWhatNobodyElseDoes(t *testing.T) {
 		handled(&never, 3)
 		stop()
 		ctx, die := context.WithCancel(t.Context())
-		stopDead, _ := run(ctx, t, a, func(*queue.Delivery) queue.Turn {
+		stopDead, _ := run(ctx, t, a, func(*queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next { <-ctx.Done(); return queue.Next{} }
 		})
 		publish(t, b, 4, 6)

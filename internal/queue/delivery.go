@@ -47,8 +47,8 @@ func (d *Delivery) Work() context.Context {
 	return d.work
 }
 
-// Turn is one attempt at a delivery. It runs in its lane's turn, never twice at once.
-type Turn func(ctx context.Context) Next
+// Attempt is one try at a delivery. No two attempts of one lane run at once.
+type Attempt func(ctx context.Context) Next
 
 // Next says how a lane goes on after an attempt. The zero value: with the next update.
 type Next struct {

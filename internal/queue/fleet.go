@@ -14,7 +14,7 @@ import (
 type Fleet struct {
 	presence *Presence
 	owner    *Owner
-	turn     func(*Delivery) Turn
+	turn     func(*Delivery) Attempt
 	log      *slog.Logger
 
 	running sync.WaitGroup
@@ -30,7 +30,7 @@ type post struct {
 
 // NewFleet starts nothing; Run does. Owner's config should take its Role and its Hold
 // from presence.
-func NewFleet(presence *Presence, owner *Owner, turn func(*Delivery) Turn, log *slog.Logger) *Fleet {
+func NewFleet(presence *Presence, owner *Owner, turn func(*Delivery) Attempt, log *slog.Logger) *Fleet {
 	return &Fleet{presence: presence, owner: owner, turn: turn, log: log, posts: make(map[partition.ID]*post)}
 }
 

@@ -65,7 +65,7 @@ func (c *crew) join() *member {
 	m := &member{conn: c.connect(), reg: prometheus.NewRegistry()}
 	presence := queue.NewPresence(m.conn, queue.PresenceConfig{Worker: fmt.Sprintf("worker-%d", len(c.members)), Partitions: c.topology.Partitions})
 	owner := queue.NewOwner(m.conn, queue.OwnerConfig{PinTTL: pinTTL, Role: presence.Role, Hold: presence.Hold}, lane.NewSlots(64), m.reg)
-	fleet := queue.NewFleet(presence, owner, func(d *queue.Delivery) queue.Turn {
+	fleet := queue.NewFleet(presence, owner, func(d *queue.Delivery) queue.Attempt {
 		return func(ctx context.Context) queue.Next {
 			time.Sleep(time.Duration(c.turns.Load()))
 			_ = d.Ack(ctx)

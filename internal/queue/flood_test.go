@@ -43,7 +43,7 @@ func TestFloodedLaneLeavesTheWindowToOthers(t *testing.T) {
 		const updates = 600 // more than twice the window
 		var j journal
 		quiet := make(chan time.Time, 1)
-		stop := start(t, c, func(d *queue.Delivery) queue.Turn {
+		stop := start(t, c, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if d.ID == 1 {
 					quiet <- time.Now()
@@ -92,7 +92,7 @@ func TestFloodKeepsItsOrderThroughTakeovers(t *testing.T) {
 		for round := 0; len(j.seen()) < updates && round < 60; round++ {
 			c := connect(t, s)
 			ctx, kill := context.WithCancel(t.Context())
-			stop := start(t, c, func(d *queue.Delivery) queue.Turn {
+			stop := start(t, c, func(d *queue.Delivery) queue.Attempt {
 				return func(work context.Context) queue.Next {
 					if ctx.Err() != nil {
 						return queue.Next{Again: time.Nanosecond} // dead
@@ -124,7 +124,7 @@ func TestCopyOfAFormerOwnerLeavesTheOriginal(t *testing.T) {
 			nil:              {Parked: 1, Queued: 0},
 		} {
 			release := make(chan struct{})
-			stop := start(t, c, func(d *queue.Delivery) queue.Turn {
+			stop := start(t, c, func(d *queue.Delivery) queue.Attempt {
 				return func(ctx context.Context) queue.Next {
 					queue.PutAside(ctx, c, d, owner)
 					<-release
@@ -168,7 +168,7 @@ func TestCopiesOfAFormerOwnerOvertakeNothing(t *testing.T) {
 		defer c.Close(t.Context())
 		var j journal
 		late := false
-		stop := start(t, c, func(d *queue.Delivery) queue.Turn {
+		stop := start(t, c, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if d.ID == 3 && !late {
 					late = true
@@ -199,7 +199,7 @@ func TestFormerOwnersCopiesAreSweptAway(t *testing.T) {
 		defer c.Close(t.Context())
 		var j journal
 		wait := time.Duration(0)
-		stop := start(t, c, func(d *queue.Delivery) queue.Turn {
+		stop := start(t, c, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if wait > 0 && time.Since(d.Received) < wait {
 					return queue.Next{Again: wait, Park: true}

@@ -21,7 +21,7 @@ import (
 func contains(s, sub string) bool { return strings.Contains(s, sub) }
 
 // startMetered is start with a registry, to see why consumers were reset.
-func startMetered(t *testing.T, c *queue.Conn, turn func(*queue.Delivery) queue.Turn) (stop func(), resets func(reason string) int) {
+func startMetered(t *testing.T, c *queue.Conn, turn func(*queue.Delivery) queue.Attempt) (stop func(), resets func(reason string) int) {
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -131,7 +131,7 @@ func TestStalePinCancelsRunningTurns(t *testing.T) {
 		defer a.Close(t.Context())
 		defer b.Close(t.Context())
 		cause := make(chan error, 1)
-		stopA := start(t, a, func(*queue.Delivery) queue.Turn {
+		stopA := start(t, a, func(*queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				<-ctx.Done()
 				select {
@@ -161,7 +161,7 @@ func TestParkedLaneLeavesTheWindowAndKeepsItsOrder(t *testing.T) {
 		var j journal
 		var stuck atomic.Bool
 		stuck.Store(true)
-		turn := func(d *queue.Delivery) queue.Turn {
+		turn := func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if d.ID%3 == 0 && stuck.Load() {
 					return queue.Next{Again: 30 * time.Second, Park: true}
@@ -214,7 +214,7 @@ func TestParkedLaneIsFreedByTime(t *testing.T) {
 		defer c.Close(t.Context())
 		var j journal
 		began := time.Now()
-		stop := start(t, c, func(d *queue.Delivery) queue.Turn {
+		stop := start(t, c, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if time.Since(began) < 20*time.Second {
 					return queue.Next{Again: 30 * time.Second, Park: true}

@@ -26,7 +26,7 @@ func TestHandOverWaitsForNoOtherPartition(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := queue.NewOwner(c, queue.OwnerConfig{PinTTL: pinTTL}, lane.NewSlots(1), nil)
-		own := func(p partition.ID, turn func(*queue.Delivery) queue.Turn) (stop func()) {
+		own := func(p partition.ID, turn func(*queue.Delivery) queue.Attempt) (stop func()) {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() { defer close(done); _ = o.Run(ctx, t.Context(), p, turn) }()
@@ -35,7 +35,7 @@ func TestHandOverWaitsForNoOtherPartition(t *testing.T) {
 			return stop
 		}
 		began, finish := make(chan struct{}, 1), make(chan struct{})
-		own(0, func(d *queue.Delivery) queue.Turn {
+		own(0, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				began <- struct{}{}
 				<-finish

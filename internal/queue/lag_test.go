@@ -25,7 +25,7 @@ func TestLagIsShownWhileTheWindowIsFull(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_ = o.Run(ctx, t.Context(), 0, func(d *queue.Delivery) queue.Turn {
+			_ = o.Run(ctx, t.Context(), 0, func(d *queue.Delivery) queue.Attempt {
 				return func(ctx context.Context) queue.Next {
 					<-release
 					_ = d.Ack(ctx)

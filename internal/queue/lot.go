@@ -28,7 +28,7 @@ import (
 type lot struct {
 	conn *Conn
 	p    partition.ID
-	turn func(*Delivery) Turn
+	turn func(*Delivery) Attempt
 	log  *slog.Logger
 	// submit queues a job in a lane, of the term that the lot belongs to.
 	submit func(lane.Key, lane.Job) error
@@ -134,7 +134,7 @@ func (l *lot) park(ctx context.Context, d *Delivery, left time.Duration) time.Du
 // see the lane parked or free, as it leaves it.
 func (l *lot) empty(k lane.Key) lane.Job {
 	var d *Delivery
-	var run Turn
+	var run Attempt
 	return func(ctx context.Context) time.Duration {
 		if d == nil {
 			if !l.isAwake(k) {

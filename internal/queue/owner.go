@@ -83,7 +83,7 @@ func NewOwner(conn *Conn, cfg OwnerConfig, slots *lane.Slots, reg prometheus.Reg
 // Run owns partition p, or stands by for it, until ctx ends; then it lets running
 // turns end, hands the partition over and returns nil. Turns run under work, which
 // outlives ctx for as long as the caller grants them.
-func (o *Owner) Run(ctx, work context.Context, p partition.ID, turn func(*Delivery) Turn) error {
+func (o *Owner) Run(ctx, work context.Context, p partition.ID, turn func(*Delivery) Attempt) error {
 	log := o.cfg.Logger.With(slog.Int("partition", int(p)))
 	var ceded time.Time
 	for ctx.Err() == nil {

@@ -90,7 +90,7 @@ func inOrder(t *testing.T, ids []int64, total int) {
 	}
 }
 
-func (j *journal) turn(d *queue.Delivery) queue.Turn {
+func (j *journal) turn(d *queue.Delivery) queue.Attempt {
 	return func(ctx context.Context) queue.Next {
 		j.note(d.ID)
 		_ = d.Ack(ctx)
@@ -99,7 +99,7 @@ func (j *journal) turn(d *queue.Delivery) queue.Turn {
 }
 
 // start runs an owner of partition 0; stop hands over and waits.
-func start(t *testing.T, c *queue.Conn, turn func(*queue.Delivery) queue.Turn) (stop func()) {
+func start(t *testing.T, c *queue.Conn, turn func(*queue.Delivery) queue.Attempt) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	o := queue.NewOwner(c, queue.OwnerConfig{PinTTL: pinTTL}, lane.NewSlots(64), nil)
@@ -135,7 +135,7 @@ func TestStandbyFinishesWhatADeadOwnerHeldInOrder(t *testing.T) {
 		var j journal
 		ctx, kill := context.WithCancel(t.Context())
 		defer kill()
-		first := start(t, dead, func(d *queue.Delivery) queue.Turn {
+		first := start(t, dead, func(d *queue.Delivery) queue.Attempt {
 			return func(context.Context) queue.Next {
 				if d.ID <= 6 {
 					j.note(d.ID)
@@ -173,7 +173,7 @@ func TestHandOverGivesThePartitionAtOnceInOrder(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := connect(t, s), connect(t, s)
 		var j journal
-		slow := func(d *queue.Delivery) queue.Turn {
+		slow := func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				time.Sleep(50 * time.Millisecond)
 				j.note(d.ID)

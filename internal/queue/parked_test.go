@@ -36,7 +36,7 @@ func TestParkThatCannotBeWrittenKeepsItsTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		var runs atomic.Int64
-		stop := start(t, c, func(d *queue.Delivery) queue.Turn {
+		stop := start(t, c, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				runs.Add(1)
 				return queue.Next{Again: time.Minute, Park: true}
@@ -91,7 +91,7 @@ func sweepInto(t *testing.T, s *embedded.Server, first, updates int) (written in
 		t.Fatal(err)
 	}
 	work, end := context.WithCancel(t.Context())
-	stop, _ := run(work, t, c, func(*queue.Delivery) queue.Turn {
+	stop, _ := run(work, t, c, func(*queue.Delivery) queue.Attempt {
 		return func(ctx context.Context) queue.Next { <-ctx.Done(); return queue.Next{} } // the lane's head
 	})
 	publishTo(t, c, 100, flood(first)...)
@@ -199,7 +199,7 @@ func TestManyParkedLanesHoldUpNoTakeover(t *testing.T) {
 	see := sync.OnceFunc(func() { close(seen) })
 	var early atomic.Int64
 	began := time.Now()
-	stop := start(t, w, func(d *queue.Delivery) queue.Turn {
+	stop := start(t, w, func(d *queue.Delivery) queue.Attempt {
 		return func(ctx context.Context) queue.Next {
 			if d.Lane == "42:c:101" {
 				see()
@@ -228,7 +228,7 @@ func TestParkedFloodKeepsItsTime(t *testing.T) {
 		var runs atomic.Int64
 		var times [99]time.Duration
 		began := time.Now()
-		stop := start(t, c, func(d *queue.Delivery) queue.Turn {
+		stop := start(t, c, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if d.ID != 3 {
 					t.Errorf("update %d passed", d.ID)
@@ -257,7 +257,7 @@ func TestParkedFloodKeepsItsTimeThroughATakeover(t *testing.T) {
 			defer c.Close(t.Context())
 			began := time.Now()
 			var runs []time.Duration // by one lane
-			turn := func(d *queue.Delivery) queue.Turn {
+			turn := func(d *queue.Delivery) queue.Attempt {
 				return func(ctx context.Context) queue.Next {
 					if d.ID != 3 {
 						t.Errorf("update %d passed", d.ID)
@@ -292,7 +292,7 @@ func TestFreedLaneGoesOnThroughATakeover(t *testing.T) {
 		defer c.Close(t.Context())
 		var j journal
 		var well atomic.Bool
-		turn := func(d *queue.Delivery) queue.Turn {
+		turn := func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if !well.Load() {
 					return queue.Next{Again: time.Hour, Park: true}

@@ -26,7 +26,7 @@ func TestRedeliveryIsNotQueuedBehindItself(t *testing.T) {
 		var mu sync.Mutex
 		ran := map[int64]int{}
 		outage := make(chan struct{})
-		_, reg := run(t.Context(), t, c, func(d *queue.Delivery) queue.Turn {
+		_, reg := run(t.Context(), t, c, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				<-outage
 				mu.Lock()
@@ -71,7 +71,7 @@ func TestParkedLaneIsWokenAfterAResynchronisation(t *testing.T) {
 		}
 		var j journal
 		began := time.Now()
-		_, reg := run(t.Context(), t, c, func(d *queue.Delivery) queue.Turn {
+		_, reg := run(t.Context(), t, c, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if time.Since(began) < 4*time.Second {
 					return queue.Next{Again: 5 * time.Second, Park: true}
@@ -115,7 +115,7 @@ func TestParkedLaneOfADeadOwnerIsTakenOver(t *testing.T) {
 		defer c.Close(t.Context())
 		dead, wire := wired(t, s)
 		work, kill := context.WithCancel(t.Context())
-		run(work, t, dead, func(*queue.Delivery) queue.Turn {
+		run(work, t, dead, func(*queue.Delivery) queue.Attempt {
 			return func(context.Context) queue.Next { return queue.Next{Again: 5 * time.Second, Park: true} }
 		})
 		publish(t, c, 3, 3)

@@ -44,7 +44,7 @@ func wired(t *testing.T, s *embedded.Server) (*queue.Conn, *natstest.Wire) {
 }
 
 // run is an owner of partition 0 with a registry of its own.
-func run(work context.Context, t *testing.T, c *queue.Conn, turn func(*queue.Delivery) queue.Turn) (stop func(), reg *prometheus.Registry) {
+func run(work context.Context, t *testing.T, c *queue.Conn, turn func(*queue.Delivery) queue.Attempt) (stop func(), reg *prometheus.Registry) {
 	t.Helper()
 	reg = prometheus.NewRegistry()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -67,7 +67,7 @@ func TestTakeoverResetsOnceAndHasNothingToRepair(t *testing.T) {
 		dead, wire := wired(t, s)
 		c := connect(t, s)
 		defer c.Close(t.Context())
-		hold := func(d *queue.Delivery) queue.Turn {
+		hold := func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if d.ID <= 6 {
 					_ = d.Ack(ctx)
@@ -152,9 +152,9 @@ func TestRefusedPinEndsTheTermWithinOneTick(t *testing.T) {
 }
 
 // stuck is a turn of update 1 that tells when it began and why it was cancelled.
-func stuck(began chan<- struct{}, cause chan<- error) func(*queue.Delivery) queue.Turn {
+func stuck(began chan<- struct{}, cause chan<- error) func(*queue.Delivery) queue.Attempt {
 	var once atomic.Bool
-	return func(d *queue.Delivery) queue.Turn {
+	return func(d *queue.Delivery) queue.Attempt {
 		return func(ctx context.Context) queue.Next {
 			if d.ID != 1 || !once.CompareAndSwap(false, true) {
 				_ = d.Ack(ctx)
@@ -201,7 +201,7 @@ func TestHandOverKeepsThePinWhileATurnRuns(t *testing.T) {
 		var j journal
 		var ended atomic.Bool
 		began := make(chan struct{}, 1)
-		stopA, _ := run(t.Context(), t, a, func(d *queue.Delivery) queue.Turn {
+		stopA, _ := run(t.Context(), t, a, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				began <- struct{}{}
 				time.Sleep(4 * pinTTL)
@@ -213,7 +213,7 @@ func TestHandOverKeepsThePinWhileATurnRuns(t *testing.T) {
 		})
 		publish(t, a, 3, 3)
 		within(t, time.Second, "the first turn", began)
-		run(t.Context(), t, b, func(d *queue.Delivery) queue.Turn {
+		run(t.Context(), t, b, func(d *queue.Delivery) queue.Attempt {
 			if !ended.Load() {
 				t.Errorf("update %d was delivered elsewhere while a turn still ran", d.ID)
 			}
@@ -260,7 +260,7 @@ func TestHandOverOfADeliveredBacklogIsNotWaitedFor(t *testing.T) {
 		defer a.Close(t.Context())
 		defer b.Close(t.Context())
 		var j journal
-		stopA, _ := run(t.Context(), t, a, func(d *queue.Delivery) queue.Turn {
+		stopA, _ := run(t.Context(), t, a, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				time.Sleep(time.Second)
 				return j.turn(d)(ctx)
@@ -269,7 +269,7 @@ func TestHandOverOfADeliveredBacklogIsNotWaitedFor(t *testing.T) {
 		publish(t, a, 1, 3)
 		time.Sleep(pinTTL)
 		var first atomic.Int64
-		_, reg := run(t.Context(), t, b, func(d *queue.Delivery) queue.Turn {
+		_, reg := run(t.Context(), t, b, func(d *queue.Delivery) queue.Attempt {
 			first.CompareAndSwap(0, time.Now().UnixNano())
 			return j.turn(d)
 		})

@@ -50,7 +50,7 @@ type term struct {
 }
 
 // reign resets, consumes in order, and hands over when ctx ends. An error says why it ended otherwise.
-func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, turn func(*Delivery) Turn) (err error) {
+func (o *Owner) reign(ctx, work context.Context, p partition.ID, pin string, turn func(*Delivery) Attempt) (err error) {
 	work, cancel := context.WithCancelCause(work)
 	t := &term{
 		o: o, p: p, pin: pin, work: work, lanes: lane.NewExecutor(o.slots),

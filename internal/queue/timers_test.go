@@ -61,7 +61,7 @@ func wind(t *testing.T, s *embedded.Server) *clockwork {
 	return w
 }
 
-func (w *clockwork) turn(d *queue.Delivery) queue.Turn {
+func (w *clockwork) turn(d *queue.Delivery) queue.Attempt {
 	return func(ctx context.Context) queue.Next {
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -79,7 +79,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Ru
 }
 
 // Start makes the turn of one delivery. An urgent run of it begins at once.
-func (r *Runner) Start(d *queue.Delivery) queue.Turn {
+func (r *Runner) Start(d *queue.Delivery) queue.Attempt {
 	t := &task{r: r, d: d, keys: r.keys(d)}
 	t.startUrgent()
 	return t.run

@@ -259,7 +259,7 @@ func TestUrgentHandlersCostNothingWhereThereAreNone(t *testing.T) {
 			Router: b, Client: telegram.NewClient(telegram.Config{}, nil, nil),
 		}, slog.New(slog.DiscardHandler), nil)
 		d := &queue.Delivery{Update: queue.Update{ID: 1, Type: "message", Lane: "42:c:5", Scope: lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 5, User: 7}}}
-		var run queue.Turn
+		var run queue.Attempt
 		if n := testing.AllocsPerRun(100, func() { run = runner.Start(d) }); n > 5 {
 			t.Errorf("router %s: %v allocations for an arriving update, want 5: the turn, its closure and its keys", b.Name(), n)
 		}
