@@ -2,37 +2,47 @@
 package testport
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 )
 
-// The ports that are given out lie below those that Linux takes for outgoing
-// connections and for listeners on port 0 (net.ipv4.ip_local_port_range, 32768 to 60999
-// by default), so that nobody takes the port of a server that is down at the moment.
+// The ports lie below those that Linux takes for outgoing connections and for listeners
+// on port 0 (net.ipv4.ip_local_port_range, 32768 to 60999 by default), so that no connection
+// takes the port of a server that is down at the moment.
 const (
-	low  = 20_000
-	high = 30_000
+	low   = 20_000
+	high  = 30_000
+	block = 100 // ports that one process of tests has for itself
 )
 
-// next is where this process looks next; others that run at the same time begin elsewhere.
-var next = sync.OnceValue(func() *atomic.Uint32 { //nolint:gochecknoglobals // no two tests of a process may get one port
-	n := new(atomic.Uint32)
-	n.Store(rand.Uint32N(high - low)) //nolint:gosec // no secret
-	return n
-})
+// ports hands out the ports of blocks that this process has claimed. The process listens on
+// the first port of each until it exits: that keeps the test processes of other packages out.
+type ports struct {
+	mu     sync.Mutex
+	next   int
+	end    int // behind the block
+	claims []net.Listener
+}
 
-// Free is a loopback port on which nothing listens. No test of this process gets it
-// again. Safe for concurrent use.
+var mine ports //nolint:gochecknoglobals // no two tests of a process may get one port
+
+// Free returns a loopback port on which nothing listens. Neither another test of this
+// process gets it, nor one of another process, also while its server is down; after 99 ports
+// a process goes on in a further block. Safe for concurrent use.
 func Free(tb testing.TB) int {
 	tb.Helper()
+	mine.mu.Lock()
+	defer mine.mu.Unlock()
 	for range high - low {
-		port := low + int(next().Add(1)%(high-low))
-		l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
+		port, err := mine.take()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if l, err := listen(port); err == nil {
 			_ = l.Close()
 			return port
 		}
@@ -45,4 +55,36 @@ func Free(tb testing.TB) int {
 func Addr(tb testing.TB) string {
 	tb.Helper()
 	return fmt.Sprintf("127.0.0.1:%d", Free(tb))
+}
+
+// take returns the next port of the block, and claims a block when it needs one.
+func (p *ports) take() (int, error) {
+	if p.next == p.end {
+		if err := p.claimBlock(); err != nil {
+			return 0, err
+		}
+	}
+	p.next++
+	return p.next - 1, nil
+}
+
+// claimBlock looks for a block that no process has, from a random one on.
+func (p *ports) claimBlock() error {
+	const blocks = (high - low) / block
+	start := rand.IntN(blocks) //nolint:gosec // no secret
+	for i := range blocks {
+		first := low + (start+i)%blocks*block
+		l, err := listen(first)
+		if err != nil {
+			continue
+		}
+		p.claims = append(p.claims, l)
+		p.next, p.end = first+1, first+block
+		return nil
+	}
+	return errors.New("other processes have all blocks of ports")
+}
+
+func listen(port int) (net.Listener, error) {
+	return net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)) //nolint:noctx // on loopback it does not wait
 }

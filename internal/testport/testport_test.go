@@ -19,6 +19,24 @@ func TestPortsAreFreeAndDistinct(t *testing.T) {
 	}
 }
 
+// Two test processes must not share ports, not even while the server of one is down.
+func TestProcessesHaveBlocksOfTheirOwn(t *testing.T) {
+	const blocks, inABlock = 4, 99
+	seen := make(map[int]bool)
+	for range blocks * inABlock {
+		seen[testport.Free(t)/100] = true
+	}
+	for b := range seen {
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", b*100)); err == nil {
+			_ = l.Close()
+			t.Errorf("ports from %d on are given out, and another process could claim them", b*100)
+		}
+	}
+	if len(seen) < blocks {
+		t.Errorf("%d ports come from %d blocks", blocks*inABlock, len(seen))
+	}
+}
+
 func TestTakenPortIsPassedOver(t *testing.T) {
 	taken := make(map[int]bool)
 	for range 20 {
