@@ -8,7 +8,7 @@ import (
 	"github.com/chatlane/chatlane/bot"
 )
 
-// crowded is a router with 200 handlers in 20 children, each with a step or a command
+// crowded is a router with 200 handlers in 20 children, each with a state or a command
 // and middleware around, of which only one behind the last takes the update.
 func crowded() *bot.Router {
 	pass := func(next bot.Handler) bot.Handler {
@@ -23,7 +23,7 @@ func crowded() *bot.Router {
 		child := bot.New(fmt.Sprint("child", i))
 		for j := range 5 {
 			child.Message(done, bot.Command(fmt.Sprintf("command%d_%d", i, j)))
-			child.Message(done, bot.In(bot.Step(fmt.Sprintf("flow%d:step%d", i, j))), bot.Text())
+			child.Message(done, bot.InState(bot.State(fmt.Sprintf("flow%d:state%d", i, j))), bot.Text())
 		}
 		if last {
 			child.Message(done, bot.Text("hello"))

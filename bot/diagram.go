@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// flows groups the steps by flow, in order.
+// flows groups the states by flow, in order.
 func (g Graph) flows() []string {
 	var names []string
-	for _, s := range g.Steps {
+	for _, s := range g.States {
 		if !slices.Contains(names, s.Flow()) {
 			names = append(names, s.Flow())
 		}
@@ -32,7 +32,7 @@ func (g Graph) Write(w io.Writer, format string) error {
 // WriteMermaid writes a state diagram for Mermaid.
 func (g Graph) WriteMermaid(w io.Writer) error {
 	var b strings.Builder
-	node := func(s Step) string {
+	node := func(s State) string {
 		if s == None {
 			return "[*]"
 		}
@@ -42,10 +42,10 @@ func (g Graph) WriteMermaid(w io.Writer) error {
 	for _, flow := range g.flows() {
 		indent := "    "
 		if flow != "" {
-			fmt.Fprintf(&b, "    state %s as flow_%[2]s\n    state flow_%[2]s {\n", quoted(flow), word(Step(flow)))
+			fmt.Fprintf(&b, "    state %s as flow_%[2]s\n    state flow_%[2]s {\n", quoted(flow), word(State(flow)))
 			indent = "        "
 		}
-		for _, s := range g.Steps {
+		for _, s := range g.States {
 			if s.Flow() == flow {
 				fmt.Fprintf(&b, "%sstate %s as %s\n", indent, quoted(string(s)), word(s))
 			}
@@ -72,7 +72,7 @@ func (g Graph) WriteDOT(w io.Writer) error {
 	b.WriteString("    begin [shape=point];\n    end [shape=doublecircle, label=\"\"];\n")
 	for i, flow := range g.flows() {
 		fmt.Fprintf(&b, "    subgraph cluster_%d {\n        label=%s;\n", i, quoted(flow))
-		for _, s := range g.Steps {
+		for _, s := range g.States {
 			if s.Flow() == flow {
 				fmt.Fprintf(&b, "        %s;\n", quoted(string(s)))
 			}
@@ -98,8 +98,8 @@ func (g Graph) WriteDOT(w io.Writer) error {
 	return err
 }
 
-// word is a step's name as an identifier of Mermaid's.
-func word(s Step) string {
+// word is a state's name as an identifier of Mermaid's.
+func word(s State) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x80 && isWord(r) {
 			return r

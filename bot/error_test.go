@@ -59,17 +59,17 @@ func TestFailedTurnsLeaveNoChange(t *testing.T) {
 	r, shop := bot.New("r"), bot.New("shop")
 	r.Include(shop)
 	shop.Message(func(ctx context.Context, t *bot.Turn) error {
-		if err := bot.GoWith(ctx, t, "order:paid", "half done"); err != nil {
+		if err := bot.SetStateWith(ctx, t, "order:paid", "half done"); err != nil {
 			return err
 		}
 		return boom
 	})
 	shop.OnError(func(ctx context.Context, t *bot.Turn, err error) error {
-		if t.Step() != bot.None {
-			return fmt.Errorf("error handler finds the step %q", t.Step())
+		if t.State() != bot.None {
+			return fmt.Errorf("error handler finds the state %q", t.State())
 		}
 		if t.Text() == "note it" {
-			return t.Go(ctx, "order:failed")
+			return t.SetState(ctx, "order:failed")
 		}
 		return err
 	})
@@ -78,9 +78,9 @@ func TestFailedTurnsLeaveNoChange(t *testing.T) {
 	if err := w.Fails(func() { ann.Say("pay") }); !errors.Is(err, boom) {
 		t.Errorf("got %v, want %v", err, boom)
 	}
-	ann.ExpectStep(bot.None)
+	ann.ExpectState(bot.None)
 	ann.Say("note it")
-	ann.ExpectStep("order:failed")
+	ann.ExpectState("order:failed")
 }
 
 func TestErrorHandlersDoNotSeeWhatIsNobodysFault(t *testing.T) {

@@ -43,21 +43,21 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// AwayError says that something which a handler needs is away, through no fault of the
+// UnavailableError says that something which a handler needs is away, through no fault of the
 // update: a database, another service. The turn is tried again and uses up no attempt.
-type AwayError struct {
-	After time.Duration // when to look again; 0 leaves it to the pipeline
-	Err   error
+type UnavailableError struct {
+	RetryAfter time.Duration // when to look again; 0 leaves it to the pipeline
+	Err        error
 }
 
 // Error gives the cause.
-func (e *AwayError) Error() string { return e.Err.Error() }
+func (e *UnavailableError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the cause.
-func (e *AwayError) Unwrap() error { return e.Err }
+func (e *UnavailableError) Unwrap() error { return e.Err }
 
 // Blameless has the error go past error handlers.
-func (e *AwayError) Blameless() bool { return true }
+func (e *UnavailableError) Blameless() bool { return true }
 
 // passed tells that err leaves the update to whoever comes next.
 func passed(err error) bool { return errors.Is(err, ErrUnhandled) || errors.Is(err, ErrSkip) }

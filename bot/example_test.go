@@ -19,17 +19,17 @@ func (console) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, ar
 func (console) Logf(format string, args ...any)   { fmt.Printf(format+"\n", args...) }
 func (console) Context() context.Context          { return context.Background() }
 
-// A bot that sells pizza: one command, two steps, and what it says to nonsense.
+// A bot that sells pizza: one command, two states, and what it says to nonsense.
 func Example() {
 	const (
-		quantity bot.Step = "order:quantity"
-		address  bot.Step = "order:address"
+		quantity bot.State = "order:quantity"
+		address  bot.State = "order:address"
 	)
 	type order struct{ Pizzas int }
 
 	r := bot.New("pizza")
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
-		if err := t.Go(ctx, quantity); err != nil {
+		if err := t.SetState(ctx, quantity); err != nil {
 			return err
 		}
 		return t.Answer(ctx, "How many?")
@@ -39,27 +39,27 @@ func Example() {
 		if err != nil {
 			return t.Answer(ctx, "A number, please.")
 		}
-		if err := bot.GoWith(ctx, t, address, order{Pizzas: n}); err != nil {
+		if err := bot.SetStateWith(ctx, t, address, order{Pizzas: n}); err != nil {
 			return err
 		}
 		return t.Answer(ctx, "Where to?")
-	}, bot.In(quantity), bot.Plain()).To(address)
+	}, bot.InState(quantity), bot.Plain()).To(address)
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
 		o, err := bot.Data[order](t)
 		if err != nil {
 			return err
 		}
-		if err := t.Finish(ctx); err != nil {
+		if err := t.Clear(ctx); err != nil {
 			return err
 		}
 		return t.Answer(ctx, fmt.Sprintf("%d pizzas go to %s.", o.Pizzas, t.Text()))
-	}, bot.In(address), bot.Plain()).To(bot.None)
+	}, bot.InState(address), bot.Plain()).To(bot.None)
 
 	ann := bottest.New(console{}, r).Person("Ann")
 	for _, text := range []string{"/order", "two", "2", "Main Street 1"} {
 		ann.Say(text)
 	}
-	for _, text := range ann.Heard() {
+	for _, text := range ann.Unread() {
 		fmt.Println(text)
 	}
 	// Output:
@@ -70,12 +70,12 @@ func Example() {
 }
 
 func ExampleRouter_Graph() {
-	const quantity bot.Step = "order:quantity"
-	order := func(ctx context.Context, t *bot.Turn) error { return t.Go(ctx, quantity) }
-	take := func(ctx context.Context, t *bot.Turn) error { return t.Finish(ctx) }
+	const quantity bot.State = "order:quantity"
+	order := func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, quantity) }
+	take := func(ctx context.Context, t *bot.Turn) error { return t.Clear(ctx) }
 	r := bot.New("pizza")
 	r.Message(order, bot.Command("order")).To(quantity)
-	r.Message(take, bot.In(quantity), bot.Regexp(`^\d+$`).Named("a number")).To(bot.None)
+	r.Message(take, bot.InState(quantity), bot.Regexp(`^\d+$`).Named("a number")).To(bot.None)
 	_ = r.Graph().WriteMermaid(os.Stdout)
 	// Output:
 	// ---
@@ -109,7 +109,7 @@ func ExampleNewCallbackData() {
 	ann := bottest.New(console{}, r).Person("Ann")
 	ann.Say("?")
 	ann.Press("Yes")
-	fmt.Println(ann.Heard())
+	fmt.Println(ann.Unread())
 	// Output: [Pizza today? poll 7: true]
 }
 
@@ -119,8 +119,8 @@ func ExampleRouter_Scene() {
 	begin := r.Scene(bot.Scene{
 		Flow: "booking",
 		Questions: []bot.Question{{
-			Step: "booking:city",
-			Ask:  bot.Say("Which city?"),
+			State: "booking:city",
+			Ask:   bot.Say("Which city?"),
 			Take: func(_ context.Context, t *bot.Turn) error {
 				if len(t.Text()) < 3 {
 					return bot.Retry("The whole name, please.")
@@ -142,7 +142,7 @@ func ExampleRouter_Scene() {
 	for _, text := range []string{"/book", "LA", "Los Angeles"} {
 		ann.Say(text)
 	}
-	fmt.Println(ann.Heard())
+	fmt.Println(ann.Unread())
 	// Output: [Which city? The whole name, please. Booked in Los Angeles]
 }
 
@@ -161,6 +161,6 @@ func ExampleRouter_OnError() {
 	})
 	ann := bottest.New(console{}, r).Person("Ann")
 	ann.Say("pizza")
-	fmt.Println(ann.Heard())
+	fmt.Println(ann.Unread())
 	// Output: [Sorry, something broke.]
 }

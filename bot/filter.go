@@ -11,8 +11,8 @@ import (
 type Filter struct {
 	match func(ctx context.Context, t *Turn) (bool, error)
 
-	label string // for graphs
-	steps []Step // that it asks for, for graphs; nil: it does not ask
+	label  string  // for graphs
+	states []State // that it asks for, for graphs; nil: it does not ask
 }
 
 // Named is the same filter with a name for graphs.
@@ -34,7 +34,7 @@ func when(label string, match func(t *Turn) bool) Filter {
 // And passes if all filters do. Later ones see what earlier ones have put.
 func And(filters ...Filter) Filter {
 	all := Route{filters: filters}
-	return Filter{match: all.matches, steps: stepsOf(filters), label: labelOf(filters)}
+	return Filter{match: all.matches, states: statesOf(filters), label: labelOf(filters)}
 }
 
 // Or passes if any filter does; those after it are not asked.
@@ -50,7 +50,7 @@ func Or(filters ...Filter) Filter {
 		}
 		return false, nil
 	}
-	return Filter{match: match, steps: anyOf(filters), label: labelOf(filters)}
+	return Filter{match: match, states: anyOf(filters), label: labelOf(filters)}
 }
 
 // Not passes if f does not. What f puts is gone.

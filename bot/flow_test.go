@@ -14,59 +14,59 @@ import (
 )
 
 const (
-	quantity bot.Step = "order:quantity"
-	address  bot.Step = "order:address"
-	confirm  bot.Step = "order:confirm"
-	rating   bot.Step = "feedback:rating"
+	quantity bot.State = "order:quantity"
+	address  bot.State = "order:address"
+	confirm  bot.State = "order:confirm"
+	rating   bot.State = "feedback:rating"
 )
 
-// goes is a handler for texts like "order:address": it goes to that step; "back",
+// goes is a handler for texts like "order:address": it goes to that state; "back",
 // "finish" and "fail" do what they say.
 func goes(ctx context.Context, t *bot.Turn) error {
 	switch to := t.Text(); to {
 	case "back":
 		return t.Back(ctx)
 	case "finish":
-		return t.Finish(ctx)
+		return t.Clear(ctx)
 	case "none":
-		return t.Go(ctx, bot.None)
+		return t.SetState(ctx, bot.None)
 	default:
-		return t.Go(ctx, bot.Step(to))
+		return t.SetState(ctx, bot.State(to))
 	}
 }
 
-func TestStepsNameTheirFlow(t *testing.T) {
+func TestStatesNameTheirFlow(t *testing.T) {
 	t.Parallel()
-	for step, want := range map[bot.Step]string{quantity: "order", "outer.inner:a": "outer.inner", "lonely": "", bot.None: ""} {
-		if got := step.Flow(); got != want {
-			t.Errorf("flow of %q is %q, want %q", step, got, want)
+	for state, want := range map[bot.State]string{quantity: "order", "outer.inner:a": "outer.inner", "lonely": "", bot.None: ""} {
+		if got := state.Flow(); got != want {
+			t.Errorf("flow of %q is %q, want %q", state, got, want)
 		}
 	}
 }
 
-func TestStepFilters(t *testing.T) {
+func TestStateFilters(t *testing.T) {
 	t.Parallel()
 	note := func(tr *trace, name string) bot.Handler { return tr.handler(name, bot.ErrSkip) }
-	for step, want := range map[bot.Step]string{
+	for state, want := range map[bot.State]string{
 		bot.None: "none", quantity: "any one order", confirm: "any two order", rating: "any",
 		"order.gift:wrap": "any order", "ordering:x": "any",
 	} {
 		var tr trace
 		r := bot.New("r")
-		r.Message(note(&tr, "none"), bot.InNone())
-		r.Message(note(&tr, "any"), bot.InAny())
-		r.Message(note(&tr, "one"), bot.In(quantity))
-		r.Message(note(&tr, "two"), bot.In(address, confirm))
+		r.Message(note(&tr, "none"), bot.InNoState())
+		r.Message(note(&tr, "any"), bot.InAnyState())
+		r.Message(note(&tr, "one"), bot.InState(quantity))
+		r.Message(note(&tr, "two"), bot.InState(address, confirm))
 		r.Message(note(&tr, "order"), bot.InFlow("order"))
-		r.Message(goes, bot.Text(string(step)))
+		r.Message(goes, bot.Text(string(state)))
 		ann := bottest.New(t, r).Person("Ann")
-		if step != bot.None {
-			ann.Say(string(step))
+		if state != bot.None {
+			ann.Say(string(state))
 			tr = nil
 		}
 		ann.Say("look")
 		if got := strings.Join(tr, " "); got != want {
-			t.Errorf("at %q filters pass: %s, want %s", step, got, want)
+			t.Errorf("at %q filters pass: %s, want %s", state, got, want)
 		}
 	}
 }
@@ -76,13 +76,13 @@ func TestDataLivesAsLongAsItsFlow(t *testing.T) {
 	type cart struct{ Items int }
 	r := bot.New("r")
 	r.Message(func(_ context.Context, t *bot.Turn) error {
-		_, err := bot.Change(t, func(c *cart) { c.Items++ })
+		_, err := bot.UpdateData(t, func(c *cart) { c.Items++ })
 		return err
 	}, bot.Text("more"))
 	r.Message(func(_ context.Context, t *bot.Turn) error { return bot.SetData(t, cart{Items: 100}) }, bot.Text("all"))
 	r.Message(func(_ context.Context, t *bot.Turn) error { return bot.SetData(t, func() {}) }, bot.Text("broken"))
 	r.Message(func(_ context.Context, t *bot.Turn) error { _, err := bot.Data[string](t); return err }, bot.Text("wrong"))
-	r.Message(func(ctx context.Context, t *bot.Turn) error { return bot.GoWith(ctx, t, rating, cart{Items: 5}) }, bot.Text("rate"))
+	r.Message(func(ctx context.Context, t *bot.Turn) error { return bot.SetStateWith(ctx, t, rating, cart{Items: 5}) }, bot.Text("rate"))
 	r.Message(goes)
 	w := bottest.New(t, r)
 	ann := w.Person("Ann")
@@ -105,23 +105,23 @@ func TestDataLivesAsLongAsItsFlow(t *testing.T) {
 			t.Errorf("after %q the cart has %d items, want %d", c.say, got.Items, c.want)
 		}
 	}
-	if err := bot.GoWith(t.Context(), message("hi"), bot.None, 1); !errors.Is(err, bot.ErrTransition) {
-		t.Errorf("data for no step: %v", err)
+	if err := bot.SetStateWith(t.Context(), message("hi"), bot.None, 1); !errors.Is(err, bot.ErrTransition) {
+		t.Errorf("data for no state: %v", err)
 	}
 	ann.Say("more")
 	for _, text := range []string{"broken", "wrong"} {
-		if err := w.Fails(func() { ann.Say(text) }); !strings.Contains(err.Error(), "data of step") {
+		if err := w.Fails(func() { ann.Say(text) }); !strings.Contains(err.Error(), "data of state") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 }
 
-func TestHooksRunAsStepsAreLeftAndEntered(t *testing.T) {
+func TestHooksRunAsStatesAreLeftAndEntered(t *testing.T) {
 	t.Parallel()
 	var tr trace
 	note := func(what string) bot.Handler {
 		return func(_ context.Context, t *bot.Turn) error {
-			tr.add(what + " at " + string(t.Step()))
+			tr.add(what + " at " + string(t.State()))
 			return nil
 		}
 	}
@@ -153,18 +153,18 @@ func TestHooksRunAsStepsAreLeftAndEntered(t *testing.T) {
 func TestHooksMayMoveOnButNotForEver(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
-	r.Flow("order").OnEnter(func(ctx context.Context, t *bot.Turn) error { return t.Go(ctx, confirm) }, address)
-	r.Flow("order").OnEnter(func(context.Context, *bot.Turn) error { return errors.New("not at this step any more") }, address)
+	r.Flow("order").OnEnter(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, confirm) }, address)
+	r.Flow("order").OnEnter(func(context.Context, *bot.Turn) error { return errors.New("not at this state any more") }, address)
 	circle := r.Flow("circle")
-	circle.OnEnter(func(ctx context.Context, t *bot.Turn) error { return t.Go(ctx, "circle:b") }, "circle:a")
-	circle.OnEnter(func(ctx context.Context, t *bot.Turn) error { return t.Go(ctx, "circle:a") }, "circle:b")
-	r.Flow("trap").OnLeave(func(ctx context.Context, t *bot.Turn) error { return t.Go(ctx, quantity) })
+	circle.OnEnter(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, "circle:b") }, "circle:a")
+	circle.OnEnter(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, "circle:a") }, "circle:b")
+	r.Flow("trap").OnLeave(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, quantity) })
 	r.Flow("broken").OnLeave(func(context.Context, *bot.Turn) error { return errors.New("stay") })
 	r.Message(goes)
 	w := bottest.New(t, r)
 	ann := w.Person("Ann")
 	ann.Say(string(address))
-	ann.ExpectStep(confirm)
+	ann.ExpectState(confirm)
 	if err := w.Fails(func() { ann.Say("circle:a") }); !errors.Is(err, bot.ErrTransition) {
 		t.Errorf("a circle of hooks: %v", err)
 	}
@@ -175,7 +175,7 @@ func TestHooksMayMoveOnButNotForEver(t *testing.T) {
 	bob := w.Person("Bob")
 	bob.Say("broken:x")
 	_ = w.Fails(func() { bob.Say("finish") })
-	bob.ExpectStep("broken:x")
+	bob.ExpectState("broken:x")
 }
 
 func TestTableOfTransitionsIsChecked(t *testing.T) {
@@ -199,26 +199,26 @@ func TestTableOfTransitionsIsChecked(t *testing.T) {
 		{[]string{"order:quantity", "order:address", "order:confirm", "order:address"}, false},
 	} {
 		p := w.Person("Somebody")
-		for _, step := range c.path[:len(c.path)-1] {
-			p.Say(step)
+		for _, state := range c.path[:len(c.path)-1] {
+			p.Say(state)
 		}
 		last := func() { p.Say(c.path[len(c.path)-1]) }
 		if c.allowed {
 			last()
 			continue
 		}
-		before := p.Step()
+		before := p.State()
 		if err := w.Fails(last); !errors.Is(err, bot.ErrTransition) {
 			t.Errorf("%v: got %v, want ErrTransition", c.path, err)
 		}
-		p.ExpectStep(before)
+		p.ExpectState(before)
 	}
 }
 
 func TestRoutesGoOnlyWhereTheyDeclare(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
-	r.Message(goes, bot.InNone()).To(quantity)
+	r.Message(goes, bot.InNoState()).To(quantity)
 	r.Message(goes).To(bot.None, address)
 	w := bottest.New(t, r)
 	ann := w.Person("Ann")
@@ -228,14 +228,14 @@ func TestRoutesGoOnlyWhereTheyDeclare(t *testing.T) {
 	ann.Say(string(quantity))
 	ann.Say(string(address))
 	ann.Say("back")
-	ann.ExpectStep(quantity)
+	ann.ExpectState(quantity)
 	ann.Say("finish")
-	ann.ExpectStep(bot.None)
+	ann.ExpectState(bot.None)
 }
 
 func TestHistoryGoesBack(t *testing.T) {
 	t.Parallel()
-	var history []bot.Step
+	var history []bot.State
 	r := bot.New("r")
 	r.Message(func(_ context.Context, t *bot.Turn) error { history = t.History(); return nil }, bot.Text("history"))
 	r.Message(goes)
@@ -244,22 +244,22 @@ func TestHistoryGoesBack(t *testing.T) {
 	for _, text := range []string{"order:quantity", "order:address", "order:address", "order:confirm", "history"} {
 		ann.Say(text)
 	}
-	if diff := cmp.Diff([]bot.Step{quantity, address}, history); diff != "" {
+	if diff := cmp.Diff([]bot.State{quantity, address}, history); diff != "" {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
 	ann.Say("back")
-	ann.ExpectStep(address)
+	ann.ExpectState(address)
 	ann.Say("back")
-	ann.ExpectStep(quantity)
+	ann.ExpectState(quantity)
 	if err := w.Fails(func() { ann.Say("back") }); !errors.Is(err, bot.ErrTransition) {
-		t.Errorf("back from the first step: %v", err)
+		t.Errorf("back from the first state: %v", err)
 	}
 	for i := range 100 {
 		ann.Say(fmt.Sprintf("order:%d", i))
 	}
 	ann.Say("history")
 	if len(history) != 32 || history[31] != "order:98" {
-		t.Errorf("history keeps %d steps up to %q, want 32 up to order:98", len(history), history[len(history)-1])
+		t.Errorf("history keeps %d states up to %q, want 32 up to order:98", len(history), history[len(history)-1])
 	}
 }
 
@@ -270,9 +270,9 @@ func TestFlowsRefuseWhatIsNotTheirs(t *testing.T) {
 	if r.Flow("order") != order {
 		t.Error("a flow declared twice is two flows")
 	}
-	mustPanic(t, `step "feedback:rating", which is of flow "feedback"`, func() { order.OnEnter(nothing, rating) })
-	mustPanic(t, "OnLeave of step", func() { order.OnLeave(nothing, rating) })
-	mustPanic(t, "Allow of step", func() { order.Allow(rating, quantity) })
+	mustPanic(t, `state "feedback:rating", which is of flow "feedback"`, func() { order.OnEnter(nothing, rating) })
+	mustPanic(t, "OnLeave of state", func() { order.OnLeave(nothing, rating) })
+	mustPanic(t, "Allow of state", func() { order.Allow(rating, quantity) })
 	mustPanic(t, "Version wants", func() { order.Version(0, nil) })
 	mustPanic(t, "a flow wants a name", func() { r.Flow("") })
 	other := bot.New("other")

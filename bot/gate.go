@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Glance is what is known of an update before its turn: the envelope.
-type Glance struct {
+// Envelope is what is known of an update before its turn.
+type Envelope struct {
 	Bot      int64
 	Update   int64  // its id
 	Type     string // the Bot API's name
@@ -22,7 +22,7 @@ type Glance struct {
 // Gate decides on an update before its lock is taken and its state is loaded. It
 // returns nil to let it pass, ErrDropped (also wrapped) to refuse it for good, any
 // other error to have it tried again. It may run concurrently.
-type Gate func(ctx context.Context, g Glance) error
+type Gate func(ctx context.Context, g Envelope) error
 
 // Before adds a gate: the place for bans and throttling. Gates have no state and
 // cannot answer; an update that is dropped is counted and gone. Timeouts pass, since
@@ -35,7 +35,7 @@ func (r *Router) Before(g Gate) {
 
 // Admit asks the gates of all routers that are switched on, parents first, and returns
 // the first refusal. For pipelines.
-func (r *Router) Admit(ctx context.Context, g Glance) (err error) {
+func (r *Router) Admit(ctx context.Context, g Envelope) (err error) {
 	gates := r.wire().gates
 	if len(gates) == 0 || TypeOf(g.Type) == Timeout {
 		return nil

@@ -19,7 +19,7 @@ func TestGatesRefuseBeforeTheTurn(t *testing.T) {
 	root, child := bot.New("root"), bot.New("child")
 	root.Include(child)
 	var banned int64
-	child.Before(func(_ context.Context, g bot.Glance) error {
+	child.Before(func(_ context.Context, g bot.Envelope) error {
 		if g.User == banned && !g.Received.IsZero() {
 			return fmt.Errorf("banned: %w", bot.ErrDropped)
 		}
@@ -42,17 +42,17 @@ func TestAdmitGivesTheFirstRefusal(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("ban list is not there")
 	r := bot.New("r")
-	r.Before(func(context.Context, bot.Glance) error { return nil })
-	r.Before(func(context.Context, bot.Glance) error { return broken })
-	r.Before(func(context.Context, bot.Glance) error { return bot.ErrDropped })
-	if err := r.Admit(t.Context(), bot.Glance{Type: "message"}); !errors.Is(err, broken) {
+	r.Before(func(context.Context, bot.Envelope) error { return nil })
+	r.Before(func(context.Context, bot.Envelope) error { return broken })
+	r.Before(func(context.Context, bot.Envelope) error { return bot.ErrDropped })
+	if err := r.Admit(t.Context(), bot.Envelope{Type: "message"}); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
 }
 
 func admits(t *testing.T, th *bot.Throttle, user int64) bool {
 	t.Helper()
-	err := th.Gate(t.Context(), bot.Glance{Bot: 42, Chat: -5, User: user})
+	err := th.Gate(t.Context(), bot.Envelope{Bot: 42, Chat: -5, User: user})
 	if err != nil && !errors.Is(err, bot.ErrDropped) {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestThrottleDropsWhatIsTooMuch(t *testing.T) {
 func TestThrottleCanAnswerInstead(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
-	th := bot.NewThrottle(bot.ThrottleConfig{Limit: 1, Key: func(g bot.Glance) int64 { return g.Chat }})
+	th := bot.NewThrottle(bot.ThrottleConfig{Limit: 1, Key: func(g bot.Envelope) int64 { return g.Chat }})
 	r.Outer(th.Middleware(bot.Say("slow down")))
 	r.Message(bot.Say("hello"))
 	ann := bottest.New(t, r).Person("Ann")
@@ -117,7 +117,7 @@ func TestUrgentRunsBesideTheLaneAndCancels(t *testing.T) {
 		return nil
 	}, bot.Command("stop"))
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
-		if err := t.Go(ctx, "work:busy"); err != nil {
+		if err := t.SetState(ctx, "work:busy"); err != nil {
 			return err
 		}
 		close(working)
@@ -139,7 +139,7 @@ func TestUrgentRunsBesideTheLaneAndCancels(t *testing.T) {
 	ann.Say("/stop") // would wait for ever, were it not urgent
 	<-done
 	ann.Expect("stopped") // and it had its ordinary turn as well
-	ann.ExpectStep(bot.None)
+	ann.ExpectState(bot.None)
 }
 
 func TestUrgentNeedsNoOrdinaryHandler(t *testing.T) {

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// Graph is what a tree of routers says about its steps: those that filters, hooks,
+// Graph is what a tree of routers says about its states: those that filters, hooks,
 // tables, timeouts and [Route.To] name, and the ways between them.
 type Graph struct {
-	Name  string
-	Steps []Step
-	Edges []Edge
+	Name   string
+	States []State
+	Edges  []Edge
 }
 
-// Edge is a way from one step to another. [None] is the outside of all flows, where
+// Edge is a way from one state to another. [None] is the outside of all flows, where
 // conversations begin and end.
 type Edge struct {
-	From, To Step
+	From, To State
 	Label    string // what leads there: a command, a text, a time; may be empty
 }
 
 // Graph draws the tree. Ways that no route declares with [Route.To], and no table
 // allows, are not in it.
 func (r *Router) Graph() Graph {
-	d := draft{steps: map[Step]bool{}, edges: map[Edge]bool{}}
+	d := draft{states: map[State]bool{}, edges: map[Edge]bool{}}
 	r.walk(func(n *Router) {
 		for _, rt := range n.routes {
 			d.mention(rt.from()...)
@@ -48,26 +48,26 @@ func (r *Router) Graph() Graph {
 			delete(d.edges, Edge{From: e.From, To: e.To})
 		}
 	}
-	return Graph{Name: r.name, Steps: sorted(d.steps, cmp.Compare), Edges: sorted(d.edges, compareEdges)}
+	return Graph{Name: r.name, States: sorted(d.states, cmp.Compare), Edges: sorted(d.edges, compareEdges)}
 }
 
 // draft gathers a graph.
 type draft struct {
-	steps map[Step]bool
-	edges map[Edge]bool
+	states map[State]bool
+	edges  map[Edge]bool
 }
 
-func (d *draft) mention(steps ...Step) {
-	for _, s := range steps {
-		if s != None && !strings.HasSuffix(string(s), string(anyStep)) {
-			d.steps[s] = true
+func (d *draft) mention(states ...State) {
+	for _, s := range states {
+		if s != None && !strings.HasSuffix(string(s), string(anyState)) {
+			d.states[s] = true
 		}
 	}
 }
 
 func (d *draft) flow(f *Flow) {
 	for _, h := range slices.Concat(f.enter, f.leave) {
-		d.mention(h.steps...)
+		d.mention(h.states...)
 	}
 	for from, to := range f.table {
 		d.mention(from)
@@ -86,51 +86,51 @@ func (d *draft) route(rt *Route) {
 	}
 }
 
-// from are the steps that a route starts from, by its filters and by the guards of its
-// router and of those above; nil if none of them asks for a step.
-func (rt *Route) from() []Step {
-	steps := stepsOf(rt.filters)
+// from are the states that a route starts from, by its filters and by the guards of its
+// router and of those above; nil if none of them asks for a state.
+func (rt *Route) from() []State {
+	states := statesOf(rt.filters)
 	for up := rt.router; up != nil; up = up.parent {
 		for _, g := range up.guards {
 			if g.types&rt.types != 0 {
-				steps = meet(steps, g.filter.steps)
+				states = meet(states, g.filter.states)
 			}
 		}
 	}
-	return steps
+	return states
 }
 
-// stepsOf are the steps at which all filters may pass.
-func stepsOf(filters []Filter) (steps []Step) {
+// statesOf are the states at which all filters may pass.
+func statesOf(filters []Filter) (states []State) {
 	for _, f := range filters {
-		steps = meet(steps, f.steps)
+		states = meet(states, f.states)
 	}
-	return steps
+	return states
 }
 
-// anyOf are the steps at which one of the filters may pass.
-func anyOf(filters []Filter) (steps []Step) {
+// anyOf are the states at which one of the filters may pass.
+func anyOf(filters []Filter) (states []State) {
 	for _, f := range filters {
-		if f.steps == nil {
+		if f.states == nil {
 			return nil
 		}
-		steps = append(steps, f.steps...)
+		states = append(states, f.states...)
 	}
-	return steps
+	return states
 }
 
-// meet are the steps that are in both; nil stands for all and for none at all.
-func meet(a, b []Step) []Step {
+// meet are the states that are in both; nil stands for all and for none at all.
+func meet(a, b []State) []State {
 	switch {
 	case a == nil:
 		return b
 	case b == nil:
 		return a
 	}
-	both := []Step{}
-	add := func(from, within []Step) {
+	both := []State{}
+	add := func(from, within []State) {
 		for _, s := range from {
-			if !slices.Contains(both, s) && slices.ContainsFunc(within, func(w Step) bool { return covers(w, s) }) {
+			if !slices.Contains(both, s) && slices.ContainsFunc(within, func(w State) bool { return covers(w, s) }) {
 				both = append(both, s)
 			}
 		}
@@ -140,25 +140,25 @@ func meet(a, b []Step) []Step {
 	return both
 }
 
-// covers tells whether s is w, or one of the steps that w stands for.
-func covers(w, s Step) bool {
-	return w == s || w == anyStep && s != None || strings.HasSuffix(string(w), ":"+string(anyStep)) && inFlow(s, w.Flow())
+// covers tells whether s is w, or one of the states that w stands for.
+func covers(w, s State) bool {
+	return w == s || w == anyState && s != None || strings.HasSuffix(string(w), ":"+string(anyState)) && inFlow(s, w.Flow())
 }
 
-// expand lists the steps that a route starts from; one that asks for none starts
+// expand lists the states that a route starts from; one that asks for none starts
 // outside.
-func (d *draft) expand(steps []Step) []Step {
-	if steps == nil {
-		return []Step{None}
+func (d *draft) expand(states []State) []State {
+	if states == nil {
+		return []State{None}
 	}
-	var all []Step
-	for _, s := range steps {
-		if !strings.HasSuffix(string(s), string(anyStep)) {
+	var all []State
+	for _, s := range states {
+		if !strings.HasSuffix(string(s), string(anyState)) {
 			all = append(all, s)
 			continue
 		}
-		for known := range d.steps {
-			if s == anyStep || inFlow(known, s.Flow()) {
+		for known := range d.states {
+			if s == anyState || inFlow(known, s.Flow()) {
 				all = append(all, known)
 			}
 		}

@@ -34,17 +34,17 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// drawn is a router that says about its steps all that can be said.
+// drawn is a router that says about its states all that can be said.
 func drawn() *bot.Router {
 	r := bot.New("pizza")
 	order := r.Flow("order")
 	order.Allow(bot.None, quantity).Allow(quantity, address).Allow(address, confirm)
 	order.OnEnter(nothing, confirm)
 	r.Message(nothing, bot.Command("order")).To(quantity)
-	r.Message(nothing, bot.In(quantity), bot.Regexp(`^\d+$`).Named(`a "number"`)).To(address)
-	r.Message(nothing, bot.Command("cancel"), bot.InAny()).To(bot.None)
+	r.Message(nothing, bot.InState(quantity), bot.Regexp(`^\d+$`).Named(`a "number"`)).To(address)
+	r.Message(nothing, bot.Command("cancel"), bot.InAnyState()).To(bot.None)
 	r.Message(nothing, bot.InFlow("order"), bot.Text("restart")).To(quantity)
-	r.Message(nothing, bot.In("alone"))
+	r.Message(nothing, bot.InState("alone"))
 	r.OnTimeout(nothing, time.Hour, confirm).To(bot.None)
 	shop := hotel()
 	r.Include(shop)
@@ -58,16 +58,16 @@ func TestGraphKnowsGuardsAndCombinations(t *testing.T) {
 	r.Include(desk)
 	desk.Guard(bot.InFlow("order"))
 	desk.Message(nothing, bot.Text("guarded")).To(confirm)
-	desk.Message(nothing, bot.In(quantity), bot.Text("both")).To(confirm)
-	r.Message(nothing, bot.And(bot.InFlow("order"), bot.In(address)), bot.Text("and")).To(confirm)
-	r.Message(nothing, bot.Or(bot.In(address), bot.In(quantity)).Named("or")).To(confirm)
-	r.Message(nothing, bot.Or(bot.In(address), bot.Command("x")).Named("or not")).To(confirm)
-	r.Message(nothing, bot.In(quantity), bot.In(address), bot.Text("never")).To(confirm)
-	got := map[string][]bot.Step{}
+	desk.Message(nothing, bot.InState(quantity), bot.Text("both")).To(confirm)
+	r.Message(nothing, bot.And(bot.InFlow("order"), bot.InState(address)), bot.Text("and")).To(confirm)
+	r.Message(nothing, bot.Or(bot.InState(address), bot.InState(quantity)).Named("or")).To(confirm)
+	r.Message(nothing, bot.Or(bot.InState(address), bot.Command("x")).Named("or not")).To(confirm)
+	r.Message(nothing, bot.InState(quantity), bot.InState(address), bot.Text("never")).To(confirm)
+	got := map[string][]bot.State{}
 	for _, e := range r.Graph().Edges {
 		got[e.Label] = append(got[e.Label], e.From)
 	}
-	want := map[string][]bot.Step{
+	want := map[string][]bot.State{
 		"guarded": {address, confirm, quantity}, "both": {quantity}, "and": {address},
 		"or": {address, quantity}, "or not": {bot.None},
 	}
@@ -98,7 +98,7 @@ func TestGraphOfStates(t *testing.T) {
 		t.Error("a format that nobody knows is written")
 	}
 	want := bot.Edge{From: confirm, To: bot.None, Label: "after 1h"}
-	if !slices.Contains(g.Edges, want) || len(g.Steps) != 6 || g.Name != "pizza" {
+	if !slices.Contains(g.Edges, want) || len(g.States) != 6 || g.Name != "pizza" {
 		t.Errorf("graph is %+v", g)
 	}
 }

@@ -22,8 +22,8 @@ import (
 // The code of docs/writing-a-bot.md, so that it compiles and does what the guide says.
 
 const (
-	cartQuantity bot.Step = "cart:quantity"
-	cartAddress  bot.Step = "cart:address"
+	cartQuantity bot.State = "cart:quantity"
+	cartAddress  bot.State = "cart:address"
 )
 
 type cart struct {
@@ -33,21 +33,21 @@ type cart struct {
 func pizza() *bot.Router {
 	r := bot.New("pizza")
 	r.Message(startOrder, bot.Command("order")).To(cartQuantity)
-	r.Message(takeQuantity, bot.In(cartQuantity), bot.Regexp(`^\d+$`)).To(cartAddress)
-	r.Message(bot.Say("A number, please."), bot.In(cartQuantity), bot.Plain())
-	r.Message(takeAddress, bot.In(cartAddress), bot.Plain()).To(bot.None)
+	r.Message(takeQuantity, bot.InState(cartQuantity), bot.Regexp(`^\d+$`)).To(cartAddress)
+	r.Message(bot.Say("A number, please."), bot.InState(cartQuantity), bot.Plain())
+	r.Message(takeAddress, bot.InState(cartAddress), bot.Plain()).To(bot.None)
 	return r
 }
 
 func startOrder(ctx context.Context, t *bot.Turn) error {
-	if err := t.Go(ctx, cartQuantity); err != nil {
+	if err := t.SetState(ctx, cartQuantity); err != nil {
 		return err
 	}
 	return t.Answer(ctx, "How many?")
 }
 
 func takeQuantity(ctx context.Context, t *bot.Turn) error {
-	if err := bot.GoWith(ctx, t, cartAddress, cart{Pizzas: t.Text()}); err != nil {
+	if err := bot.SetStateWith(ctx, t, cartAddress, cart{Pizzas: t.Text()}); err != nil {
 		return err
 	}
 	return t.Answer(ctx, "Where to?")
@@ -58,7 +58,7 @@ func takeAddress(ctx context.Context, t *bot.Turn) error {
 	if err != nil {
 		return err
 	}
-	if err := t.Finish(ctx); err != nil {
+	if err := t.Clear(ctx); err != nil {
 		return err
 	}
 	return t.Answer(ctx, fmt.Sprintf("%s pizzas go to %s.", c.Pizzas, t.Text()))
@@ -75,7 +75,7 @@ func TestOrder(t *testing.T) {
 	ann.Say("2")
 	ann.Say("Main Street 1")
 	ann.Expect("Where to?", "2 pizzas go to Main Street 1.")
-	ann.ExpectStep(bot.None)
+	ann.ExpectState(bot.None)
 }
 
 type account struct{ Name string }
@@ -138,11 +138,11 @@ func guided(bundle *i18n.Bundle) *bot.Router {
 	order := r.Flow("cart")
 	order.OnEnter(bot.Say("How many?"), cartQuantity)
 	order.Allow(bot.None, cartQuantity).Allow(cartQuantity, cartAddress)
-	order.Version(2, func(from int, step bot.Step, data json.RawMessage) (bot.Step, json.RawMessage, error) {
+	order.Version(2, func(from int, state bot.State, data json.RawMessage) (bot.State, json.RawMessage, error) {
 		return cartQuantity, nil, nil // ask again
 	})
 	r.OnTimeout(func(ctx context.Context, t *bot.Turn) error {
-		if err := t.Finish(ctx); err != nil {
+		if err := t.Clear(ctx); err != nil {
 			return err
 		}
 		return t.Answer(ctx, "Your order has expired.")
@@ -170,7 +170,7 @@ func guided(bundle *i18n.Bundle) *bot.Router {
 	}, bot.Command("stock"))
 
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
-		return t.Go(ctx, cartQuantity)
+		return t.SetState(ctx, cartQuantity)
 	}, bot.Command("cart"))
 	return r
 }
@@ -180,7 +180,7 @@ func checkOut(ctx context.Context, t *bot.Turn) error {
 		return charge(ctx, t.User())
 	})
 	if errors.Is(err, errTillDown) {
-		return &bot.AwayError{After: time.Minute, Err: err}
+		return &bot.UnavailableError{RetryAfter: time.Minute, Err: err}
 	}
 	if err != nil {
 		return err
@@ -207,7 +207,7 @@ func TestGuideTalksToOtherServices(t *testing.T) {
 	ann.Say("pay")
 	ann.Expect("Paid, receipt 4711.")
 	err := world.Fails(func() { world.Update(telego.Update{Poll: &telego.Poll{ID: "1"}}) })
-	if away, ok := errors.AsType[*bot.AwayError](err); !ok || away.After != time.Minute {
+	if away, ok := errors.AsType[*bot.UnavailableError](err); !ok || away.RetryAfter != time.Minute {
 		t.Errorf("turn ends with %v", err)
 	}
 }

@@ -18,7 +18,7 @@ func (t *Turn) Call(ctx context.Context, method string, params any) (json.RawMes
 
 // Once does what is not to be done again when the turn is tried again, such as an
 // order at another service. Its result is kept in the turn's journal as JSON, and
-// stands for do in later attempts; an error is not kept. Key tells one such step of a
+// stands for do in later attempts; an error is not kept. Key tells one such operation of a
 // turn from another. As with calls of the Bot API one window is left: a crash between
 // the end of do and the journal's write.
 func Once[R any](ctx context.Context, t *Turn, key string, do func(ctx context.Context) (R, error)) (R, error) {

@@ -73,11 +73,13 @@ func TestWhatIsAwayIsNobodysFault(t *testing.T) {
 	down := errors.New("database is down")
 	r := bot.New("r")
 	r.OnError(func(context.Context, *bot.Turn, error) error { return nil })
-	r.Message(func(context.Context, *bot.Turn) error { return &bot.AwayError{After: time.Second, Err: down} })
+	r.Message(func(context.Context, *bot.Turn) error {
+		return &bot.UnavailableError{RetryAfter: time.Second, Err: down}
+	})
 	world := bottest.New(t, r)
 	err := world.Fails(func() { world.Person("Ann").Say("hi") })
-	var away *bot.AwayError
-	if !errors.As(err, &away) || !errors.Is(err, down) || away.After != time.Second || away.Error() != down.Error() {
+	var away *bot.UnavailableError
+	if !errors.As(err, &away) || !errors.Is(err, down) || away.RetryAfter != time.Second || away.Error() != down.Error() {
 		t.Errorf("an error handler took %v", err)
 	}
 	if !away.Blameless() {

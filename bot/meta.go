@@ -7,9 +7,9 @@ import (
 
 // meta is what this package keeps beside a conversation's data.
 type meta struct {
-	Version int    `json:"v,omitempty"` // schema of the data, see Flow.Version
-	History []Step `json:"h,omitempty"` // steps before this one, oldest first
-	Token   string `json:"t,omitempty"` // of the armed timer
+	Version int     `json:"v,omitempty"` // schema of the data, see Flow.Version
+	History []State `json:"h,omitempty"` // states before this one, oldest first
+	Token   string  `json:"t,omitempty"` // of the armed timer
 }
 
 // keptHistory bounds what a conversation remembers of its way.
@@ -19,9 +19,9 @@ const keptHistory = 32
 func (t *Turn) book() *meta {
 	if t.meta == nil {
 		t.meta = &meta{}
-		if t.p.State != nil {
+		if t.p.Session != nil {
 			// What cannot be read was written by something else: begin anew.
-			_ = json.Unmarshal(t.p.State.Meta(), t.meta)
+			_ = json.Unmarshal(t.p.Session.Meta(), t.meta)
 		}
 	}
 	return t.meta
@@ -30,38 +30,38 @@ func (t *Turn) book() *meta {
 // keep buffers the changed meta.
 func (t *Turn) keep() {
 	if m := t.book(); m.Version == 0 && len(m.History) == 0 && m.Token == "" {
-		t.p.State.SetMeta(nil)
+		t.p.Session.SetMeta(nil)
 		return
 	}
 	raw, err := json.Marshal(t.meta)
 	if err != nil {
 		panic(err) // numbers and strings always encode
 	}
-	t.p.State.SetMeta(raw)
+	t.p.Session.SetMeta(raw)
 }
 
-// History lists the steps that led to this one within its flow, oldest first.
-func (t *Turn) History() []Step { return slices.Clone(t.book().History) }
+// History lists the states that led to this one within its flow, oldest first.
+func (t *Turn) History() []State { return slices.Clone(t.book().History) }
 
 // note is the state of a conversation at some point of a turn, to go back to.
 type note struct {
-	step       string
+	state      string
 	data, meta []byte
 	timer      timer
 }
 
 func (t *Turn) note() note {
 	n := note{timer: t.timer}
-	if s := t.p.State; s != nil {
-		n.step, n.data, n.meta = s.State(), s.Data(), s.Meta()
+	if s := t.p.Session; s != nil {
+		n.state, n.data, n.meta = s.State(), s.Data(), s.Meta()
 	}
 	return n
 }
 
 func (t *Turn) restore(n note) {
 	t.timer, t.route, t.meta, t.depth = n.timer, nil, nil, 0
-	if s := t.p.State; s != nil {
-		s.SetState(n.step)
+	if s := t.p.Session; s != nil {
+		s.SetState(n.state)
 		s.SetData(n.data)
 		s.SetMeta(n.meta)
 	}

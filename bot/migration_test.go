@@ -15,12 +15,12 @@ func TestKeptDataIsMigrated(t *testing.T) {
 	type v2 struct{ Count int }
 	store := map[string]*memory{}
 	old := bot.New("old")
-	old.Message(func(ctx context.Context, t *bot.Turn) error { return bot.GoWith(ctx, t, "order:amount", 3) })
+	old.Message(func(ctx context.Context, t *bot.Turn) error { return bot.SetStateWith(ctx, t, "order:amount", 3) })
 
 	current := bot.New("current")
-	var lift bot.Migration = func(from int, step bot.Step, data json.RawMessage) (bot.Step, json.RawMessage, error) {
-		if step == "order:gone" {
-			return "", nil, errors.New("no such step any more")
+	var lift bot.Migration = func(from int, state bot.State, data json.RawMessage) (bot.State, json.RawMessage, error) {
+		if state == "order:gone" {
+			return "", nil, errors.New("no such state any more")
 		}
 		return quantity, fmt.Appendf(nil, `{"Count":%s,"From":%d}`, data, from), nil
 	}
@@ -29,7 +29,7 @@ func TestKeptDataIsMigrated(t *testing.T) {
 	current.Message(func(_ context.Context, t *bot.Turn) (err error) {
 		got, err = bot.Data[v2](t)
 		return err
-	}, bot.In(quantity))
+	}, bot.InState(quantity))
 	current.Message(goes)
 
 	answer := func(r *bot.Router, who, text string) error {
@@ -40,16 +40,16 @@ func TestKeptDataIsMigrated(t *testing.T) {
 		}
 		return r.Answer(t.Context(), bot.NewTurn(partsFor(text, m)))
 	}
-	for _, step := range []struct {
+	for _, state := range []struct {
 		router *bot.Router
 		text   string
 	}{{old, "hi"}, {current, "look"}, {current, "look again"}} {
-		if err := answer(step.router, "ann", step.text); err != nil {
+		if err := answer(state.router, "ann", state.text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got.Count != 3 || store["ann"].step != string(quantity) {
-		t.Errorf("migrated to %+v at %q", got, store["ann"].step)
+	if got.Count != 3 || store["ann"].state != string(quantity) {
+		t.Errorf("migrated to %+v at %q", got, store["ann"].state)
 	}
 	if err := answer(current, "bob", string(quantity)); err != nil { // begun in version 2
 		t.Fatal(err)
@@ -57,8 +57,8 @@ func TestKeptDataIsMigrated(t *testing.T) {
 	if err := answer(current, "bob", "look"); err != nil {
 		t.Fatal(err)
 	}
-	store["eve"] = &memory{step: "order:gone"}
-	if err := answer(current, "eve", "look"); err == nil || store["eve"].step != "order:gone" {
+	store["eve"] = &memory{state: "order:gone"}
+	if err := answer(current, "eve", "look"); err == nil || store["eve"].state != "order:gone" {
 		t.Errorf("a migration that fails: %v, state %+v", err, store["eve"])
 	}
 	older := bot.New("older")
@@ -70,12 +70,12 @@ func TestKeptDataIsMigrated(t *testing.T) {
 
 // memory is the plainest state.
 type memory struct {
-	step       string
+	state      string
 	data, meta []byte
 }
 
-func (m *memory) State() string      { return m.step }
-func (m *memory) SetState(s string)  { m.step = s }
+func (m *memory) State() string      { return m.state }
+func (m *memory) SetState(s string)  { m.state = s }
 func (m *memory) Data() []byte       { return m.data }
 func (m *memory) SetData(raw []byte) { m.data = raw }
 func (m *memory) Meta() []byte       { return m.meta }

@@ -11,42 +11,42 @@ import (
 // conversation back and forth for ever.
 const maxDepth = 8
 
-// Go moves the conversation to a step: it runs the leave hook of the old one, moves,
+// SetState moves the conversation to a state: it runs the leave hook of the old one, moves,
 // sets the timer, and runs the enter hook of the new one. Within a flow the data
-// stays; another flow begins without data and history. To the same step again runs
+// stays; another flow begins without data and history. To the same state again runs
 // the enter hook and sets the timer anew. Nothing is kept unless the turn succeeds.
-func (t *Turn) Go(ctx context.Context, to Step) error {
+func (t *Turn) SetState(ctx context.Context, to State) error {
 	if to == None {
-		return t.Finish(ctx)
+		return t.Clear(ctx)
 	}
 	return t.move(ctx, to, move{})
 }
 
-// GoWith is Go with the data that the step begins with.
-func GoWith[T any](ctx context.Context, t *Turn, to Step, data T) error {
+// SetStateWith is [Turn.SetState] with the data that the state begins with.
+func SetStateWith[T any](ctx context.Context, t *Turn, to State, data T) error {
 	if to == None {
-		return fmt.Errorf("go to no step with data: %w", ErrTransition)
+		return fmt.Errorf("set no state with data: %w", ErrTransition)
 	}
 	raw, err := json.Marshal(data)
 	if err != nil {
-		return fmt.Errorf("write data of step %q: %w", to, err)
+		return fmt.Errorf("write data of state %q: %w", to, err)
 	}
 	return t.move(ctx, to, move{data: raw})
 }
 
-// Back moves to the step before this one. It fails with ErrTransition at the first.
+// Back moves to the state before this one. It fails with ErrTransition at the first.
 func (t *Turn) Back(ctx context.Context) error {
 	h := t.book().History
 	if len(h) == 0 {
-		return fmt.Errorf("back from %q, the first step: %w", t.Step(), ErrTransition)
+		return fmt.Errorf("back from %q, the first state: %w", t.State(), ErrTransition)
 	}
 	return t.move(ctx, h[len(h)-1], move{back: true})
 }
 
-// Finish ends the conversation: leave hook, then no step, no data, no timer. At no
-// step it only clears the data.
-func (t *Turn) Finish(ctx context.Context) error {
-	if t.p.State == nil {
+// Clear ends the conversation: leave hook, then no state, no data, no timer. At no
+// state it only clears the data.
+func (t *Turn) Clear(ctx context.Context) error {
+	if t.p.Session == nil {
 		return ErrNoState
 	}
 	if err := t.allowed(None, move{}); err != nil {
@@ -56,28 +56,28 @@ func (t *Turn) Finish(ctx context.Context) error {
 		return err
 	}
 	t.disarm()
-	t.p.State.SetState("")
-	t.p.State.SetData(nil)
-	t.p.State.SetMeta(nil)
+	t.p.Session.SetState("")
+	t.p.Session.SetData(nil)
+	t.p.Session.SetMeta(nil)
 	t.meta = nil
 	return nil
 }
 
-// move says how a step is changed.
+// move says how a state is changed.
 type move struct {
 	back bool
 	data []byte // nil keeps what there is
 }
 
-func (t *Turn) move(ctx context.Context, to Step, how move) error {
-	if t.p.State == nil {
-		return fmt.Errorf("go to %q: %w", to, ErrNoState)
+func (t *Turn) move(ctx context.Context, to State, how move) error {
+	if t.p.Session == nil {
+		return fmt.Errorf("set state %q: %w", to, ErrNoState)
 	}
 	if err := t.allowed(to, how); err != nil {
 		return err
 	}
 	if t.depth++; t.depth > maxDepth {
-		return fmt.Errorf("go to %q: enter hooks lead on and on: %w", to, ErrTransition)
+		return fmt.Errorf("set state %q: enter hooks lead on and on: %w", to, ErrTransition)
 	}
 	defer func() { t.depth-- }()
 	if err := t.leave(ctx, to); err != nil {
@@ -87,27 +87,27 @@ func (t *Turn) move(ctx context.Context, to Step, how move) error {
 	return t.flow(to).entered(ctx, t, to)
 }
 
-// leave runs the hook of the step that is left; it may not move.
-func (t *Turn) leave(ctx context.Context, to Step) error {
-	from := t.Step()
+// leave runs the hook of the state that is left; it may not move.
+func (t *Turn) leave(ctx context.Context, to State) error {
+	from := t.State()
 	if from == to || from == None {
 		return nil
 	}
 	if err := t.flow(from).left(ctx, t, from); err != nil {
 		return err
 	}
-	if t.Step() != from {
-		return fmt.Errorf("leave hook of %q moved to %q: %w", from, t.Step(), ErrTransition)
+	if t.State() != from {
+		return fmt.Errorf("leave hook of %q moved to %q: %w", from, t.State(), ErrTransition)
 	}
 	return nil
 }
 
-// arrive buffers the new step and what goes with it.
-func (t *Turn) arrive(to Step, how move) {
-	from, m := t.Step(), t.book()
+// arrive buffers the new state and what goes with it.
+func (t *Turn) arrive(to State, how move) {
+	from, m := t.State(), t.book()
 	switch {
 	case from.Flow() != to.Flow() || from == None:
-		t.p.State.SetData(nil)
+		t.p.Session.SetData(nil)
 		m.History, m.Version = nil, t.flow(to).version()
 	case how.back:
 		m.History = m.History[:len(m.History)-1]
@@ -118,9 +118,9 @@ func (t *Turn) arrive(to Step, how move) {
 		}
 	}
 	if how.data != nil {
-		t.p.State.SetData(how.data)
+		t.p.Session.SetData(how.data)
 	}
-	t.p.State.SetState(string(to))
+	t.p.Session.SetState(string(to))
 	t.disarm()
 	if d := t.duration(to); d > 0 {
 		t.arm(d)
@@ -129,8 +129,8 @@ func (t *Turn) arrive(to Step, how move) {
 }
 
 // allowed checks a move against the route's own list and the flow's table.
-func (t *Turn) allowed(to Step, how move) error {
-	from := t.Step()
+func (t *Turn) allowed(to State, how move) error {
+	from := t.State()
 	if rt := t.route; rt != nil && t.depth == 0 && len(rt.to) > 0 && !how.back && to != from && !slices.Contains(rt.to, to) {
 		return fmt.Errorf("handler goes from %q to %q, but declares %q: %w", from, to, rt.to, ErrTransition)
 	}

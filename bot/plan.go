@@ -11,7 +11,7 @@ import (
 // plan is what a tree of routers comes to, once it is wired.
 type plan struct {
 	flows     map[string]*Flow
-	durations map[Step]time.Duration
+	durations map[State]time.Duration
 	urgent    []*Route
 	gates     []gateAt
 }
@@ -22,7 +22,7 @@ func (r *Router) wire() *plan {
 		if r.parent != nil {
 			panic(fmt.Sprintf("bot: router %q is included in %q: only a root answers", r.name, r.parent.name))
 		}
-		r.plan = &plan{flows: map[string]*Flow{}, durations: map[Step]time.Duration{}}
+		r.plan = &plan{flows: map[string]*Flow{}, durations: map[State]time.Duration{}}
 		r.walk(func(n *Router) { n.join(r.plan) })
 		r.link(nil)
 	})
@@ -38,11 +38,11 @@ func (r *Router) join(p *plan) {
 		}
 		p.flows[name] = f
 	}
-	for step, d := range r.durations {
-		if _, twice := p.durations[step]; twice {
-			panic(fmt.Sprintf("bot: step %q has two timeouts", step))
+	for state, d := range r.durations {
+		if _, twice := p.durations[state]; twice {
+			panic(fmt.Sprintf("bot: state %q has two timeouts", state))
 		}
-		p.durations[step] = d
+		p.durations[state] = d
 	}
 	p.urgent = append(p.urgent, r.urgent...)
 	for _, g := range r.gates {

@@ -14,9 +14,9 @@ import (
 func TestPanicInAGateIsAnError(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
-	r.Before(func(context.Context, bot.Glance) error { panic("nil map") })
+	r.Before(func(context.Context, bot.Envelope) error { panic("nil map") })
 	var panicked *bot.PanicError
-	if err := r.Admit(t.Context(), bot.Glance{Type: "message"}); !errors.As(err, &panicked) || len(panicked.Stack) == 0 {
+	if err := r.Admit(t.Context(), bot.Envelope{Type: "message"}); !errors.As(err, &panicked) || len(panicked.Stack) == 0 {
 		t.Errorf("got %v, want a panic with its stack", err)
 	}
 }
@@ -47,16 +47,16 @@ func TestSwitchedOffRouterRefusesAndWrapsNothing(t *testing.T) {
 	root, off, below := bot.New("root"), bot.New("off"), bot.New("below")
 	root.Include(off)
 	off.Include(below)
-	below.Before(func(context.Context, bot.Glance) error { return bot.ErrDropped })
+	below.Before(func(context.Context, bot.Envelope) error { return bot.ErrDropped })
 	below.Calls(func(bot.CallFunc) bot.CallFunc {
 		return func(context.Context, string, json.RawMessage) (json.RawMessage, error) { return nil, errors.New("off") }
 	})
 	below.Urgent(bot.Message, nothing)
-	if err := root.Admit(t.Context(), bot.Glance{Type: "message"}); !errors.Is(err, bot.ErrDropped) {
+	if err := root.Admit(t.Context(), bot.Envelope{Type: "message"}); !errors.Is(err, bot.ErrDropped) {
 		t.Errorf("switched on: %v", err)
 	}
 	off.SetEnabled(false)
-	if err := root.Admit(t.Context(), bot.Glance{Type: "message"}); err != nil {
+	if err := root.Admit(t.Context(), bot.Envelope{Type: "message"}); err != nil {
 		t.Errorf("switched off: %v", err)
 	}
 	if n := len(root.CallMiddleware()); n != 0 {
@@ -105,7 +105,7 @@ func TestTimeoutsPassGuardsAndGates(t *testing.T) {
 	ann.Say(string(quantity))
 	w.Advance(time.Minute)
 	ann.Expect("Too late")
-	if err := r.Admit(t.Context(), bot.Glance{Type: "timeout", User: ann.ID(), Received: w.Now()}); err != nil {
+	if err := r.Admit(t.Context(), bot.Envelope{Type: "timeout", User: ann.ID(), Received: w.Now()}); err != nil {
 		t.Errorf("a gate is asked about a timeout: %v", err)
 	}
 }
@@ -115,7 +115,7 @@ func TestThrottleChargesAnUpdateOnce(t *testing.T) {
 	t.Parallel()
 	th := bot.NewThrottle(bot.ThrottleConfig{Limit: 2})
 	ask := func(update int64) error {
-		return th.Gate(t.Context(), bot.Glance{Bot: 42, User: 7, Update: update, Received: time.Unix(1, 0)})
+		return th.Gate(t.Context(), bot.Envelope{Bot: 42, User: 7, Update: update, Received: time.Unix(1, 0)})
 	}
 	for _, update := range []int64{1, 1, 2, 1, 2} {
 		if err := ask(update); err != nil {
@@ -136,13 +136,13 @@ func TestUnhandledHookMaySkip(t *testing.T) {
 	}
 }
 
-// A migration may give a step another name; the time that runs for it goes on.
-func TestTimeoutOfARenamedStepFires(t *testing.T) {
+// A migration may give a state another name; the time that runs for it goes on.
+func TestTimeoutOfARenamedStateFires(t *testing.T) {
 	t.Parallel()
 	kept := &memory{}
 	old := bot.New("old")
 	old.OnTimeout(nothing, time.Minute, "order:amount")
-	old.Message(func(ctx context.Context, t *bot.Turn) error { return t.Go(ctx, "order:amount") })
+	old.Message(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, "order:amount") })
 	begun := bot.NewTurn(partsFor("hi", kept))
 	if err := old.Answer(t.Context(), begun); err != nil {
 		t.Fatal(err)
@@ -152,13 +152,13 @@ func TestTimeoutOfARenamedStepFires(t *testing.T) {
 		t.Fatal("no timer")
 	}
 	current := bot.New("current")
-	current.Flow("order").Version(2, func(int, bot.Step, json.RawMessage) (bot.Step, json.RawMessage, error) {
+	current.Flow("order").Version(2, func(int, bot.State, json.RawMessage) (bot.State, json.RawMessage, error) {
 		return quantity, nil, nil
 	})
 	fired := false
 	current.OnTimeout(func(context.Context, *bot.Turn) error { fired = true; return nil }, time.Minute, quantity)
 	event := bot.TimeoutEvent{State: "order:amount", Token: token}
-	err := current.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: event.Encode(), Chat: 1, User: 1, State: kept}))
+	err := current.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: event.Encode(), Chat: 1, User: 1, Session: kept}))
 	if err != nil || !fired {
 		t.Errorf("fired: %v, %v", fired, err)
 	}
@@ -170,14 +170,14 @@ func TestErrorHandlersSeeAnUnreadableVersion(t *testing.T) {
 	t.Parallel()
 	kept := &memory{}
 	current, older := bot.New("current"), bot.New("older")
-	current.Flow("order").Version(2, func(_ int, s bot.Step, d json.RawMessage) (bot.Step, json.RawMessage, error) { return s, d, nil })
+	current.Flow("order").Version(2, func(_ int, s bot.State, d json.RawMessage) (bot.State, json.RawMessage, error) { return s, d, nil })
 	current.Message(goes)
 	if err := current.Answer(t.Context(), bot.NewTurn(partsFor(string(quantity), kept))); err != nil {
 		t.Fatal(err)
 	}
 	older.Flow("order")
-	older.OnErrorIs(bot.ErrVersion, func(ctx context.Context, t *bot.Turn, _ error) error { return t.Finish(ctx) })
-	if err := older.Answer(t.Context(), bot.NewTurn(partsFor("hi", kept))); err != nil || kept.step != "" {
-		t.Errorf("%v, still at %q", err, kept.step)
+	older.OnErrorIs(bot.ErrVersion, func(ctx context.Context, t *bot.Turn, _ error) error { return t.Clear(ctx) })
+	if err := older.Answer(t.Context(), bot.NewTurn(partsFor("hi", kept))); err != nil || kept.state != "" {
+		t.Errorf("%v, still at %q", err, kept.state)
 	}
 }

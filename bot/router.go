@@ -42,8 +42,8 @@ type Router struct {
 	gates     []Gate
 	calls     []CallMiddleware
 	flows     map[string]*Flow
-	durations map[Step]time.Duration
-	begins    []Step // of scenes, for graphs
+	durations map[State]time.Duration
+	begins    []State // of scenes, for graphs
 	albums    time.Duration
 
 	entry   Handler // outer middleware around body
@@ -72,8 +72,8 @@ type Route struct {
 	types   Type
 	filters []Filter
 	handler Handler
-	to      []Step
-	leads   []Step // where it may go without declaring it; for graphs
+	to      []State
+	leads   []State // where it may go without declaring it; for graphs
 
 	run Handler // inner middleware around handler
 }
@@ -105,11 +105,11 @@ func (r *Router) Callback(h Handler, filters ...Filter) *Route {
 	return r.On(CallbackQuery, h, filters...)
 }
 
-// To declares the only steps that the handler may move to, for the graph and as a
+// To declares the only states that the handler may move to, for the graph and as a
 // check; [None] stands for the end.
-func (rt *Route) To(steps ...Step) *Route {
+func (rt *Route) To(states ...State) *Route {
 	rt.router.mustBeOpen("To")
-	rt.to = append(rt.to, steps...)
+	rt.to = append(rt.to, states...)
 	return rt
 }
 

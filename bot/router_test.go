@@ -76,9 +76,9 @@ func TestRouterRefusesHandlersThatCannotRun(t *testing.T) {
 	mustPanic(t, "On wants a handler", func() { r.Message(nil) })
 	mustPanic(t, "On wants a handler", func() { r.On(0, nothing) })
 	mustPanic(t, "filter 2 is empty", func() { r.Message(nothing, bot.Text(), bot.Filter{}) })
-	mustPanic(t, "OnTimeout wants steps", func() { r.OnTimeout(nothing, time.Minute) })
+	mustPanic(t, "OnTimeout wants states", func() { r.OnTimeout(nothing, time.Minute) })
 	r.OnTimeout(nothing, time.Minute, "order:quantity")
-	mustPanic(t, `step "order:quantity" has two timeouts`, func() { r.OnTimeout(nothing, time.Hour, "order:quantity") })
+	mustPanic(t, `state "order:quantity" has two timeouts`, func() { r.OnTimeout(nothing, time.Hour, "order:quantity") })
 }
 
 func TestRouterSwitchesOffAndOnWhileInUse(t *testing.T) {

@@ -23,14 +23,14 @@ func (e *RetryError) Error() string { return "answer not understood" }
 // Retry is for the Take of a [Question]: it sends a hint and waits for another answer.
 func Retry(hint string) error { return &RetryError{hint} }
 
-// Scene is a flow of questions, asked one after the other. It is made of steps,
-// hooks and handlers like any other: what the router says about a step of the scene
+// Scene is a flow of questions, asked one after the other. It is made of states,
+// hooks and handlers like any other: what the router says about a state of the scene
 // (timeouts, more handlers, hooks) holds as well.
 type Scene struct {
-	Flow      string // all steps are of this flow
+	Flow      string // all states are of this flow
 	Questions []Question
 	// Done runs after the last answer, while the data is still there. Unless it goes
-	// to another step, the conversation then ends. Nil does nothing.
+	// to another state, the conversation then ends. Nil does nothing.
 	Done Handler
 	// Cancelled runs when the scene is left by Cancel or ErrCancel; nil does nothing.
 	Cancelled Handler
@@ -38,10 +38,10 @@ type Scene struct {
 	Cancel    []Filter // messages and buttons that end the scene; none if empty
 }
 
-// Question is one step of a scene.
+// Question is one state of a scene.
 type Question struct {
-	Step Step
-	Ask  Handler // when the conversation comes to the step
+	State State
+	Ask   Handler // when the conversation comes to the state
 	// Take takes the answer: any message that is no /command, or any button. Nil
 	// goes on to the next question; [Retry], [ErrBack] and [ErrCancel] elsewhere. If
 	// Take itself moves, the conversation stays where it went.
@@ -61,42 +61,42 @@ func (r *Router) Scene(s Scene) Handler {
 	}
 	flow := r.Flow(s.Flow)
 	const answers = Message | CallbackQuery
-	steps := make([]Step, 0, len(s.Questions))
+	states := make([]State, 0, len(s.Questions))
 	for _, q := range s.Questions {
 		if q.Ask == nil || q.Take == nil {
-			panic(fmt.Sprintf("bot: scene %q: step %q wants Ask and Take", s.Flow, q.Step))
+			panic(fmt.Sprintf("bot: scene %q: state %q wants Ask and Take", s.Flow, q.State))
 		}
-		flow.OnEnter(q.Ask, q.Step)
-		steps = append(steps, q.Step)
+		flow.OnEnter(q.Ask, q.State)
+		states = append(states, q.State)
 	}
 	if len(s.Cancel) > 0 {
-		rt := r.On(answers, s.cancel, append([]Filter{In(steps...)}, s.Cancel...)...)
-		rt.leads = []Step{None}
+		rt := r.On(answers, s.cancel, append([]Filter{InState(states...)}, s.Cancel...)...)
+		rt.leads = []State{None}
 	}
 	if len(s.Back) > 0 {
-		r.On(answers, s.back, append([]Filter{In(steps...)}, s.Back...)...)
+		r.On(answers, s.back, append([]Filter{InState(states...)}, s.Back...)...)
 	}
 	for i, q := range s.Questions {
 		next := None
-		if i+1 < len(steps) {
-			next = steps[i+1]
+		if i+1 < len(states) {
+			next = states[i+1]
 		}
-		rt := r.On(answers, s.take(q, next), In(q.Step), Not(Command()).Named("answer"))
-		rt.leads = []Step{next}
+		rt := r.On(answers, s.take(q, next), InState(q.State), Not(Command()).Named("answer"))
+		rt.leads = []State{next}
 	}
-	r.begins = append(r.begins, steps[0])
+	r.begins = append(r.begins, states[0])
 	return func(ctx context.Context, t *Turn) error {
-		if t.Step().Flow() == s.Flow { // begin anew
-			if err := t.Finish(ctx); err != nil {
+		if t.State().Flow() == s.Flow { // begin anew
+			if err := t.Clear(ctx); err != nil {
 				return err
 			}
 		}
-		return t.Go(ctx, steps[0])
+		return t.SetState(ctx, states[0])
 	}
 }
 
 // take has an answer taken, and goes where that leads.
-func (s *Scene) take(q Question, next Step) Handler {
+func (s *Scene) take(q Question, next State) Handler {
 	return func(ctx context.Context, t *Turn) error {
 		err := q.Take(ctx, t)
 		var again *RetryError
@@ -107,10 +107,10 @@ func (s *Scene) take(q Question, next Step) Handler {
 			return s.back(ctx, t)
 		case errors.Is(err, ErrCancel):
 			return s.cancel(ctx, t)
-		case err != nil || t.Step() != q.Step:
+		case err != nil || t.State() != q.State:
 			return err
 		case next != None:
-			return t.Go(ctx, next)
+			return t.SetState(ctx, next)
 		}
 		return s.end(ctx, t, s.Done)
 	}
@@ -118,7 +118,7 @@ func (s *Scene) take(q Question, next Step) Handler {
 
 func (s *Scene) back(ctx context.Context, t *Turn) error {
 	if len(t.History()) == 0 {
-		return t.Go(ctx, t.Step())
+		return t.SetState(ctx, t.State())
 	}
 	return t.Back(ctx)
 }
@@ -127,14 +127,14 @@ func (s *Scene) cancel(ctx context.Context, t *Turn) error { return s.end(ctx, t
 
 // end runs the last handler and finishes, unless that has moved on.
 func (s *Scene) end(ctx context.Context, t *Turn, last Handler) error {
-	at := t.Step()
+	at := t.State()
 	if last != nil {
 		if err := last(ctx, t); err != nil {
 			return err
 		}
 	}
-	if t.Step() != at {
+	if t.State() != at {
 		return nil
 	}
-	return t.Finish(ctx)
+	return t.Clear(ctx)
 }

@@ -22,21 +22,21 @@ func hotel() *bot.Router {
 	begin := r.Scene(bot.Scene{
 		Flow: "booking",
 		Questions: []bot.Question{
-			{Step: "booking:city", Ask: bot.Say("Which city?"), Take: func(_ context.Context, t *bot.Turn) error {
+			{State: "booking:city", Ask: bot.Say("Which city?"), Take: func(_ context.Context, t *bot.Turn) error {
 				if t.Text() == "" {
 					return bot.Retry("A name, please")
 				}
-				_, err := bot.Change(t, func(b *booking) { b.City = t.Text() })
+				_, err := bot.UpdateData(t, func(b *booking) { b.City = t.Text() })
 				return err
 			}},
-			{Step: "booking:nights", Ask: bot.Say("How many nights?"), Take: func(ctx context.Context, t *bot.Turn) error {
+			{State: "booking:nights", Ask: bot.Say("How many nights?"), Take: func(ctx context.Context, t *bot.Turn) error {
 				switch t.Text() {
 				case "elsewhere":
 					return bot.ErrBack
 				case "forget it":
 					return bot.ErrCancel
 				case "rate":
-					return t.Go(ctx, rating)
+					return t.SetState(ctx, rating)
 				case "boom":
 					return errors.New("boom")
 				}
@@ -44,7 +44,7 @@ func hotel() *bot.Router {
 				if err != nil {
 					return bot.Retry("A number, please")
 				}
-				_, err = bot.Change(t, func(b *booking) { b.Nights = n })
+				_, err = bot.UpdateData(t, func(b *booking) { b.Nights = n })
 				return err
 			}},
 		},
@@ -73,20 +73,20 @@ func TestSceneAsksInOrder(t *testing.T) {
 	ann.Expect("How many nights?")
 	ann.Say("3")
 	ann.Expect("3 nights in Rome")
-	ann.ExpectStep(bot.None)
+	ann.ExpectState(bot.None)
 }
 
-func TestSceneRetriesAStep(t *testing.T) {
+func TestSceneAsksAQuestionAgain(t *testing.T) {
 	t.Parallel()
 	ann := bottest.New(t, hotel()).Person("Ann")
 	ann.Say("/book")
 	ann.Say("Rome")
 	ann.Say("many")
 	ann.Expect("Which city?", "How many nights?", "A number, please")
-	ann.ExpectStep("booking:nights")
+	ann.ExpectState("booking:nights")
 	ann.Say("/help") // a command is no answer
 	ann.Expect("Ask me anything")
-	ann.ExpectStep("booking:nights")
+	ann.ExpectState("booking:nights")
 	var retry *bot.RetryError
 	if err := bot.Retry("hint"); !errors.As(err, &retry) || retry.Text != "hint" || err.Error() != "answer not understood" {
 		t.Errorf("error is %v", err) // without the text, which is for people
@@ -109,10 +109,10 @@ func TestSceneIsCancelled(t *testing.T) {
 		ann := bottest.New(t, hotel()).Person("Ann")
 		ann.Say("/book")
 		ann.Say("Rome")
-		ann.Heard()
+		ann.Unread()
 		ann.Say(text)
 		ann.Expect("Another time")
-		ann.ExpectStep(bot.None)
+		ann.ExpectState(bot.None)
 	}
 }
 
@@ -123,7 +123,7 @@ func TestSceneBeginsAnewAndMayBeLeft(t *testing.T) {
 	ann.Say("/book")
 	ann.Say("Rome")
 	ann.Say("/book")
-	ann.ExpectStep("booking:city")
+	ann.ExpectState("booking:city")
 	if got := bottest.Data[booking](ann); got != (booking{}) {
 		t.Errorf("a new booking begins with %+v", got)
 	}
@@ -132,7 +132,7 @@ func TestSceneBeginsAnewAndMayBeLeft(t *testing.T) {
 		t.Error("an error of Take was lost")
 	}
 	ann.Say("rate")
-	ann.ExpectStep(rating)
+	ann.ExpectState(rating)
 }
 
 func TestSceneDoneMayLeadOn(t *testing.T) {
@@ -140,16 +140,16 @@ func TestSceneDoneMayLeadOn(t *testing.T) {
 	r := bot.New("r")
 	begin := r.Scene(bot.Scene{
 		Flow:      "one",
-		Questions: []bot.Question{{Step: "one:q", Ask: bot.Say("?"), Take: nothing}},
-		Done:      func(ctx context.Context, t *bot.Turn) error { return t.Go(ctx, rating) },
+		Questions: []bot.Question{{State: "one:q", Ask: bot.Say("?"), Take: nothing}},
+		Done:      func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, rating) },
 	})
-	r.Message(begin, bot.InNone())
+	r.Message(begin, bot.InNoState())
 	ann := bottest.New(t, r).Person("Ann")
 	ann.Say("hi")
 	ann.Say("answer")
-	ann.ExpectStep(rating)
+	ann.ExpectState(rating)
 	mustPanic(t, "has no questions", func() { bot.New("r").Scene(bot.Scene{Flow: "empty"}) })
 	mustPanic(t, "wants Ask and Take", func() {
-		bot.New("r").Scene(bot.Scene{Flow: "one", Questions: []bot.Question{{Step: "one:q"}}})
+		bot.New("r").Scene(bot.Scene{Flow: "one", Questions: []bot.Question{{State: "one:q"}}})
 	})
 }

@@ -13,7 +13,7 @@ type ThrottleConfig struct {
 	Limit int           // updates in any stretch of Per, more or less; 0 means 20
 	Per   time.Duration // 0 means a minute
 	// Key says who shares a limit; nil means the user, else the chat.
-	Key func(g Glance) int64
+	Key func(g Envelope) int64
 }
 
 func (c ThrottleConfig) withDefaults() ThrottleConfig {
@@ -24,7 +24,7 @@ func (c ThrottleConfig) withDefaults() ThrottleConfig {
 		c.Per = time.Minute
 	}
 	if c.Key == nil {
-		c.Key = func(g Glance) int64 {
+		c.Key = func(g Envelope) int64 {
 			if g.User != 0 {
 				return g.User
 			}
@@ -66,7 +66,7 @@ func NewThrottle(cfg ThrottleConfig) *Throttle {
 }
 
 // Gate drops what is too much, before it costs anything: r.Before(throttle.Gate).
-func (th *Throttle) Gate(_ context.Context, g Glance) error {
+func (th *Throttle) Gate(_ context.Context, g Envelope) error {
 	if !th.allow(g) {
 		return fmt.Errorf("more than %d in %v: %w", th.cfg.Limit, th.cfg.Per, ErrDropped)
 	}
@@ -77,7 +77,7 @@ func (th *Throttle) Gate(_ context.Context, g Glance) error {
 func (th *Throttle) Middleware(instead Handler) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, t *Turn) error {
-			g := Glance{Bot: t.p.Bot.ID, Update: int64(t.Update().UpdateID), Type: t.p.Type, Chat: t.p.Chat, User: t.p.User, Thread: t.p.Thread, Received: t.Received(), Raw: t.p.Raw}
+			g := Envelope{Bot: t.p.Bot.ID, Update: int64(t.Update().UpdateID), Type: t.p.Type, Chat: t.p.Chat, User: t.p.User, Thread: t.p.Thread, Received: t.Received(), Raw: t.p.Raw}
 			if t.typ == Timeout || th.allow(g) {
 				return next(ctx, t)
 			}
@@ -86,7 +86,7 @@ func (th *Throttle) Middleware(instead Handler) Middleware {
 	}
 }
 
-func (th *Throttle) allow(g Glance) bool {
+func (th *Throttle) allow(g Envelope) bool {
 	key := th.cfg.Key(g)
 	if key == 0 {
 		return true

@@ -11,9 +11,9 @@ import (
 )
 
 // TimeoutEvent is the body of the update that arrives in the lane when the time for
-// a step has run out. Its type is "timeout".
+// a state has run out. Its type is "timeout".
 type TimeoutEvent struct {
-	State Step   `json:"state"`
+	State State  `json:"state"`
 	Token string `json:"token"`
 }
 
@@ -47,22 +47,22 @@ type timer struct {
 }
 
 // OnTimeout registers a handler for conversations that have stood at one of these
-// steps for d, counted from the last move to it. With d = 0 the time is set by
+// states for d, counted from the last move to it. With d = 0 the time is set by
 // [Turn.ExpireIn] alone. The timer is kept as durably as the state, in whole seconds.
-func (r *Router) OnTimeout(h Handler, d time.Duration, steps ...Step) *Route {
+func (r *Router) OnTimeout(h Handler, d time.Duration, states ...State) *Route {
 	r.mustBeOpen("OnTimeout")
-	if len(steps) == 0 || d < 0 {
-		panic(fmt.Sprintf("bot: router %q: OnTimeout wants steps and a time of 0 or more", r.name))
+	if len(states) == 0 || d < 0 {
+		panic(fmt.Sprintf("bot: router %q: OnTimeout wants states and a time of 0 or more", r.name))
 	}
 	if r.durations == nil {
-		r.durations = map[Step]time.Duration{}
+		r.durations = map[State]time.Duration{}
 	}
-	for _, s := range steps {
+	for _, s := range states {
 		if d == 0 {
 			continue
 		}
 		if _, twice := r.durations[s]; twice {
-			panic(fmt.Sprintf("bot: router %q: step %q has two timeouts", r.name, s))
+			panic(fmt.Sprintf("bot: router %q: state %q has two timeouts", r.name, s))
 		}
 		r.durations[s] = d
 	}
@@ -70,7 +70,7 @@ func (r *Router) OnTimeout(h Handler, d time.Duration, steps ...Step) *Route {
 	if d > 0 {
 		label = "after " + short(d)
 	}
-	return r.On(Timeout, h, In(steps...).Named(label))
+	return r.On(Timeout, h, InState(states...).Named(label))
 }
 
 // short is d without the zeros that String ends with.
@@ -85,9 +85,9 @@ func short(d time.Duration) string {
 	return s
 }
 
-// ExpireIn sets the timer of the current step anew; 0 cancels it.
+// ExpireIn sets the timer of the current state anew; 0 cancels it.
 func (t *Turn) ExpireIn(d time.Duration) error {
-	if t.p.State == nil || t.Step() == None {
+	if t.p.Session == nil || t.State() == None {
 		return ErrNoState
 	}
 	t.disarm()
@@ -98,7 +98,7 @@ func (t *Turn) ExpireIn(d time.Duration) error {
 	return nil
 }
 
-func (t *Turn) duration(s Step) time.Duration {
+func (t *Turn) duration(s State) time.Duration {
 	if t.plan == nil {
 		return 0
 	}
@@ -144,11 +144,11 @@ func (t *Turn) nextToken() string {
 // open prepares a turn: it drops a timeout that came too late, and brings kept data
 // up to date. Not live means that there is nothing to do.
 func (t *Turn) open(_ context.Context) (live bool, err error) {
-	if t.p.State == nil {
+	if t.p.Session == nil {
 		t.late = t.typ == Timeout
 		return !t.late, nil
 	}
-	if f := t.flow(t.Step()); f != nil && t.Step() != None {
+	if f := t.flow(t.State()); f != nil && t.State() != None {
 		if err := f.migrate(t); err != nil {
 			return false, err
 		}
@@ -161,7 +161,7 @@ func (t *Turn) open(_ context.Context) (live bool, err error) {
 		return false, err
 	}
 	m := t.book()
-	if m.Token != e.Token { // it names the stay; a migration may have renamed the step
+	if m.Token != e.Token { // it names the stay; a migration may have renamed the state
 		t.late = true
 		return false, nil
 	}

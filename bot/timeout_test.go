@@ -13,8 +13,8 @@ import (
 )
 
 // partsFor is a message with a text, for a conversation with a state.
-func partsFor(text string, s bot.State) bot.Parts {
-	return bot.Parts{Type: "message", Chat: 1, User: 1, State: s, Update: &telego.Update{
+func partsFor(text string, s bot.Session) bot.Parts {
+	return bot.Parts{Type: "message", Chat: 1, User: 1, Session: s, Update: &telego.Update{
 		UpdateID: 7, Message: &telego.Message{Text: text, Chat: telego.Chat{ID: 1, Type: "private"}},
 	}}
 }
@@ -23,7 +23,7 @@ func TestTimeoutFiresInTheLane(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
 	r.OnTimeout(func(ctx context.Context, t *bot.Turn) error {
-		if err := t.Finish(ctx); err != nil {
+		if err := t.Clear(ctx); err != nil {
 			return err
 		}
 		return t.Answer(ctx, "Too late")
@@ -38,12 +38,12 @@ func TestTimeoutFiresInTheLane(t *testing.T) {
 	ann.ExpectSilence()
 	w.Advance(time.Minute)
 	ann.Expect("Too late")
-	ann.ExpectStep(bot.None)
+	ann.ExpectState(bot.None)
 	w.Advance(time.Hour)
 	ann.ExpectSilence()
 }
 
-func TestTimeoutIsCancelledWithItsStep(t *testing.T) {
+func TestTimeoutIsCancelledWithItsState(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
 	r.OnTimeout(bot.Say("Too late"), time.Minute, quantity)
@@ -101,11 +101,11 @@ func TestLateTimeoutsAreIgnored(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, token, _, _ := turn.Timeout()
-		return bot.TimeoutEvent{State: bot.Step(m.step), Token: token}
+		return bot.TimeoutEvent{State: bot.State(m.state), Token: token}
 	}
 	fire := func(e bot.TimeoutEvent) (late bool) {
 		t.Helper()
-		turn := bot.NewTurn(bot.Parts{Type: "timeout", Raw: e.Encode(), State: m})
+		turn := bot.NewTurn(bot.Parts{Type: "timeout", Raw: e.Encode(), Session: m})
 		if err := r.Answer(t.Context(), turn); err != nil {
 			t.Fatal(err)
 		}
@@ -113,9 +113,9 @@ func TestLateTimeoutsAreIgnored(t *testing.T) {
 	}
 	first := say(1, string(quantity))
 	say(2, "finish")
-	fire(first) // the step is left
+	fire(first) // the state is left
 	second := say(3, string(quantity))
-	fire(first) // the step is the same, the stay is not
+	fire(first) // the state is the same, the stay is not
 	if fired != 0 {
 		t.Errorf("%d late timeouts fired", fired)
 	}
@@ -160,10 +160,10 @@ func TestTimerThatATurnEndsIsNamed(t *testing.T) {
 	r := bot.New("r")
 	r.OnTimeout(goes, time.Minute, quantity, address)
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
-		if err := t.Go(ctx, address); err != nil {
+		if err := t.SetState(ctx, address); err != nil {
 			return err
 		}
-		return t.Finish(ctx)
+		return t.Clear(ctx)
 	}, bot.Text("through"))
 	r.Message(goes)
 	m := &memory{}
@@ -190,7 +190,7 @@ func TestTimerThatATurnEndsIsNamed(t *testing.T) {
 		t.Errorf("the same update again ends %q, which it arms", got)
 	}
 	if third := say(3, "through"); third.FormerTimeout() != token(second) || token(third) != "" {
-		t.Errorf("a step that is passed through: ends %q, arms %q; want to end %q", third.FormerTimeout(), token(third), token(second))
+		t.Errorf("a state that is passed through: ends %q, arms %q; want to end %q", third.FormerTimeout(), token(third), token(second))
 	}
 	if got := say(4, "finish").FormerTimeout(); got != "" {
 		t.Errorf("without a timer: ends %q", got)
@@ -217,15 +217,15 @@ func TestBrokenTimeoutsFail(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
 	r.OnTimeout(nothing, time.Minute, quantity)
-	if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: []byte(`{`), State: &memory{}})); err == nil {
+	if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: []byte(`{`), Session: &memory{}})); err == nil {
 		t.Error("a broken timeout was answered")
 	}
 	if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout"})); err != nil {
 		t.Errorf("a timeout without state: %v", err)
 	}
-	m := &memory{step: string(confirm), meta: []byte(`{"t":"x"}`)}
+	m := &memory{state: string(confirm), meta: []byte(`{"t":"x"}`)}
 	e := bot.TimeoutEvent{State: confirm, Token: "x"}
-	if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: e.Encode(), State: m})); !errors.Is(err, bot.ErrUnhandled) {
+	if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: e.Encode(), Session: m})); !errors.Is(err, bot.ErrUnhandled) {
 		t.Errorf("a timeout that nobody handles: %v", err)
 	}
 }

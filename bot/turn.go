@@ -12,9 +12,9 @@ import (
 
 // State is the buffered memory of one conversation. What is set is kept when the
 // turn commits. Slices are handed over whole and never written to.
-type State interface {
+type Session interface {
 	State() string
-	SetState(step string)
+	SetState(state string)
 	Data() []byte
 	SetData(data []byte)
 	// Meta is for this package's own bookkeeping.
@@ -38,8 +38,8 @@ type Parts struct {
 	Chat     int64
 	User     int64
 	Thread   int64
-	Business string // business connection
-	State    State  // nil where the update belongs to no conversation
+	Business string  // business connection
+	Session  Session // nil where the update belongs to no conversation
 	API      *telego.Bot
 	Call     func(ctx context.Context, method string, params any) (json.RawMessage, error) // see [Turn.Call]
 	Once     OnceFunc
@@ -208,5 +208,5 @@ func (t *Turn) FormerTimeout() string {
 	return t.timer.former
 }
 
-// Late tells that this was a timeout that came after its step was left: nothing was done.
+// Late tells that this was a timeout that came after its state was left: nothing was done.
 func (t *Turn) Late() bool { return t.late }

@@ -46,14 +46,14 @@ func TestTurnCopesWithNothing(t *testing.T) {
 	ctx := t.Context()
 	turn := bot.NewTurn(bot.Parts{Type: "poll", Update: &telego.Update{Poll: &telego.Poll{ID: "p"}}})
 	turn.Logger().Info("goes nowhere")
-	if turn.Step() != bot.None || turn.Message() != nil || turn.From() != nil || turn.Text() != "" || turn.History() != nil {
+	if turn.State() != bot.None || turn.Message() != nil || turn.From() != nil || turn.Text() != "" || turn.History() != nil {
 		t.Errorf("turn is %+v", turn)
 	}
 	_, dataErr := bot.Data[int](turn)
-	_, changeErr := bot.Change(turn, func(*int) {})
+	_, changeErr := bot.UpdateData(turn, func(*int) {})
 	for name, err := range map[string]error{
-		"go": turn.Go(ctx, "a:b"), "finish": turn.Finish(ctx), "data": dataErr, "set": bot.SetData(turn, 1),
-		"change": changeErr, "expire": turn.ExpireIn(1), "go with": bot.GoWith(ctx, turn, "a:b", 1),
+		"go": turn.SetState(ctx, "a:b"), "finish": turn.Clear(ctx), "data": dataErr, "set": bot.SetData(turn, 1),
+		"change": changeErr, "expire": turn.ExpireIn(1), "go with": bot.SetStateWith(ctx, turn, "a:b", 1),
 	} {
 		if !errors.Is(err, bot.ErrNoState) {
 			t.Errorf("%s: got %v, want ErrNoState", name, err)

@@ -40,7 +40,7 @@ const (
 
 	// Unknown stands for every type that this version does not know by name.
 	Unknown
-	// Timeout is no update of Telegram's: the time for a step ran out, see [Router.OnTimeout].
+	// Timeout is no update of Telegram's: the time for a state ran out, see [Router.OnTimeout].
 	Timeout
 )
 

@@ -7,7 +7,7 @@ import "context"
 // turn with [Turn.CancelRunning]. The update then takes its ordinary place in the
 // lane as well, where an ordinary handler may tidy up.
 //
-// Guards of its router and of those above hold for it, as far as they ask for no step;
+// Guards of its router and of those above hold for it, as far as they ask for no state;
 // middleware and error handlers do not: they belong to the turn in the lane.
 func (r *Router) Urgent(types Type, h Handler, filters ...Filter) {
 	r.mustBeOpen("Urgent")

@@ -38,7 +38,7 @@ func counter() *bot.Router {
 		if t.Text() == "fail" {
 			return errors.New("told to")
 		}
-		c, err := bot.Change(t, func(c *tally) { c.N++ })
+		c, err := bot.UpdateData(t, func(c *tally) { c.N++ })
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func TestExpectationsReportWhatDiffers(t *testing.T) {
 		{func() { ann.Say("b"); ann.ExpectMatch("^x$") }, `the bot says "2", want ^x$`},
 		{func() { ann.Say("c"); ann.ExpectSilence() }, `the bot says "3", want silence`},
 		{func() { ann.ExpectNotice("x") }, `no button was answered, want "x"`},
-		{func() { ann.ExpectStep("a:b") }, `conversation stands at "", want "a:b"`},
+		{func() { ann.ExpectState("a:b") }, `conversation stands at "", want "a:b"`},
 		{func() { ann.ExpectButtons("x") }, `buttons [], want ["x"]`},
 		{func() { ann.Press("x") }, `there is no button "x"`},
 		{func() { ann.Say("fail") }, `turn failed: told to`},
@@ -107,12 +107,12 @@ func TestStrategiesShareConversations(t *testing.T) {
 		ann, bob := w.Person("Ann"), w.Person("Bob")
 		ann.Say("in private")
 		var got []string
-		got = append(got, ann.Heard()...)
+		got = append(got, ann.Unread()...)
 		ann.In(g).Say("in the group")
 		ann.In(g).Topic(5).Say("in a topic")
 		ann.In(g).Say("in the group")
 		bob.In(g).Topic(5).Say("in a topic")
-		got = append(got, ann.In(g).Heard()...)
+		got = append(got, ann.In(g).Unread()...)
 		if s := strings.Join(got, " "); s != want {
 			t.Errorf("%s: counted %s, want %s", strategy, s, want)
 		}
@@ -234,9 +234,9 @@ func TestClockMovesOnlyByAdvance(t *testing.T) {
 	r := bot.New("r")
 	r.OnTimeout(func(ctx context.Context, t *bot.Turn) error {
 		fired = append(fired, w.Now())
-		return t.Finish(ctx)
+		return t.Clear(ctx)
 	}, time.Hour, "a:b")
-	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.Go(ctx, "a:b") })
+	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, "a:b") })
 	w = bottest.NewWith(t, r, bottest.Config{Start: start})
 	w.Person("Ann").Say("hi")
 	w.Advance(30 * time.Minute)

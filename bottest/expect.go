@@ -67,10 +67,10 @@ func (p *Person) ExpectNotice(text string) {
 	}
 }
 
-// ExpectStep wants the person's conversation to stand there.
-func (p *Person) ExpectStep(want bot.Step) {
+// ExpectState wants the person's conversation to stand there.
+func (p *Person) ExpectState(want bot.State) {
 	p.w.t.Helper()
-	if got := p.Step(); got != want {
+	if got := p.State(); got != want {
 		p.w.t.Errorf("conversation stands at %q, want %q", got, want)
 	}
 }
@@ -91,8 +91,8 @@ func (p *Person) ExpectButtons(want ...string) {
 	}
 }
 
-// Heard takes all that the bot wrote in this chat and was not expected yet.
-func (p *Person) Heard() []string {
+// Unread takes all that the bot wrote in this chat and was not expected yet.
+func (p *Person) Unread() []string {
 	var texts []string
 	for {
 		e, ok := p.next()

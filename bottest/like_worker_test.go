@@ -79,7 +79,7 @@ func TestUpdatesBelongWhereAWorkerPutsThem(t *testing.T) {
 	var glanced, turned string
 	var ids []int64
 	r := bot.New("r")
-	r.Before(func(_ context.Context, g bot.Glance) error {
+	r.Before(func(_ context.Context, g bot.Envelope) error {
 		ids = append(ids, g.Update)
 		glanced = fmt.Sprintf("%s in chat %d by user %d in thread %d", g.Type, g.Chat, g.User, g.Thread)
 		return nil
@@ -133,7 +133,7 @@ func TestConversationsAreThoseOfAWorker(t *testing.T) {
 		var n int
 		r := bot.New("r")
 		r.On(bot.AnyUpdate, func(_ context.Context, t *bot.Turn) error {
-			c, err := bot.Change(t, func(c *tally) { c.N++ })
+			c, err := bot.UpdateData(t, func(c *tally) { c.N++ })
 			if n = c.N; errors.Is(err, bot.ErrNoState) {
 				n, err = -1, nil
 			}
@@ -315,9 +315,9 @@ func TestTimersFireAtWholeSecondsAndNeverEarly(t *testing.T) {
 		r := bot.New("r")
 		r.OnTimeout(func(ctx context.Context, t *bot.Turn) error {
 			fired, received = w.Now(), t.Received()
-			return t.Finish(ctx)
+			return t.Clear(ctx)
 		}, c.after, "a:b")
-		r.Message(func(ctx context.Context, t *bot.Turn) error { return t.Go(ctx, "a:b") })
+		r.Message(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, "a:b") })
 		w = bottest.NewWith(t, r, bottest.Config{Start: noon.Add(c.now)})
 		w.Person("Ann").Say("hi")
 		w.Advance(c.want - c.now - 1)

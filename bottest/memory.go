@@ -41,12 +41,12 @@ func (w *World) key(s lane.Scope) string {
 
 // memory is one conversation's state, and the buffer of a turn.
 type memory struct {
-	step       string
+	state      string
 	data, meta []byte
 }
 
-func (m *memory) State() string      { return m.step }
-func (m *memory) SetState(s string)  { m.step = s }
+func (m *memory) State() string      { return m.state }
+func (m *memory) SetState(s string)  { m.state = s }
 func (m *memory) Data() []byte       { return m.data }
 func (m *memory) SetData(raw []byte) { m.data = raw }
 func (m *memory) Meta() []byte       { return m.meta }
@@ -66,7 +66,7 @@ func (w *World) recall(key string) memory {
 func (w *World) keep(key string, m memory, t *bot.Turn, a arrival) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if m.step == "" && len(m.data) == 0 && len(m.meta) == 0 {
+	if m.state == "" && len(m.data) == 0 && len(m.meta) == 0 {
 		delete(w.memories, key)
 	} else {
 		w.memories[key] = &m
@@ -75,8 +75,8 @@ func (w *World) keep(key string, m memory, t *bot.Turn, a arrival) {
 	switch {
 	case armed:
 		p := a.parts
-		p.Raw = bot.TimeoutEvent{State: bot.Step(m.step), Token: token}.Encode()
-		p.Type, p.Update, p.Album, p.State = bot.Timeout.String(), nil, nil, nil
+		p.Raw = bot.TimeoutEvent{State: bot.State(m.state), Token: token}.Encode()
+		p.Type, p.Update, p.Album, p.Session = bot.Timeout.String(), nil, nil, nil
 		w.timers[key] = alarm{at: wholeSecond(w.now.Add(max(after, time.Second))), arrival: arrival{scope: a.scope, parts: p}}
 	case cancel:
 		delete(w.timers, key)

@@ -233,8 +233,8 @@ func (p *Person) Block() {
 	}})
 }
 
-// Step is where the person's conversation in this chat stands.
-func (p *Person) Step() bot.Step { return bot.Step(p.w.recall(p.key()).step) }
+// State is where the person's conversation in this chat stands.
+func (p *Person) State() bot.State { return bot.State(p.w.recall(p.key()).state) }
 
 func (p *Person) key() string {
 	return p.w.key(lane.Scope{

@@ -65,7 +65,7 @@ func (w *World) parts(e telegram.Envelope, raw json.RawMessage) bot.Parts {
 // admit asks the gates and the urgent handlers, then has the turn.
 func (w *World) admit(a arrival) error {
 	ctx, p := w.t.Context(), a.parts
-	err := w.router.Admit(ctx, bot.Glance{
+	err := w.router.Admit(ctx, bot.Envelope{
 		Bot: p.Bot.ID, Update: a.update, Type: p.Type, Chat: p.Chat, User: p.User, Thread: p.Thread, Received: p.Received, Raw: p.Raw,
 	})
 	if errors.Is(err, bot.ErrDropped) {
@@ -105,7 +105,7 @@ func (w *World) turn(ctx context.Context, a arrival) error {
 	var buffer memory
 	if key != "" {
 		buffer = w.recall(key)
-		a.parts.State = &buffer
+		a.parts.Session = &buffer
 	}
 	t := bot.NewTurn(a.parts)
 	err := w.router.Answer(ctx, t)

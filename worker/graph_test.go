@@ -18,12 +18,12 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // An author's own worker draws its own bot.
 func TestAWorkerPrintsTheGraphOfItsBot(t *testing.T) {
-	const asked, done bot.Step = "poll:asked", "poll:done"
+	const asked, done bot.State = "poll:asked", "poll:done"
 	r := bot.New("mybot")
 	nothing := func(context.Context, *bot.Turn) error { return nil }
 	r.Message(nothing, bot.Command("poll")).To(asked)
-	r.Message(nothing, bot.In(asked), bot.Plain()).To(done)
-	r.Callback(nothing, bot.In(done), bot.Pressed("ok")).To(bot.None)
+	r.Message(nothing, bot.InState(asked), bot.Plain()).To(done)
+	r.Callback(nothing, bot.InState(done), bot.Pressed("ok")).To(bot.None)
 	for name, args := range map[string][]string{
 		"graph.mermaid": {"graph"},
 		"graph.dot":     {"graph", "--format", "dot"},

@@ -26,9 +26,9 @@ import (
 )
 
 const (
-	ann               = 501
-	patience          = 2 * time.Second
-	cart     bot.Step = "order:cart"
+	ann                = 501
+	patience           = 2 * time.Second
+	cart     bot.State = "order:cart"
 )
 
 // site is a deployment whose workers and broker come and go; Telegram and what the
@@ -73,7 +73,7 @@ func (s *site) startBroker() {
 func (s *site) router() *bot.Router {
 	r := bot.New("shop")
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
-		if err := t.Go(ctx, cart); err != nil {
+		if err := t.SetState(ctx, cart); err != nil {
 			return err
 		}
 		err := t.Answer(ctx, "What shall it be?")
@@ -81,14 +81,14 @@ func (s *site) router() *bot.Router {
 		return err
 	}, bot.Text("buy"))
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
-		if err := t.Finish(ctx); err != nil {
+		if err := t.Clear(ctx); err != nil {
 			return err
 		}
 		return t.Answer(ctx, "It is yours.")
-	}, bot.In(cart))
+	}, bot.InState(cart))
 	r.Message(bot.Say("Hello."))
 	r.OnTimeout(func(ctx context.Context, t *bot.Turn) error {
-		if err := t.Finish(ctx); err != nil {
+		if err := t.Clear(ctx); err != nil {
 			return err
 		}
 		return t.Answer(ctx, "Too late.")
@@ -248,7 +248,7 @@ func TestTimeoutFiresThoughEverythingWasDownAtItsTime(t *testing.T) {
 	})
 }
 
-func TestTimeoutOfAStepThatWasLeftIsNotHeard(t *testing.T) {
+func TestTimeoutOfAStateThatWasLeftIsIgnored(t *testing.T) {
 	t.Parallel()
 	stores(t, func(t *testing.T, store string) {
 		s := newSite(t, store)

@@ -7,7 +7,7 @@ import (
 )
 
 // kitchen takes an order and gives its number. Where it is down it returns a
-// *bot.AwayError: the conversation then waits for it.
+// *bot.UnavailableError: the conversation then waits for it.
 type kitchen func(ctx context.Context, o order) (number string, err error)
 
 // onPaper is a kitchen that reads standard output.

@@ -10,9 +10,9 @@ import (
 
 // Where a conversation about an order stands.
 const (
-	orderKind    bot.Step = "order:kind"
-	orderAddress bot.Step = "order:address"
-	orderConfirm bot.Step = "order:confirm"
+	orderKind    bot.State = "order:kind"
+	orderAddress bot.State = "order:address"
+	orderConfirm bot.State = "order:confirm"
 )
 
 // order is what a conversation has gathered so far.
@@ -42,19 +42,19 @@ func pizzeria(k kitchen) *bot.Router {
 	r := bot.New("pizzeria")
 	r.Inner(bot.AutoAnswer)
 	r.Message(s.begin, bot.Command("order")).To(orderKind)
-	r.Message(s.cancel, bot.Command("cancel"), bot.InAny()).To(bot.None)
-	r.Callback(s.chosen, bot.In(orderKind), s.choices.Filter()).To(orderAddress)
-	r.Message(s.addressed, bot.In(orderAddress), bot.Plain()).To(orderConfirm)
-	r.Callback(s.confirmed, bot.In(orderConfirm), s.verdicts.Filter()).To(bot.None)
+	r.Message(s.cancel, bot.Command("cancel"), bot.InAnyState()).To(bot.None)
+	r.Callback(s.chosen, bot.InState(orderKind), s.choices.Filter()).To(orderAddress)
+	r.Message(s.addressed, bot.InState(orderAddress), bot.Plain()).To(orderConfirm)
+	r.Callback(s.confirmed, bot.InState(orderConfirm), s.verdicts.Filter()).To(bot.None)
 	r.Callback(bot.Say("That was an earlier order. /order begins a new one."))
-	r.Message(bot.Say("Please use the buttons, or /cancel."), bot.In(orderKind, orderConfirm))
+	r.Message(bot.Say("Please use the buttons, or /cancel."), bot.InState(orderKind, orderConfirm))
 	r.Message(bot.Say("/order brings you a pizza."))
 	r.OnTimeout(s.expired, 15*time.Minute, orderKind, orderAddress, orderConfirm).To(bot.None)
 	return r
 }
 
 func (s shop) begin(ctx context.Context, t *bot.Turn) error {
-	if err := bot.GoWith(ctx, t, orderKind, order{}); err != nil {
+	if err := bot.SetStateWith(ctx, t, orderKind, order{}); err != nil {
 		return err
 	}
 	return t.Answer(ctx, "Which one?", bot.Inline(bot.Row(
@@ -65,7 +65,7 @@ func (s shop) begin(ctx context.Context, t *bot.Turn) error {
 
 func (s shop) chosen(ctx context.Context, t *bot.Turn) error {
 	c, _ := bot.Get[choice](t)
-	if err := bot.GoWith(ctx, t, orderAddress, order{Kind: c.Kind}); err != nil {
+	if err := bot.SetStateWith(ctx, t, orderAddress, order{Kind: c.Kind}); err != nil {
 		return err
 	}
 	return t.Edit(ctx, c.Kind+". Where to?")
@@ -77,7 +77,7 @@ func (s shop) addressed(ctx context.Context, t *bot.Turn) error {
 		return err
 	}
 	o.Address = t.Text()
-	if err := bot.GoWith(ctx, t, orderConfirm, o); err != nil {
+	if err := bot.SetStateWith(ctx, t, orderConfirm, o); err != nil {
 		return err
 	}
 	return t.Answer(ctx, fmt.Sprintf("%s to %s?", o.Kind, o.Address), bot.Inline(bot.Row(
@@ -100,21 +100,21 @@ func (s shop) confirmed(ctx context.Context, t *bot.Turn) error {
 	if err != nil {
 		return err
 	}
-	if err := t.Finish(ctx); err != nil {
+	if err := t.Clear(ctx); err != nil {
 		return err
 	}
 	return t.Edit(ctx, fmt.Sprintf("Order %s: %s is on its way to %s.", number, o.Kind, o.Address))
 }
 
 func (s shop) cancel(ctx context.Context, t *bot.Turn) error {
-	if err := t.Finish(ctx); err != nil {
+	if err := t.Clear(ctx); err != nil {
 		return err
 	}
 	return t.Answer(ctx, "Forgotten. /order begins anew.")
 }
 
 func (s shop) expired(ctx context.Context, t *bot.Turn) error {
-	if err := t.Finish(ctx); err != nil {
+	if err := t.Clear(ctx); err != nil {
 		return err
 	}
 	return t.Answer(ctx, "Your order has expired. /order begins anew.")

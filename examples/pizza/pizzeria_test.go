@@ -18,7 +18,7 @@ type book struct {
 
 func (b *book) take(_ context.Context, o order) (string, error) {
 	if b.down {
-		return "", &bot.AwayError{Err: errors.New("kitchen is closed")}
+		return "", &bot.UnavailableError{Err: errors.New("kitchen is closed")}
 	}
 	b.orders = append(b.orders, o)
 	return "A7", nil
@@ -42,7 +42,7 @@ func TestAnOrderReachesTheKitchen(t *testing.T) {
 	atConfirm(ann)
 	ann.Press("Yes")
 	ann.Expect("Order A7: Funghi is on its way to Main Street 1.")
-	ann.ExpectStep(bot.None)
+	ann.ExpectState(bot.None)
 	if len(b.orders) != 1 || b.orders[0] != (order{"Funghi", "Main Street 1"}) {
 		t.Errorf("kitchen has %+v", b.orders)
 	}
@@ -59,7 +59,7 @@ func TestAnOrderCanBeTakenBack(t *testing.T) {
 	ben.Say("/cancel")
 	for _, p := range []*bottest.Person{ann, ben} {
 		p.Expect("Forgotten. /order begins anew.")
-		p.ExpectStep(bot.None)
+		p.ExpectState(bot.None)
 	}
 	if len(b.orders) != 0 {
 		t.Errorf("kitchen has %+v", b.orders)
@@ -75,7 +75,7 @@ func TestTheBotHelpsOn(t *testing.T) {
 	ann.Expect("Which one?")
 	ann.Say("a big one")
 	ann.Expect("Please use the buttons, or /cancel.")
-	ann.ExpectStep(orderKind)
+	ann.ExpectState(orderKind)
 }
 
 func TestAnOldOrderExpires(t *testing.T) {
@@ -96,10 +96,10 @@ func TestAClosedKitchenKeepsTheOrder(t *testing.T) {
 	ann := world.Person("Ann")
 	atConfirm(ann)
 	err := world.Fails(func() { ann.Press("Yes") })
-	if _, away := errors.AsType[*bot.AwayError](err); !away {
+	if _, away := errors.AsType[*bot.UnavailableError](err); !away {
 		t.Errorf("turn ends with %v", err)
 	}
-	ann.ExpectStep(orderConfirm)
+	ann.ExpectState(orderConfirm)
 	b.down = false
 	ann.Press("Yes")
 	ann.Expect("Order A7: Funghi is on its way to Main Street 1.")

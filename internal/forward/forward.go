@@ -108,7 +108,7 @@ func (f *Forwarder) handle(ctx context.Context, t *bot.Turn) error {
 
 // tell logs that a bot is away, once a minute: with it thousands of lanes may wait.
 func (f *Forwarder) tell(ctx context.Context, id int64, err error) {
-	var away *bot.AwayError
+	var away *bot.UnavailableError
 	now, said := time.Now().UnixNano(), f.said[id]
 	if last := said.Load(); !errors.As(err, &away) || now-last < int64(time.Minute) || !said.CompareAndSwap(last, now) {
 		return

@@ -243,8 +243,8 @@ func TestOnlyABotThatIsAwayCostsNoAttempt(t *testing.T) {
 			existing := serve(t, tt.answer)
 			r := start(t, forward.Target{URL: existing.URL + "/secret-path"}, serve(t, status(500)))
 			err := r.turn(t.Context())
-			var away *bot.AwayError
-			if err == nil || errors.As(err, &away) != tt.away || away != nil && away.After != tt.after {
+			var away *bot.UnavailableError
+			if err == nil || errors.As(err, &away) != tt.away || away != nil && away.RetryAfter != tt.after {
 				t.Errorf("got %v (%+v)", err, away)
 			}
 			if n := len(existing.requests()); n != 1 {
@@ -261,9 +261,9 @@ func TestABotThatIsNotThereCostsNoAttempt(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	r := start(t, forward.Target{URL: gone.URL + "/secret-path"}, serve(t, status(500)))
-	var away *bot.AwayError
+	var away *bot.UnavailableError
 	err := r.turn(t.Context())
-	if !errors.As(err, &away) || away.After != 0 || strings.Contains(err.Error(), "secret-path") {
+	if !errors.As(err, &away) || away.RetryAfter != 0 || strings.Contains(err.Error(), "secret-path") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -312,7 +312,7 @@ func TestABotThatIsTooSlowIsNotAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	existing := serve(t, func(http.ResponseWriter, int) { cancel() })
 	r := start(t, forward.Target{URL: existing.URL}, serve(t, status(500)))
-	var away *bot.AwayError
+	var away *bot.UnavailableError
 	if err := r.turn(ctx); !errors.Is(err, context.Canceled) || errors.As(err, &away) {
 		t.Errorf("got %v", err)
 	}

@@ -56,7 +56,7 @@ func (m metrics) observe(began time.Time, err error) {
 }
 
 func outcomeOf(err error) string {
-	var away *bot.AwayError
+	var away *bot.UnavailableError
 	switch {
 	case err == nil:
 		return outOK

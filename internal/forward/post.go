@@ -100,12 +100,12 @@ func refusal(resp *http.Response) error {
 	after, asked := retryAfter(resp.Header)
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests:
-		return &bot.AwayError{After: max(after, time.Second), Err: err}
+		return &bot.UnavailableError{RetryAfter: max(after, time.Second), Err: err}
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return &bot.AwayError{After: after, Err: err}
+		return &bot.UnavailableError{RetryAfter: after, Err: err}
 	}
 	if asked {
-		return &bot.AwayError{After: max(after, time.Second), Err: err}
+		return &bot.UnavailableError{RetryAfter: max(after, time.Second), Err: err}
 	}
 	return err
 }
@@ -138,7 +138,7 @@ func broken(ctx context.Context, reached bool, err error) error {
 		err = u.Err // without the address
 	}
 	if !reached {
-		return &bot.AwayError{Err: fmt.Errorf("bot is unreachable: %w", err)}
+		return &bot.UnavailableError{Err: fmt.Errorf("bot is unreachable: %w", err)}
 	}
 	return fmt.Errorf("%w: %w", errLost, err)
 }

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	feedbackRating  bot.Step = "feedback:rating"
-	feedbackComment bot.Step = "feedback:comment"
+	feedbackRating  bot.State = "feedback:rating"
+	feedbackComment bot.State = "feedback:comment"
 )
 
 type review struct {
@@ -21,22 +21,22 @@ func feedback(r *bot.Router) {
 	r.Message(askRating, bot.Command("feedback")).To(feedbackRating)
 
 	flow := bot.New("feedback")
-	flow.Message(takeRating, bot.In(feedbackRating), bot.Regexp(`^[1-5]$`).Named("1 to 5")).To(feedbackComment)
-	flow.Message(say("A rating is a number from 1 to 5."), bot.In(feedbackRating))
-	flow.Message(takeComment, bot.In(feedbackComment), bot.Plain()).To(bot.None)
-	flow.Message(say("A comment is a text."), bot.In(feedbackComment))
+	flow.Message(takeRating, bot.InState(feedbackRating), bot.Regexp(`^[1-5]$`).Named("1 to 5")).To(feedbackComment)
+	flow.Message(say("A rating is a number from 1 to 5."), bot.InState(feedbackRating))
+	flow.Message(takeComment, bot.InState(feedbackComment), bot.Plain()).To(bot.None)
+	flow.Message(say("A comment is a text."), bot.InState(feedbackComment))
 	r.Include(flow)
 }
 
 func askRating(ctx context.Context, t *bot.Turn) error {
-	if err := bot.GoWith(ctx, t, feedbackRating, review{}); err != nil {
+	if err := bot.SetStateWith(ctx, t, feedbackRating, review{}); err != nil {
 		return err
 	}
 	return t.Answer(ctx, "How do you rate us, from 1 to 5?")
 }
 
 func takeRating(ctx context.Context, t *bot.Turn) error {
-	if err := bot.GoWith(ctx, t, feedbackComment, review{Rating: t.Text()}); err != nil {
+	if err := bot.SetStateWith(ctx, t, feedbackComment, review{Rating: t.Text()}); err != nil {
 		return err
 	}
 	return t.Answer(ctx, "Thank you. And in your own words?")
@@ -47,7 +47,7 @@ func takeComment(ctx context.Context, t *bot.Turn) error {
 	if err != nil {
 		return err
 	}
-	if err := t.Finish(ctx); err != nil {
+	if err := t.Clear(ctx); err != nil {
 		return err
 	}
 	return t.Answer(ctx, fmt.Sprintf("Noted: %s of 5, %q.", given.Rating, t.Text()))

@@ -4,7 +4,7 @@
 // A command that begins a flow always wins: it leaves the flow that the conversation is in, forgets
 // what that flow had gathered, and begins its own, also if it is the same one. So
 // commands stand on the root, whose handlers come before those of the flows. Any
-// other input that a step does not understand gets a hint and changes nothing.
+// other input that a state does not understand gets a hint and changes nothing.
 package handlers
 
 import (

@@ -27,7 +27,7 @@ func TestStartAsksNameThenAge(t *testing.T) {
 	p.Expect("Hello, Ann. How old are you?")
 	p.Say("30")
 	p.Expect("Nice to meet you, Ann, 30 years old.")
-	p.ExpectStep(bot.None)
+	p.ExpectState(bot.None)
 }
 
 func TestOrderTakesANumber(t *testing.T) {
@@ -36,7 +36,7 @@ func TestOrderTakesANumber(t *testing.T) {
 	p.Expect("How many? Send a number, or cancel.")
 	p.Say("12")
 	p.Expect("Ordered: 12.")
-	p.ExpectStep(bot.None)
+	p.ExpectState(bot.None)
 }
 
 func TestOrderTakesCancel(t *testing.T) {
@@ -44,7 +44,7 @@ func TestOrderTakesCancel(t *testing.T) {
 	p.Say("/order")
 	p.Say("Cancel")
 	p.Expect("How many? Send a number, or cancel.", "Order cancelled.")
-	p.ExpectStep(bot.None)
+	p.ExpectState(bot.None)
 }
 
 func TestFeedbackAsksRatingThenComment(t *testing.T) {
@@ -55,7 +55,7 @@ func TestFeedbackAsksRatingThenComment(t *testing.T) {
 	p.Expect("Thank you. And in your own words?")
 	p.Say("Hot and quick.")
 	p.Expect(`Noted: 4 of 5, "Hot and quick.".`)
-	p.ExpectStep(bot.None)
+	p.ExpectState(bot.None)
 }
 
 func TestTallyCountsTextsUntilStop(t *testing.T) {
@@ -87,9 +87,9 @@ func TestTallyBeginsAnew(t *testing.T) {
 func TestWrongInputGetsAHintAndStays(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		path []string
-		step bot.Step
-		hint string
+		path  []string
+		state bot.State
+		hint  string
 	}{
 		{[]string{"/start"}, "start:name", "A name is a few words of text."},
 		{[]string{"/start", "Ann"}, "start:age", "An age is a number from 1 to 149."},
@@ -98,23 +98,23 @@ func TestWrongInputGetsAHintAndStays(t *testing.T) {
 		{[]string{"/feedback", "5"}, "feedback:comment", "A comment is a text."},
 		{[]string{"/tally"}, "tally:counting", "Only texts count. /stop ends the tally."},
 	} {
-		t.Run(string(c.step), func(t *testing.T) {
+		t.Run(string(c.state), func(t *testing.T) {
 			p := ann(t)
 			for _, text := range c.path {
 				p.Say(text)
 			}
-			p.Heard()
+			p.Unread()
 			p.Send(telego.Message{Sticker: &telego.Sticker{Emoji: "?"}})
 			p.Expect(c.hint)
-			p.ExpectStep(c.step)
-			if c.step != "tally:counting" { // where any text counts
+			p.ExpectState(c.state)
+			if c.state != "tally:counting" { // where any text counts
 				p.Say("/what")
 				p.Expect(c.hint)
-				p.ExpectStep(c.step)
+				p.ExpectState(c.state)
 			}
 			p.Say("/cancel")
 			p.Expect("Cancelled.")
-			p.ExpectStep(bot.None)
+			p.ExpectState(bot.None)
 		})
 	}
 }
@@ -124,9 +124,9 @@ func TestACommandLeavesTheFlowForItsOwn(t *testing.T) {
 	p.Say("/feedback")
 	p.Say("3")
 	p.Say("/order")
-	p.ExpectStep("order:quantity")
+	p.ExpectState("order:quantity")
 	p.Say("/feedback")
-	p.ExpectStep("feedback:rating")
+	p.ExpectState("feedback:rating")
 }
 
 func TestCancelOutsideOfAFlowSaysSo(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	startName bot.Step = "start:name"
-	startAge  bot.Step = "start:age"
+	startName bot.State = "start:name"
+	startAge  bot.State = "start:age"
 )
 
 type profile struct {
@@ -22,15 +22,15 @@ func start(r *bot.Router) {
 	r.Message(askName, bot.Command("start")).To(startName)
 
 	flow := bot.New("start")
-	flow.Message(takeName, bot.In(startName), bot.Plain()).To(startAge)
-	flow.Message(say("A name is a few words of text."), bot.In(startName))
-	flow.Message(takeAge, bot.In(startAge), bot.Regexp(`^([1-9]\d?|1[0-4]\d)$`).Named("1 to 149")).To(bot.None)
-	flow.Message(say("An age is a number from 1 to 149."), bot.In(startAge))
+	flow.Message(takeName, bot.InState(startName), bot.Plain()).To(startAge)
+	flow.Message(say("A name is a few words of text."), bot.InState(startName))
+	flow.Message(takeAge, bot.InState(startAge), bot.Regexp(`^([1-9]\d?|1[0-4]\d)$`).Named("1 to 149")).To(bot.None)
+	flow.Message(say("An age is a number from 1 to 149."), bot.InState(startAge))
 	r.Include(flow)
 }
 
 func askName(ctx context.Context, t *bot.Turn) error {
-	if err := bot.GoWith(ctx, t, startName, profile{}); err != nil {
+	if err := bot.SetStateWith(ctx, t, startName, profile{}); err != nil {
 		return err
 	}
 	return t.Answer(ctx, "Welcome! What is your name?")
@@ -38,7 +38,7 @@ func askName(ctx context.Context, t *bot.Turn) error {
 
 func takeName(ctx context.Context, t *bot.Turn) error {
 	name := strings.TrimSpace(t.Text())
-	if err := bot.GoWith(ctx, t, startAge, profile{Name: name}); err != nil {
+	if err := bot.SetStateWith(ctx, t, startAge, profile{Name: name}); err != nil {
 		return err
 	}
 	return t.Answer(ctx, fmt.Sprintf("Hello, %s. How old are you?", name))
@@ -49,7 +49,7 @@ func takeAge(ctx context.Context, t *bot.Turn) error {
 	if err != nil {
 		return err
 	}
-	if err := t.Finish(ctx); err != nil {
+	if err := t.Clear(ctx); err != nil {
 		return err
 	}
 	return t.Answer(ctx, fmt.Sprintf("Nice to meet you, %s, %s years old.", p.Name, t.Text()))

@@ -19,7 +19,7 @@ func TestPanicInAGateEndsNoWorker(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 2}
 		b := bot.New("gate")
-		b.Before(func(_ context.Context, g bot.Glance) error {
+		b.Before(func(_ context.Context, g bot.Envelope) error {
 			if g.Update == 1001 {
 				panic("nil map")
 			}
@@ -45,7 +45,7 @@ func TestGateThatFailsIsAskedAgain(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				asked := 0
 				b := bot.New("gate")
-				b.Before(func(context.Context, bot.Glance) error {
+				b.Before(func(context.Context, bot.Envelope) error {
 					if asked++; asked < 3 {
 						return errors.New("ban list is not there")
 					}
@@ -148,7 +148,7 @@ func TestWhatHasBegunIsNotDropped(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b := bot.New("gate")
 		asked := 0
-		b.Before(func(context.Context, bot.Glance) error {
+		b.Before(func(context.Context, bot.Envelope) error {
 			if asked++; asked > 1 {
 				return bot.ErrDropped
 			}
@@ -176,7 +176,7 @@ func TestGateThatSaysUnhandledFails(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b := bot.New("gate")
 		asked := 0
-		b.Before(func(context.Context, bot.Glance) error {
+		b.Before(func(context.Context, bot.Envelope) error {
 			if asked++; asked > 1000 {
 				return nil
 			}

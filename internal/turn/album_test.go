@@ -31,7 +31,7 @@ func gallery() *bot.Router {
 		if err != nil {
 			return err
 		}
-		if err := bot.GoWith(ctx, t, "g:seen", n+1); err != nil {
+		if err := bot.SetStateWith(ctx, t, "g:seen", n+1); err != nil {
 			return err
 		}
 		if len(t.Album()) == 0 {

@@ -43,7 +43,7 @@ func (instant) RoundTrip(r *http.Request) (*http.Response, error) {
 func counter() *bot.Router {
 	r := bot.New("counter")
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
-		n, err := bot.Change(t, func(n *int) { *n++ })
+		n, err := bot.UpdateData(t, func(n *int) { *n++ })
 		if err != nil {
 			return err
 		}

@@ -92,7 +92,7 @@ func TestHandlerThatIgnoresItsContextIsAbandoned(t *testing.T) {
 		b := bot.New("deaf")
 		b.Message(func(ctx context.Context, tt *bot.Turn) error {
 			<-release
-			late <- errors.Join(tt.Go(ctx, "deaf:late"), tt.Answer(context.WithoutCancel(ctx), "late"))
+			late <- errors.Join(tt.SetState(ctx, "deaf:late"), tt.Answer(context.WithoutCancel(ctx), "late"))
 			return nil
 		}, bot.Text("deaf"))
 		b.Message(bot.Say("at a step"), bot.InFlow("deaf"))

@@ -27,7 +27,7 @@ func (t *task) answer(ctx context.Context, s *fsm.Session) (outcome string, err 
 		return "", err
 	}
 	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, t.r.results.of(t.position()).journal(s), arounds(t.r.deps.Router))
-	p.State, p.API, p.Call, p.Once, p.File = t.state(s), calls.Bot(), calls.Call, calls.Once, calls.File
+	p.Session, p.API, p.Call, p.Once, p.File = t.state(s), calls.Bot(), calls.Call, calls.Once, calls.File
 	p.Album = t.album.messages(p.Update)
 	turn := bot.NewTurn(p)
 	ctx, over := t.running.attempt(ctx)
@@ -106,7 +106,7 @@ func (t *task) admitted(ctx context.Context) (err error) {
 
 func (t *task) admit(ctx context.Context) error {
 	s := t.d.Scope
-	return t.r.deps.Router.Admit(ctx, bot.Glance{
+	return t.r.deps.Router.Admit(ctx, bot.Envelope{
 		Bot: s.Bot, Update: t.d.ID, Type: t.d.Type, Chat: s.Chat, User: s.User, Thread: s.Thread, Received: t.d.Received, Raw: t.d.Body,
 	})
 }
@@ -166,7 +166,7 @@ func causeOf(ctx context.Context, err error) error {
 }
 
 // state is nil where the update has none: a nil pointer in an interface would not be.
-func (t *task) state(s *fsm.Session) bot.State {
+func (t *task) state(s *fsm.Session) bot.Session {
 	if t.keys.State == "" {
 		return nil
 	}

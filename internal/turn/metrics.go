@@ -64,7 +64,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 			Name: "chatlane_ack_errors_total", Help: "Acknowledgements that could not be sent; the update comes again and is skipped.",
 		}),
 		late: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "chatlane_timers_stale_total", Help: "State timeouts that came after their step was left, and were ignored.",
+			Name: "chatlane_timers_stale_total", Help: "State timeouts that came after their state was left, and were ignored.",
 		}),
 	}
 	for _, o := range []string{outCommitted, outUnhandled, outDone, outStale, outDropped, outCancelled, outGathered, outRetried, outWaited, outDead, outLeft} {

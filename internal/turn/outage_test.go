@@ -81,7 +81,7 @@ func (r *pausable) counting() *bot.Router {
 		if t.Attempt() != 1 {
 			r.again.Add(1)
 		}
-		_, err := bot.Change(t, func(n *int) { *n++ })
+		_, err := bot.UpdateData(t, func(n *int) { *n++ })
 		return err
 	})
 	return router

@@ -38,7 +38,7 @@ func (t *task) noteTimer(turn *bot.Turn, err error) {
 	t.timer.former = turn.FormerTimeout()
 	if after, token, armed, _ := turn.Timeout(); armed {
 		t.timer.after, t.timer.token = after, token
-		t.timer.body = bot.TimeoutEvent{State: turn.Step(), Token: token}.Encode()
+		t.timer.body = bot.TimeoutEvent{State: turn.State(), Token: token}.Encode()
 	}
 }
 

@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	waiting bot.Step = "order:waiting"
-	paying  bot.Step = "order:paying"
+	waiting bot.State = "order:waiting"
+	paying  bot.State = "order:paying"
 )
 
 // alarms notes what the pipeline asks of the broker, in order.
@@ -61,7 +61,7 @@ type bench struct {
 	reg    *prometheus.Registry
 	seq    uint64
 	fired  int // timeouts that the bot answered
-	goesTo bot.Step
+	goesTo bot.State
 }
 
 func newBench(t *testing.T, cfg Config) *bench {
@@ -76,10 +76,10 @@ func (b *bench) restart() {
 	b.t.Helper()
 	r := bot.New("r")
 	r.OnTimeout(func(context.Context, *bot.Turn) error { b.fired++; return nil }, time.Minute, waiting, paying)
-	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.Go(ctx, paying) }, bot.Text("pay"))
-	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.Finish(ctx) }, bot.Text("finish"))
+	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, paying) }, bot.Text("pay"))
+	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.Clear(ctx) }, bot.Text("finish"))
 	r.Message(func(context.Context, *bot.Turn) error { return nil }, bot.Text("chat"))
-	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.Go(ctx, b.goesTo) })
+	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, b.goesTo) })
 	client := telegram.NewClient(telegram.Config{}, nil, prometheus.NewRegistry())
 	b.t.Cleanup(client.Close)
 	token, err := telegram.ParseToken("42:a-token-of-thirty-five-characters-x")
@@ -126,13 +126,13 @@ func (b *bench) delivery(u queue.Update) *queue.Delivery {
 func (b *bench) run(d *queue.Delivery) queue.Next { return b.runner.Start(d)(b.t.Context()) }
 
 // step is where the conversation stands, as it is kept.
-func (b *bench) step(d *queue.Delivery) bot.Step {
+func (b *bench) step(d *queue.Delivery) bot.State {
 	b.t.Helper()
 	r, err := b.store.Peek(b.t.Context(), b.runner.keys(d))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return bot.Step(r.State)
+	return bot.State(r.State)
 }
 
 // late is how many timeouts the runner counted as stale.
@@ -232,7 +232,7 @@ func TestTurnWaitsForATimerThatCannotBeStored(t *testing.T) {
 // Killed between arm and commit, the turn is had again by another worker.
 func TestWorkerKilledBetweenArmAndCommit(t *testing.T) {
 	t.Parallel()
-	for _, again := range []bot.Step{waiting, bot.None} {
+	for _, again := range []bot.State{waiting, bot.None} {
 		t.Run("goes to "+string(again), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, Config{})

@@ -25,7 +25,7 @@ func stopping() *bot.Router {
 		return t.Answer(ctx, "stopping")
 	}, bot.Command("stop"))
 	b.Message(func(ctx context.Context, t *bot.Turn) error {
-		if err := t.Go(ctx, "work:busy"); err != nil {
+		if err := t.SetState(ctx, "work:busy"); err != nil {
 			return err
 		}
 		if err := t.Answer(ctx, "working"); err != nil {
@@ -226,7 +226,7 @@ func TestGatesAreAskedOnceAboutAnUrgentUpdate(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b := stopping()
 		asked := map[string]int{}
-		b.Before(func(_ context.Context, g bot.Glance) error {
+		b.Before(func(_ context.Context, g bot.Envelope) error {
 			r.mu.Lock()
 			asked[fmt.Sprint(g.Chat)]++
 			r.mu.Unlock()

@@ -67,7 +67,7 @@ func (c Config) judge(ctx context.Context, err error, attempts, waits int) verdi
 // and broken infrastructure. They use up no attempt, however often they come.
 func (c Config) blameless(err error, waits int) (verdict, bool) {
 	var api *telegram.Error
-	var away *bot.AwayError
+	var away *bot.UnavailableError
 	switch {
 	case errors.As(err, &api) && api.RetryAfter > 0:
 		after := jitter(api.RetryAfter, api.RetryAfter/10)
@@ -86,8 +86,8 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 		return verdict{action: actWait, after: pace(waits), reason: "bot_api_down"}, true
 	case lostAnswer(err):
 		return verdict{action: actWait, after: pace(waits), reason: "answer_lost"}, true
-	case errors.As(err, &away) && away.After > 0:
-		after := jitter(away.After, away.After/10)
+	case errors.As(err, &away) && away.RetryAfter > 0:
+		after := jitter(away.RetryAfter, away.RetryAfter/10)
 		return verdict{action: actWait, after: after, park: after > c.ParkAfter, reason: "away"}, true
 	case errors.As(err, &away):
 		return verdict{action: actWait, after: pace(waits), reason: "away"}, true

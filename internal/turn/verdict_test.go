@@ -18,9 +18,9 @@ func TestWhatIsAwayUsesUpNoAttempt(t *testing.T) {
 		least, most time.Duration
 		park        bool
 	}{
-		{"without a time", &bot.AwayError{Err: errors.New("refused")}, 0, 5 * time.Second, false},
-		{"soon", &bot.AwayError{After: time.Second, Err: errors.New("busy")}, time.Second, 1100 * time.Millisecond, false},
-		{"later", fmt.Errorf("forward: %w", &bot.AwayError{After: time.Minute, Err: errors.New("busy")}), time.Minute, 66 * time.Second, true},
+		{"without a time", &bot.UnavailableError{Err: errors.New("refused")}, 0, 5 * time.Second, false},
+		{"soon", &bot.UnavailableError{RetryAfter: time.Second, Err: errors.New("busy")}, time.Second, 1100 * time.Millisecond, false},
+		{"later", fmt.Errorf("forward: %w", &bot.UnavailableError{RetryAfter: time.Minute, Err: errors.New("busy")}), time.Minute, 66 * time.Second, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, attempts := range []int{0, 4, 100} {
@@ -33,7 +33,7 @@ func TestWhatIsAwayUsesUpNoAttempt(t *testing.T) {
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if v := cfg.judge(over, &bot.AwayError{Err: errors.New("refused")}, 0, 0); v.action != actLeave {
+	if v := cfg.judge(over, &bot.UnavailableError{Err: errors.New("refused")}, 0, 0); v.action != actLeave {
 		t.Errorf("a lost partition: %+v", v)
 	}
 }

@@ -106,7 +106,7 @@ func (w *world) router() *bot.Router {
 		f, try := w.fates[id], w.tries[id]
 		w.tries[id]++
 		w.mu.Unlock()
-		state, err := bot.Change(t, func(s *tally) { s.Done = append(s.Done, id) })
+		state, err := bot.UpdateData(t, func(s *tally) { s.Done = append(s.Done, id) })
 		if err != nil {
 			return err
 		}
