@@ -71,7 +71,7 @@ test/...: internal/... worker bot test/...
 const mayDial = `
 github.com/nats-io/nats.go: internal/broker/... internal/queue/... internal/fleet internal/fsm/kvstore internal/limit internal/app cmd/chatlane
 github.com/redis/go-redis/v9: internal/fsm/redisstore internal/limit
-github.com/nats-io/nats-server: internal/broker/embedded internal/queue/embedded
+github.com/nats-io/nats-server: internal/broker/embedded internal/broker/natstest
 `
 
 func TestImportsRunDownOnly(t *testing.T) {

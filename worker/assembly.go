@@ -8,11 +8,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
 	"github.com/chatlane/chatlane/internal/limit"
-	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/telegram"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/internal/turn"
@@ -23,7 +23,7 @@ type assembly struct {
 	cfg    Config
 	shared Parts
 	tel    *telemetry.Telemetry
-	conn   *queue.Conn
+	conn   *broker.Conn
 	store  fsm.Store
 	looks  []look // at settings, once the worker runs
 	steps  []step // of stopping, in the order of starting
@@ -82,7 +82,7 @@ func (a *assembly) observe(ctx context.Context) error {
 func (a *assembly) connect(ctx context.Context) error {
 	if a.conn = a.shared.Conn; a.conn == nil {
 		err := a.await(ctx, "waiting for NATS", func() error {
-			conn, err := queue.Connect(ctx, queue.ConnConfig{URL: a.cfg.Broker.URL, Name: a.cfg.Name, Logger: a.tel.Log})
+			conn, err := broker.Connect(ctx, broker.Config{URL: a.cfg.Broker.URL, Name: a.cfg.Name, Logger: a.tel.Log})
 			a.conn = conn
 			return err
 		})
@@ -105,7 +105,7 @@ func (a *assembly) connect(ctx context.Context) error {
 func (a *assembly) await(ctx context.Context, what string, try func() error) error {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := try()
-		if err == nil || errors.Is(err, queue.ErrTopology) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, broker.ErrTopology) || ctx.Err() != nil {
 			return err
 		}
 		if wait == 100*time.Millisecond {

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
-	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/telegram"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
@@ -17,7 +17,7 @@ import (
 // works against servers on loopback.
 type Config struct {
 	Telemetry telemetry.Config
-	Broker    queue.Settings
+	Broker    broker.Settings
 	Bots      config.Bots
 
 	Concurrency int           `env:"CHATLANE_CONCURRENCY" min:"1" default:"1024" help:"Turns that run at once in this worker."`

@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
 	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/internal/telegram"
 	"github.com/chatlane/chatlane/internal/telemetry"
@@ -40,18 +41,18 @@ func TestMethodsOfTheSettingAreCalledAtMostOnce(t *testing.T) {
 		told <- t.Answer(ctx, "once")
 		return nil
 	})
-	broker, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Listen: true})
+	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Listen: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer broker.Stop()
+	defer server.Stop()
 	tel, err := telemetry.Start(t.Context(), telemetry.Config{Output: io.Discard, Exporter: "none"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	settings := queue.Settings{URL: broker.URL(), Partitions: 1, PinTTL: time.Second}
+	settings := broker.Settings{URL: server.URL(), Partitions: 1, PinTTL: time.Second}
 	go func() {
 		ended <- worker.RunWith(ctx, r, worker.Config{
 			Broker: settings, Store: "nats", BotAPIURL: api.URL, AtMostOnce: []string{"sendMessage"},
@@ -77,9 +78,9 @@ func TestMethodsOfTheSettingAreCalledAtMostOnce(t *testing.T) {
 }
 
 // publishText stores one text of a person, once the streams stand.
-func publishText(t *testing.T, s queue.Settings, text string) {
+func publishText(t *testing.T, s broker.Settings, text string) {
 	t.Helper()
-	conn, err := queue.Connect(t.Context(), queue.ConnConfig{URL: s.URL})
+	conn, err := broker.Connect(t.Context(), broker.Config{URL: s.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,20 +5,15 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/chatlane/chatlane/internal/fsm/redisstore"
+	"github.com/chatlane/chatlane/internal/preflight"
 )
 
 // look examines one server's settings.
-type look func(ctx context.Context) ([]redisstore.Finding, error)
+type look func(ctx context.Context) ([]preflight.Finding, error)
 
 // brokerLook is the broker's own preflight.
-func (a *assembly) brokerLook(ctx context.Context) ([]redisstore.Finding, error) {
-	found, err := a.conn.Preflight(ctx, a.cfg.Broker.Topology())
-	all := make([]redisstore.Finding, len(found))
-	for i, f := range found {
-		all[i] = redisstore.Finding(f)
-	}
-	return all, err
+func (a *assembly) brokerLook(ctx context.Context) ([]preflight.Finding, error) {
+	return a.conn.Preflight(ctx, a.cfg.Broker.Topology())
 }
 
 // preflight says once in the log which settings endanger a law. A server that does
@@ -42,13 +37,13 @@ func (a *assembly) preflight(ctx context.Context) {
 	}
 }
 
-func (a *assembly) glance(ctx context.Context, look look) ([]redisstore.Finding, error) {
+func (a *assembly) glance(ctx context.Context, look look) ([]preflight.Finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	return look(ctx)
 }
 
-func (a *assembly) warn(ctx context.Context, found []redisstore.Finding) {
+func (a *assembly) warn(ctx context.Context, found []preflight.Finding) {
 	for _, f := range found {
 		attrs := []any{
 			slog.String("server", f.Server), slog.String("setting", f.Setting), slog.String("have", f.Have),

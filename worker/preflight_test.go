@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/fsm"
-	"github.com/chatlane/chatlane/internal/fsm/redisstore"
+	"github.com/chatlane/chatlane/internal/preflight"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
@@ -19,13 +19,13 @@ func TestEachFindingIsSaidOnceWhenItsServerAnswers(t *testing.T) {
 		var out bytes.Buffer
 		asked := 0
 		a := &assembly{tel: &telemetry.Telemetry{Log: slog.New(slog.NewTextHandler(&out, nil))}, looks: []look{
-			func(context.Context) ([]redisstore.Finding, error) {
+			func(context.Context) ([]preflight.Finding, error) {
 				if asked++; asked < 4 {
-					return []redisstore.Finding{{Setting: "half"}}, fsm.ErrUnavailable
+					return []preflight.Finding{{Setting: "half"}}, fsm.ErrUnavailable
 				}
-				return []redisstore.Finding{{Setting: "appendonly", Law: 3}, {Setting: "appendfsync"}}, nil
+				return []preflight.Finding{{Setting: "appendonly", Law: 3}, {Setting: "appendfsync"}}, nil
 			},
-			func(ctx context.Context) ([]redisstore.Finding, error) {
+			func(ctx context.Context) ([]preflight.Finding, error) {
 				<-ctx.Done() // it hangs
 				return nil, ctx.Err()
 			},

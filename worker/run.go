@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/telegram"
@@ -33,7 +34,7 @@ func Run(ctx context.Context, router *bot.Router, cfg Config) error {
 // then the worker makes its own, and ends it.
 type Parts struct {
 	Telemetry *telemetry.Telemetry // its admin server is run by its owner
-	Conn      *queue.Conn
+	Conn      *broker.Conn
 }
 
 // RunWith is [Run] with shared parts: the worker's assembly, in the order of the layers.

@@ -13,11 +13,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore/redistest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
 	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/internal/telegram"
 	"github.com/chatlane/chatlane/internal/telemetry"
@@ -104,7 +105,7 @@ func (s *site) run() (stop func() (counted func(metric string) float64)) {
 		s.t.Fatal(err)
 	}
 	cfg := worker.Config{
-		Broker: queue.Settings{URL: s.broker.URL(), Partitions: 4, PinTTL: time.Second},
+		Broker: broker.Settings{URL: s.broker.URL(), Partitions: 4, PinTTL: time.Second},
 		Bots:   config.Bots{All: []config.Bot{{Token: simulator.Token, Username: "shop_bot"}}},
 		Store:  s.store, BotAPIURL: s.api, Grace: 2 * time.Second, LockTTL: time.Second,
 	}
@@ -165,13 +166,13 @@ func (s *site) say(text string) {
 	}
 }
 
-func (s *site) connect() *queue.Conn {
+func (s *site) connect() *broker.Conn {
 	s.t.Helper()
-	c, err := queue.Connect(s.t.Context(), queue.ConnConfig{URL: s.broker.URL()})
+	c, err := broker.Connect(s.t.Context(), broker.Config{URL: s.broker.URL()})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := c.Ensure(s.t.Context(), queue.Topology{Partitions: 4}); err != nil {
+	if err := c.Ensure(s.t.Context(), broker.Topology{Partitions: 4}); err != nil {
 		s.t.Fatal(err)
 	}
 	return c
@@ -280,7 +281,7 @@ func TestTimeoutFiresOnceWhenTheWorkerDiesBetweenArmAndCommit(t *testing.T) {
 	c := s.connect()
 	defer c.Close(t.Context())
 	harness.Eventually(t, 20*time.Second, "timer armed", func() bool {
-		timers, err := c.JetStream().Stream(t.Context(), queue.StreamTimers)
+		timers, err := c.JetStream().Stream(t.Context(), broker.StreamTimers)
 		return err == nil && timers.CachedInfo().State.Msgs > 0
 	})
 	stop()

@@ -23,10 +23,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/ingress"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/worker"
 )
@@ -41,7 +42,7 @@ const (
 type traced struct {
 	t    *testing.T
 	url  string
-	conn *queue.Conn
+	conn *broker.Conn
 	made *tracetest.InMemoryExporter
 }
 
@@ -69,23 +70,23 @@ func startTraced(t *testing.T, router *bot.Router) *traced {
 	}
 	x := &traced{t: t, url: "http://" + listener.Addr().String() + "/webhook/111", made: made, conn: dial(t, server.Option(), false)}
 	bots := config.Bots{All: []config.Bot{{Token: token, Secrets: []config.Secret{secret}}}}
-	broker := queue.Settings{Partitions: 2, LaneKey: "chat"}
+	settings := broker.Settings{Partitions: 2, LaneKey: "chat"}
 	x.run("ingress", func(ctx context.Context) error {
-		return ingress.Run(ctx, ingress.Config{Broker: broker, Bots: bots}, ingress.Parts{
+		return ingress.Run(ctx, ingress.Config{Broker: settings, Bots: bots}, ingress.Parts{
 			Telemetry: tel, Conn: dial(t, server.Option(), true), Listener: listener,
 		})
 	})
 	x.run("worker", func(ctx context.Context) error {
 		return worker.RunWith(ctx, router, worker.Config{
-			Broker: broker, Bots: bots, Store: "nats", BotAPIURL: api.URL, MaxAttempts: 2, MinBackoff: time.Millisecond,
+			Broker: settings, Bots: bots, Store: "nats", BotAPIURL: api.URL, MaxAttempts: 2, MinBackoff: time.Millisecond,
 		}, worker.Parts{Telemetry: tel, Conn: x.conn})
 	})
 	return x
 }
 
-func dial(t *testing.T, server nats.Option, failFast bool) *queue.Conn {
+func dial(t *testing.T, server nats.Option, failFast bool) *broker.Conn {
 	t.Helper()
-	conn, err := queue.Connect(t.Context(), queue.ConnConfig{FailFast: failFast, Options: []nats.Option{server}})
+	conn, err := broker.Connect(t.Context(), broker.Config{FailFast: failFast, Options: []nats.Option{server}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,14 +7,15 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/preflight"
 )
 
 // checkConfig says which servers to look at, as a worker is told.
 type checkConfig struct {
-	Broker       queue.Settings
+	Broker       broker.Settings
 	Store        string `env:"CHATLANE_STORE" default:"redis" help:"Where conversation state is kept: redis, or nats."`
 	RedisURL     string `env:"CHATLANE_REDIS_URL" default:"redis://127.0.0.1:6379/0" secret:"true" help:"Redis server or, with redis+cluster://, any node of a cluster."`
 	WaitReplicas int    `env:"CHATLANE_REDIS_WAIT_REPLICAS" default:"0" help:"Redis replicas that must have a commit before it counts."`
@@ -45,21 +46,16 @@ func (p program) check(ctx context.Context, args []string) error {
 	return nil
 }
 
-func checkBroker(ctx context.Context, cfg checkConfig) ([]redisstore.Finding, error) {
-	conn, err := queue.Connect(ctx, queue.ConnConfig{URL: cfg.Broker.URL, Name: "chatlane-check"})
+func checkBroker(ctx context.Context, cfg checkConfig) ([]preflight.Finding, error) {
+	conn, err := broker.Connect(ctx, broker.Config{URL: cfg.Broker.URL, Name: "chatlane-check"})
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close(ctx)
-	found, err := conn.Preflight(ctx, cfg.Broker.Topology())
-	all := make([]redisstore.Finding, len(found))
-	for i, f := range found {
-		all[i] = redisstore.Finding(f)
-	}
-	return all, err
+	return conn.Preflight(ctx, cfg.Broker.Topology())
 }
 
-func checkRedis(ctx context.Context, cfg checkConfig) ([]redisstore.Finding, error) {
+func checkRedis(ctx context.Context, cfg checkConfig) ([]preflight.Finding, error) {
 	if cfg.Store == "nats" {
 		return nil, nil
 	}
@@ -72,7 +68,7 @@ func checkRedis(ctx context.Context, cfg checkConfig) ([]redisstore.Finding, err
 }
 
 // findings prints a table, or a line of JSON each.
-func (p program) findings(asJSON bool, all []redisstore.Finding) error {
+func (p program) findings(asJSON bool, all []preflight.Finding) error {
 	if asJSON {
 		out := json.NewEncoder(p.out)
 		for _, f := range all {

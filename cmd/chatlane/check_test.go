@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chatlane/chatlane/internal/fsm/redisstore"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore/redistest"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
+	"github.com/chatlane/chatlane/internal/preflight"
 )
 
 // check runs chatlane check against a broker and a Redis of its own.
@@ -43,7 +43,7 @@ func TestCheckIsContentWithAdvice(t *testing.T) {
 	code, out, errs := check(t, []string{"--appendfsync", "everysec"}, "--json")
 	settings := map[string]int{}
 	for line := range strings.Lines(out) {
-		var f redisstore.Finding
+		var f preflight.Finding
 		if err := json.Unmarshal([]byte(line), &f); err != nil {
 			t.Fatalf("no JSON: %s", line)
 		}

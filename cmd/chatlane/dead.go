@@ -7,13 +7,14 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
 // deadConfig selects dead letters.
 type deadConfig struct {
-	Broker queue.Settings
+	Broker broker.Settings
 	Bot    int64  `env:"CHATLANE_DEAD_BOT" flag:"bot" help:"Only of this bot id."`
 	Chat   int64  `env:"CHATLANE_DEAD_CHAT" flag:"chat" help:"Only of this chat id."`
 	Reason string `env:"CHATLANE_DEAD_REASON" flag:"reason" help:"Only with this reason: unreadable, undecoded, error, panic, timeout or crash."`
@@ -78,7 +79,7 @@ func (p program) dead(ctx context.Context, args []string) error {
 	if act != nil && len(ids) == 0 && filter == (queue.Filter{}) && !cfg.All {
 		return fmt.Errorf("%w: dead %s wants ids or a filter, or --all for every dead letter", errUsage, verb)
 	}
-	conn, err := queue.Connect(ctx, queue.ConnConfig{URL: cfg.Broker.URL, Name: "chatlane-dead"})
+	conn, err := broker.Connect(ctx, broker.Config{URL: cfg.Broker.URL, Name: "chatlane-dead"})
 	if err != nil {
 		return err
 	}

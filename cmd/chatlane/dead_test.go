@@ -9,26 +9,27 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
 )
 
 // graveyard is a broker with six dead letters: updates 1 to 6, of chats 100 and 101 in
 // turn, of which the first three died three hours ago and the others a minute ago.
-func graveyard(t *testing.T) (p program, out *bytes.Buffer, conn *queue.Conn) {
+func graveyard(t *testing.T) (p program, out *bytes.Buffer, conn *broker.Conn) {
 	t.Helper()
-	broker, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Listen: true})
+	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Listen: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(broker.Stop)
-	if conn, err = queue.Connect(t.Context(), queue.ConnConfig{URL: broker.URL()}); err != nil {
+	t.Cleanup(server.Stop)
+	if conn, err = broker.Connect(t.Context(), broker.Config{URL: server.URL()}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(t.Context()) })
-	if err := conn.Ensure(t.Context(), queue.Topology{}); err != nil {
+	if err := conn.Ensure(t.Context(), broker.Topology{}); err != nil {
 		t.Fatal(err)
 	}
 	for i := int64(1); i <= 6; i++ {
@@ -50,7 +51,7 @@ func graveyard(t *testing.T) (p program, out *bytes.Buffer, conn *queue.Conn) {
 		}
 	}
 	out = new(bytes.Buffer)
-	return program{out: out, err: out, environ: []string{"CHATLANE_NATS_URL=" + broker.URL()}}, out, conn
+	return program{out: out, err: out, environ: []string{"CHATLANE_NATS_URL=" + server.URL()}}, out, conn
 }
 
 func TestDeadListSelects(t *testing.T) {
@@ -101,7 +102,7 @@ func TestDeadReplayPutsThemBackInOrder(t *testing.T) {
 	if err != nil || depth.Dead != 3 || depth.Queued != 3 {
 		t.Errorf("depth %+v, %v; want 3 dead, 3 queued", depth, err)
 	}
-	stream, err := conn.JetStream().Stream(t.Context(), queue.StreamUpdates)
+	stream, err := conn.JetStream().Stream(t.Context(), broker.StreamUpdates)
 	if err != nil {
 		t.Fatal(err)
 	}

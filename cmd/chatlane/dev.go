@@ -12,11 +12,11 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/handlers"
 	"github.com/chatlane/chatlane/internal/ingress"
-	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
 	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/worker"
@@ -140,12 +140,12 @@ func listeners(ctx context.Context) (api, hook net.Listener, err error) {
 // partitions of the one-process mode: fewer than in production, since there is one worker.
 const devPartitions = 16
 
-func (h *house) broker() queue.Settings {
-	return queue.Settings{Partitions: devPartitions, LaneKey: "chat", PinTTL: 2 * time.Second, Window: 256}
+func (h *house) broker() broker.Settings {
+	return broker.Settings{Partitions: devPartitions, LaneKey: "chat", PinTTL: 2 * time.Second, Window: 256}
 }
 
-func (h *house) connect(ctx context.Context, failFast bool) (*queue.Conn, error) {
-	return queue.Connect(ctx, queue.ConnConfig{FailFast: failFast, Logger: h.tel.Log, Options: []nats.Option{h.server.Option()}})
+func (h *house) connect(ctx context.Context, failFast bool) (*broker.Conn, error) {
+	return broker.Connect(ctx, broker.Config{FailFast: failFast, Logger: h.tel.Log, Options: []nats.Option{h.server.Option()}})
 }
 
 func (h *house) ingress(ctx context.Context, bots config.Bots, apiURL string, l net.Listener) error {

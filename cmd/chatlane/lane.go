@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
@@ -12,7 +13,7 @@ import (
 
 // laneConfig selects lanes.
 type laneConfig struct {
-	Broker queue.Settings
+	Broker broker.Settings
 	Parked bool `env:"CHATLANE_LANE_PARKED" flag:"parked" help:"List the parked lanes (the only list there is)."`
 }
 
@@ -30,7 +31,7 @@ func (p program) lane(ctx context.Context, args []string) error {
 	if verb != "list" && verb != "free" {
 		return fmt.Errorf("%w: lane list or free", errUsage)
 	}
-	conn, err := queue.Connect(ctx, queue.ConnConfig{URL: cfg.Broker.URL, Name: "chatlane-lane"})
+	conn, err := broker.Connect(ctx, broker.Config{URL: cfg.Broker.URL, Name: "chatlane-lane"})
 	if err != nil {
 		return err
 	}
@@ -38,14 +39,14 @@ func (p program) lane(ctx context.Context, args []string) error {
 	if verb == "free" {
 		for _, k := range keys {
 			part := partition.Of(k, cfg.Broker.Topology().Partitions)
-			if err := conn.Free(ctx, part, lane.Key(k)); err != nil {
+			if err := queue.Free(ctx, conn, part, lane.Key(k)); err != nil {
 				return err
 			}
 			p.printf("%s is free\n", k)
 		}
 		return nil
 	}
-	lanes, err := conn.Parked(ctx)
+	lanes, err := queue.Parked(ctx, conn)
 	for _, l := range lanes {
 		p.printf("%s\tpartition %d\t%d updates\n", l.Lane, l.Partition, l.Updates)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/ingress"
 	"github.com/chatlane/chatlane/internal/queue"
 )
@@ -63,8 +64,8 @@ func (discard) WriteHeader(int)             {}
 // real broker on disk. The floor is the client's own publish of the same bytes, with
 // nothing but the wait for its confirmation.
 func BenchmarkPublish(b *testing.B) {
-	conn := dial(b, broker(b))
-	if err := conn.Ensure(b.Context(), queue.Topology{}); err != nil {
+	conn := dial(b, startBroker(b))
+	if err := conn.Ensure(b.Context(), broker.Topology{}); err != nil {
 		b.Fatal(err)
 	}
 	var l log

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
-	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/telegram"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
@@ -16,7 +16,7 @@ import (
 // Config says what to take in, and where to store it.
 type Config struct {
 	Telemetry telemetry.Config
-	Broker    queue.Settings
+	Broker    broker.Settings
 	Bots      config.Bots
 
 	Listen         string        `env:"CHATLANE_LISTEN" default:":8080" help:"Address that receives webhook requests, on the path /webhook/<bot id>."`

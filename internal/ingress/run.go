@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"net"
 
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/telegram"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
@@ -15,7 +15,7 @@ import (
 // then Run makes its own, and ends it.
 type Parts struct {
 	Telemetry *telemetry.Telemetry // its admin server is run by its owner
-	Conn      *queue.Conn          // must fail fast
+	Conn      *broker.Conn         // must fail fast
 	Client    *telegram.Client
 	Listener  net.Listener // instead of one on Listen
 }
@@ -48,7 +48,7 @@ type assembly struct {
 	cfg    Config
 	fail   context.CancelCauseFunc
 	tel    *telemetry.Telemetry
-	conn   *queue.Conn
+	conn   *broker.Conn
 	client *telegram.Client
 	shared bool // the telemetry is another's
 	steps  steps
@@ -99,10 +99,10 @@ func (a *assembly) startAdmin(ctx context.Context) {
 }
 
 // connect dials the broker, waits for it as long as it takes, and makes the streams.
-func (a *assembly) connect(ctx context.Context, shared *queue.Conn) error {
+func (a *assembly) connect(ctx context.Context, shared *broker.Conn) error {
 	a.conn = shared
 	for try := (trouble{}); a.conn == nil; {
-		conn, err := queue.Connect(ctx, queue.ConnConfig{
+		conn, err := broker.Connect(ctx, broker.Config{
 			URL: a.cfg.Broker.URL, Name: "chatlane-ingress", FailFast: true,
 			PublishWait: a.cfg.PublishTimeout, Logger: a.tel.Log,
 		})
@@ -128,7 +128,7 @@ func (a *assembly) connect(ctx context.Context, shared *queue.Conn) error {
 func (a *assembly) ensure(ctx context.Context) error {
 	for try := (trouble{}); ; {
 		err := a.conn.Ensure(ctx, a.cfg.Broker.Topology())
-		if err == nil || errors.Is(err, queue.ErrTopology) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, broker.ErrTopology) || ctx.Err() != nil {
 			return err
 		}
 		pause, news := try.next(err)

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/ingress"
-	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
@@ -30,7 +30,7 @@ type running struct {
 }
 
 // run starts an ingress with its own telemetry, which it does not own.
-func run(t *testing.T, cfg ingress.Config, conn *queue.Conn) *running {
+func run(t *testing.T, cfg ingress.Config, conn *broker.Conn) *running {
 	t.Helper()
 	r := &running{t: t, log: &log{}, done: make(chan error, 1)}
 	tel, err := telemetry.Start(t.Context(), telemetry.Config{Output: r.log, LogLevel: "debug", Exporter: "console"})
@@ -97,9 +97,9 @@ func (r *running) post(body string) int {
 	return resp.StatusCode
 }
 
-func dial(tb testing.TB, s *embedded.Server) *queue.Conn {
+func dial(tb testing.TB, s *embedded.Server) *broker.Conn {
 	tb.Helper()
-	conn, err := queue.Connect(tb.Context(), queue.ConnConfig{FailFast: true, URL: s.URL()})
+	conn, err := broker.Connect(tb.Context(), broker.Config{FailFast: true, URL: s.URL()})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func dial(tb testing.TB, s *embedded.Server) *queue.Conn {
 	return conn
 }
 
-func broker(tb testing.TB) *embedded.Server {
+func startBroker(tb testing.TB) *embedded.Server {
 	tb.Helper()
 	s, err := embedded.Start(embedded.Config{Dir: tb.TempDir(), Listen: true})
 	if err != nil {
@@ -118,7 +118,7 @@ func broker(tb testing.TB) *embedded.Server {
 }
 
 // stored is how many messages a stream holds.
-func stored(t *testing.T, conn *queue.Conn, stream string) int {
+func stored(t *testing.T, conn *broker.Conn, stream string) int {
 	t.Helper()
 	s, err := conn.JetStream().Stream(t.Context(), stream)
 	if err != nil {
@@ -128,7 +128,7 @@ func stored(t *testing.T, conn *queue.Conn, stream string) int {
 }
 
 func TestAcceptedUpdatesAreInTheStream(t *testing.T) {
-	conn := dial(t, broker(t))
+	conn := dial(t, startBroker(t))
 	r := run(t, settings(), conn)
 	r.await("ready", r.ready)
 	for _, text := range []string{body, body, strings.Replace(body, `"update_id":7`, `"update_id":8`, 1), "no JSON"} {
@@ -136,10 +136,10 @@ func TestAcceptedUpdatesAreInTheStream(t *testing.T) {
 			t.Fatalf("answered %d", code)
 		}
 	}
-	if n := stored(t, conn, queue.StreamUpdates); n != 2 {
+	if n := stored(t, conn, broker.StreamUpdates); n != 2 {
 		t.Errorf("the stream holds %d updates, want 2", n)
 	}
-	if n := stored(t, conn, queue.StreamDeadLetters); n != 1 {
+	if n := stored(t, conn, broker.StreamDeadLetters); n != 1 {
 		t.Errorf("there are %d dead letters, want 1", n)
 	}
 	r.stop()
@@ -175,7 +175,7 @@ func spans(t *testing.T, l *log, name string) []string {
 }
 
 func TestIngressOutlivesItsBroker(t *testing.T) {
-	p := newProxy(t, broker(t))
+	p := newProxy(t, startBroker(t))
 	cfg := settings()
 	cfg.Broker.URL = "nats://" + p.ln.Addr().String()
 	r := run(t, cfg, nil)
@@ -215,7 +215,7 @@ func TestRunNamesWhatIsTaken(t *testing.T) {
 	cfg.Listen = ln.Addr().String()
 	var l log
 	cfg.Telemetry = telemetry.Config{Output: &l, AdminListen: "127.0.0.1:0"}
-	conn := dial(t, broker(t))
+	conn := dial(t, startBroker(t))
 	err = ingress.Run(t.Context(), cfg, ingress.Parts{Conn: conn})
 	if err == nil || !strings.Contains(err.Error(), "CHATLANE_LISTEN") {
 		t.Errorf("error is %v", err)
@@ -228,8 +228,8 @@ func TestRunNamesWhatIsTaken(t *testing.T) {
 }
 
 func TestRunRefusesAnotherPartitionCount(t *testing.T) {
-	conn := dial(t, broker(t))
-	if err := conn.Ensure(t.Context(), queue.Topology{Partitions: 8}); err != nil {
+	conn := dial(t, startBroker(t))
+	if err := conn.Ensure(t.Context(), broker.Topology{Partitions: 8}); err != nil {
 		t.Fatal(err)
 	}
 	var l log
@@ -256,12 +256,12 @@ func TestPollingFillsTheStream(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"ok": true, "result": result})
 	}))
 	defer api.Close()
-	conn := dial(t, broker(t))
+	conn := dial(t, startBroker(t))
 	cfg := settings()
 	cfg.Polling, cfg.BotAPIURL, cfg.Bots.All[0].Secrets = true, api.URL, nil
 	r := run(t, cfg, conn)
 	r.await("all confirmed", func() bool { return len(a.left()) == 0 })
-	if n := stored(t, conn, queue.StreamUpdates); n != 30 {
+	if n := stored(t, conn, broker.StreamUpdates); n != 30 {
 		t.Errorf("the stream holds %d updates, want 30", n)
 	}
 	r.stop()

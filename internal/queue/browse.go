@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
@@ -40,18 +41,18 @@ func (f Filter) subject() string {
 	switch {
 	case f.Lane != "":
 		bot, rest, _ := strings.Cut(string(f.Lane), ":")
-		return deadPrefix + "*." + bot + "." + rest
+		return broker.DeadLettersPrefix + "*." + bot + "." + rest
 	case f.Bot != 0:
-		return deadPrefix + "*." + strconv.FormatInt(f.Bot, 10) + ".>"
+		return broker.DeadLettersPrefix + "*." + strconv.FormatInt(f.Bot, 10) + ".>"
 	}
-	return deadPrefix + ">"
+	return broker.DeadLettersPrefix + ">"
 }
 
 // All yields the dead letters that match, oldest first. A letter that cannot be
 // read yields an error and does not end the series; a broken connection does.
 func (d *DeadLetters) All(ctx context.Context, f Filter) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
-		c, err := d.conn.js.OrderedConsumer(ctx, StreamDeadLetters, jetstream.OrderedConsumerConfig{FilterSubjects: []string{f.subject()}})
+		c, err := d.conn.JetStream().OrderedConsumer(ctx, broker.StreamDeadLetters, jetstream.OrderedConsumerConfig{FilterSubjects: []string{f.subject()}})
 		if err != nil {
 			yield(DeadLetter{}, fmt.Errorf("read dead letters: %w", err))
 			return
@@ -112,45 +113,20 @@ type ParkedLane struct {
 }
 
 // Parked lists the parked lanes, in no particular order.
-func (c *Conn) Parked(ctx context.Context) ([]ParkedLane, error) {
-	s, err := c.js.Stream(ctx, StreamParked)
+func Parked(ctx context.Context, c *broker.Conn) ([]ParkedLane, error) {
+	s, err := c.Stream(ctx, broker.StreamParked)
 	if err != nil {
-		return nil, fmt.Errorf("look at stream %s: %w", StreamParked, err)
+		return nil, err
 	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(parkedPrefix+">"))
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(broker.ParkedPrefix+">"))
 	if err != nil {
 		return nil, fmt.Errorf("list parked lanes: %w", err)
 	}
 	var out []ParkedLane
 	for subject, n := range info.State.Subjects {
-		if p, k, err := parseSubject(subject); err == nil {
+		if p, k, err := broker.ParseSubject(subject); err == nil {
 			out = append(out, ParkedLane{Lane: k, Partition: p, Updates: n})
 		}
 	}
 	return out, nil
-}
-
-// Depth counts what is stored, for law 5: accepted = committed + dead letters + queued.
-type Depth struct {
-	Queued uint64 // in UPDATES: waiting, or being worked on
-	Parked uint64
-	Dead   uint64
-	Stored uint64 // ever stored in UPDATES: its last sequence
-}
-
-// Depth reads the streams' counts.
-func (c *Conn) Depth(ctx context.Context) (Depth, error) {
-	var d Depth
-	for name, set := range map[string]func(jetstream.StreamState){
-		StreamUpdates:     func(s jetstream.StreamState) { d.Queued, d.Stored = s.Msgs, s.LastSeq },
-		StreamParked:      func(s jetstream.StreamState) { d.Parked = s.Msgs },
-		StreamDeadLetters: func(s jetstream.StreamState) { d.Dead = s.Msgs },
-	} {
-		s, err := c.js.Stream(ctx, name)
-		if err != nil {
-			return d, fmt.Errorf("look at stream %s: %w", name, err)
-		}
-		set(s.CachedInfo().State)
-	}
-	return d, nil
 }

@@ -8,15 +8,16 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 // startAssigned is start for an owner that is told what it is to the partition.
-func startAssigned(t *testing.T, c *queue.Conn, role *atomic.Int32, turn func(*queue.Delivery) queue.Attempt) (stop func()) {
+func startAssigned(t *testing.T, c *broker.Conn, role *atomic.Int32, turn func(*queue.Delivery) queue.Attempt) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	o := queue.NewOwner(c, queue.OwnerConfig{
@@ -30,7 +31,7 @@ func startAssigned(t *testing.T, c *queue.Conn, role *atomic.Int32, turn func(*q
 }
 
 // answeredSoon publishes and waits until all n updates have been handled.
-func answeredSoon(t *testing.T, c *queue.Conn, j *journal, from, to int) {
+func answeredSoon(t *testing.T, c *broker.Conn, j *journal, from, to int) {
 	t.Helper()
 	publish(t, c, from, to)
 	said := time.Now()

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
@@ -106,8 +107,8 @@ func (l *lot) write(ctx context.Context, d *Delivery, w wait, opts ...jetstream.
 		id += ":w" // a flood's running update that is to wait, after all, is copied again to say so
 	}
 	h[jetstream.MsgIDHeader] = []string{id}
-	msg := &nats.Msg{Subject: laneSubject(parkedPrefix, l.p, d.Lane), Header: h, Data: d.Body}
-	ack, err := l.conn.js.PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(StreamParked))...)
+	msg := &nats.Msg{Subject: broker.LaneSubject(broker.ParkedPrefix, l.p, d.Lane), Header: h, Data: d.Body}
+	ack, err := l.conn.JetStream().PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(broker.StreamParked))...)
 	if err != nil {
 		return last{}, err
 	}
@@ -135,8 +136,8 @@ const errCodeWrongLastConstant = 10164
 // is removed than was seen: if this owner is a former one itself by then, what its
 // successor parked stays.
 func (l *lot) sweep(ctx context.Context, k lane.Key) (swept bool, err error) {
-	subject := laneSubject(parkedPrefix, l.p, k)
-	s, err := l.conn.parked(ctx)
+	subject := broker.LaneSubject(broker.ParkedPrefix, l.p, k)
+	s, err := l.conn.Stream(ctx, broker.StreamParked)
 	if err != nil {
 		return false, err
 	}
@@ -165,7 +166,7 @@ const sweepEvery = time.Minute
 // strays sweeps all lanes that are not parked here.
 func (l *lot) strays(ctx context.Context) {
 	var keys []lane.Key
-	s, err := l.conn.parked(ctx)
+	s, err := l.conn.Stream(ctx, broker.StreamParked)
 	if err == nil {
 		keys, err = l.list(ctx, s)
 	}
@@ -196,13 +197,13 @@ func (l *lot) tidy(ctx context.Context, k lane.Key) (swept bool) {
 
 // list names the lanes that have copies in PARKED.
 func (l *lot) list(ctx context.Context, s jetstream.Stream) ([]lane.Key, error) {
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(parkedPrefix+strconv.Itoa(int(l.p))+".>"))
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(broker.ParkedPrefix+strconv.Itoa(int(l.p))+".>"))
 	if err != nil {
 		return nil, fmt.Errorf("list parked lanes of partition %d: %w", l.p, err)
 	}
 	keys := make([]lane.Key, 0, len(info.State.Subjects))
 	for subject := range info.State.Subjects {
-		if _, k, err := parseSubject(subject); err == nil {
+		if _, k, err := broker.ParseSubject(subject); err == nil {
 			keys = append(keys, k)
 		}
 	}
@@ -225,11 +226,11 @@ func (l *lot) said(ctx context.Context, k lane.Key) (wait, error) {
 	if err != nil || oldest == nil {
 		return wait{}, err
 	}
-	s, err := l.conn.parked(ctx)
+	s, err := l.conn.Stream(ctx, broker.StreamParked)
 	if err != nil {
 		return wait{}, err
 	}
-	m, err := s.GetLastMsgForSubject(ctx, laneSubject(parkedPrefix, l.p, k))
+	m, err := s.GetLastMsgForSubject(ctx, broker.LaneSubject(broker.ParkedPrefix, l.p, k))
 	if err != nil {
 		return wait{}, fmt.Errorf("read parked lane %s: %w", k, err)
 	}
@@ -242,11 +243,11 @@ func (l *lot) said(ctx context.Context, k lane.Key) (wait, error) {
 
 // from is the oldest parked update of a lane at or behind a place in PARKED, with its place.
 func (l *lot) from(ctx context.Context, k lane.Key, place uint64) (*Delivery, uint64, error) {
-	s, err := l.conn.parked(ctx)
+	s, err := l.conn.Stream(ctx, broker.StreamParked)
 	if err != nil {
 		return nil, 0, err
 	}
-	m, err := s.GetMsg(ctx, place, jetstream.WithGetMsgSubject(laneSubject(parkedPrefix, l.p, k)))
+	m, err := s.GetMsg(ctx, place, jetstream.WithGetMsgSubject(broker.LaneSubject(broker.ParkedPrefix, l.p, k)))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, 0, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
@@ -51,19 +52,19 @@ type DeadLetter struct {
 const MaxNote = 4 << 10
 
 // DeadLetters is the stream of dead letters. Safe for concurrent use.
-type DeadLetters struct{ conn *Conn }
+type DeadLetters struct{ conn *broker.Conn }
 
 // NewDeadLetters works on the stream over conn.
-func NewDeadLetters(conn *Conn) *DeadLetters { return &DeadLetters{conn: conn} }
+func NewDeadLetters(conn *broker.Conn) *DeadLetters { return &DeadLetters{conn: conn} }
 
 // Put stores a dead letter; nil means stored. Storing the same update twice
 // within the duplicate window stores it once.
 func (d *DeadLetters) Put(ctx context.Context, l DeadLetter) error {
-	msg := &nats.Msg{Subject: laneSubject(deadPrefix, l.Partition, l.Lane), Header: l.header(), Data: l.Body}
+	msg := &nats.Msg{Subject: broker.LaneSubject(broker.DeadLettersPrefix, l.Partition, l.Lane), Header: l.header(), Data: l.Body}
 	if l.Seq != 0 {
 		msg.Header[jetstream.MsgIDHeader] = []string{placeID(l.Lane, l.Stream, l.Seq)}
 	}
-	if _, err := d.conn.js.PublishMsg(ctx, msg, jetstream.WithExpectStream(StreamDeadLetters)); err != nil {
+	if _, err := d.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamDeadLetters)); err != nil {
 		return fmt.Errorf("store dead letter of update %d in lane %s: %w", l.Update, l.Lane, err)
 	}
 	return nil
@@ -89,7 +90,7 @@ func (d *DeadLetters) Has(ctx context.Context, l DeadLetter) (bool, error) {
 
 // Get reads one dead letter.
 func (d *DeadLetters) Get(ctx context.Context, id uint64) (DeadLetter, error) {
-	s, err := d.conn.js.Stream(ctx, StreamDeadLetters)
+	s, err := d.conn.JetStream().Stream(ctx, broker.StreamDeadLetters)
 	if err != nil {
 		return DeadLetter{}, fmt.Errorf("open dead letters: %w", err)
 	}
@@ -108,7 +109,7 @@ var ErrNotFound = errors.New("not found")
 
 // Drop removes one dead letter for good.
 func (d *DeadLetters) Drop(ctx context.Context, id uint64) error {
-	s, err := d.conn.js.Stream(ctx, StreamDeadLetters)
+	s, err := d.conn.JetStream().Stream(ctx, broker.StreamDeadLetters)
 	if err != nil {
 		return fmt.Errorf("open dead letters: %w", err)
 	}

@@ -6,12 +6,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go"
 
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 func letter(chat, update int64, reason string) queue.DeadLetter {
@@ -130,62 +129,4 @@ func TestPublishingTwiceStoresOnce(t *testing.T) {
 			t.Errorf("queued %d, %v; want 7", depth.Queued, err)
 		}
 	})
-}
-
-func TestEnsureRefusesWhatDiffers(t *testing.T) {
-	s := natstest.Start(t)
-	c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{s.Option()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(t.Context())
-	for range 2 {
-		if err := c.Ensure(t.Context(), queue.Topology{Partitions: 4}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	err = c.Ensure(t.Context(), queue.Topology{Partitions: 8})
-	if !errors.Is(err, queue.ErrTopology) {
-		t.Fatalf("other partition count: %v, want ErrTopology", err)
-	}
-	for _, word := range []string{"CHATLANE_PARTITIONS", `"4"`, `"8"`, "UPDATES"} {
-		if !contains(err.Error(), word) {
-			t.Errorf("error %q does not say %s", err, word)
-		}
-	}
-}
-
-// Ingress names the lanes, and workers guard their states: both must mean the same.
-func TestEnsureRefusesAnotherLaneKeyAndSize(t *testing.T) {
-	s := natstest.Start(t)
-	c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{s.Option()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(t.Context())
-	if err := c.Ensure(t.Context(), queue.Settings{LaneKey: "chat_user"}.Topology()); err != nil {
-		t.Fatal(err)
-	}
-	for name, settings := range map[string]queue.Settings{
-		"CHATLANE_LANE_KEY":         {LaneKey: "chat"},
-		"CHATLANE_STREAM_MAX_BYTES": {LaneKey: "chat_user", StreamMaxBytes: 2 << 30},
-	} {
-		if err := c.Ensure(t.Context(), settings.Topology()); !errors.Is(err, queue.ErrTopology) || !contains(err.Error(), name) {
-			t.Errorf("%v, want ErrTopology that names %s", err, name)
-		}
-	}
-}
-
-// A stream that refuses when it is full cannot carry message schedules, so timers
-// need a stream of their own. If this fails, they may move in with the updates.
-func TestBrokerRefusesSchedulesWithDiscardNew(t *testing.T) {
-	s := natstest.Start(t)
-	c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{s.Option()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(t.Context())
-	if err := queue.TrySchedulesWithDiscardNew(t.Context(), c); err == nil {
-		t.Error("the broker took message schedules together with DiscardNew")
-	}
 }

@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/chatlane/chatlane/internal/broker"
 )
 
 // StreamMessages counts what a stream holds; -1 if it cannot be seen.
-func StreamMessages(ctx context.Context, c *Conn, stream string) int {
-	s, err := c.js.Stream(ctx, stream)
+func StreamMessages(ctx context.Context, c *broker.Conn, stream string) int {
+	s, err := c.JetStream().Stream(ctx, stream)
 	if err != nil {
 		return -1
 	}
@@ -19,21 +21,21 @@ func StreamMessages(ctx context.Context, c *Conn, stream string) int {
 }
 
 // Limit changes how much UPDATES takes, in bytes.
-func Limit(ctx context.Context, c *Conn, size int64) error {
-	s, err := c.js.Stream(ctx, StreamUpdates)
+func Limit(ctx context.Context, c *broker.Conn, size int64) error {
+	s, err := c.JetStream().Stream(ctx, broker.StreamUpdates)
 	if err != nil {
 		return err
 	}
 	cfg := s.CachedInfo().Config
 	cfg.MaxBytes = size
-	_, err = c.js.UpdateStream(ctx, cfg)
+	_, err = c.JetStream().UpdateStream(ctx, cfg)
 	return err
 }
 
 // RelayWithoutAck relays one timer as a worker that dies right after it.
 func RelayWithoutAck(ctx context.Context, t *Timers) error {
-	c, err := t.conn.js.CreateOrUpdateConsumer(ctx, StreamTimers, jetstream.ConsumerConfig{
-		Durable: relayName, FilterSubject: firedPrefix + ">", AckPolicy: jetstream.AckExplicitPolicy, AckWait: relayWait, MaxDeliver: -1,
+	c, err := t.conn.JetStream().CreateOrUpdateConsumer(ctx, broker.StreamTimers, jetstream.ConsumerConfig{
+		Durable: relayName, FilterSubject: broker.FiredPrefix + ">", AckPolicy: jetstream.AckExplicitPolicy, AckWait: relayWait, MaxDeliver: -1,
 	})
 	if err != nil {
 		return err
@@ -54,8 +56,8 @@ func SetBrokerClock(t *Timers, broker time.Time) {
 }
 
 // Schedule is when an armed timer fires; zero if there is none.
-func Schedule(ctx context.Context, c *Conn, t Timer) time.Time {
-	s, err := c.js.Stream(ctx, StreamTimers)
+func Schedule(ctx context.Context, c *broker.Conn, t Timer) time.Time {
+	s, err := c.JetStream().Stream(ctx, broker.StreamTimers)
 	if err != nil {
 		return time.Time{}
 	}
@@ -68,20 +70,4 @@ func Schedule(ctx context.Context, c *Conn, t Timer) time.Time {
 		return time.Time{}
 	}
 	return at
-}
-
-// Outdated is what Preflight says of a server's version.
-func Outdated(version string) []Finding { return outdated(version) }
-
-// MakeTimersWithoutSchedules stands for a stream that an old server made.
-func MakeTimersWithoutSchedules(ctx context.Context, c *Conn) error {
-	for _, want := range (Topology{}).withDefaults().streams() {
-		if want.Name == StreamTimers {
-			want.AllowMsgSchedules = false
-			if _, err := c.js.CreateStream(ctx, want); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

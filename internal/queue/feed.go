@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/chatlane/chatlane/internal/broker"
 )
 
 // feed is one inbox for pull requests to one consumer. It speaks the pull
@@ -43,7 +45,7 @@ const (
 // openFeed subscribes before anything is asked for. Size is the most messages
 // that can be on their way at once; what exceeded it would show as a gap.
 func openFeed(nc *nats.Conn, consumer string, size int) (*feed, error) {
-	f := &feed{nc: nc, next: "$JS.API.CONSUMER.MSG.NEXT." + StreamUpdates + "." + consumer, in: make(chan *nats.Msg, size)}
+	f := &feed{nc: nc, next: "$JS.API.CONSUMER.MSG.NEXT." + broker.StreamUpdates + "." + consumer, in: make(chan *nats.Msg, size)}
 	sub, err := nc.ChanSubscribe(nats.NewInbox(), f.in)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to deliveries of %s: %w", consumer, err)
@@ -54,7 +56,7 @@ func openFeed(nc *nats.Conn, consumer string, size int) (*feed, error) {
 
 // pull asks for messages; they and the refusals arrive in f.in.
 func (f *feed) pull(r pullRequest) error {
-	r.Group = group
+	r.Group = broker.PinGroup
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode pull request: %w", err)

@@ -13,10 +13,11 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 // crew is several workers at one broker. Each update is acknowledged at once, or when
@@ -25,21 +26,21 @@ type crew struct {
 	turns    atomic.Int64 // nanoseconds
 	t        *testing.T
 	s        *embedded.Server
-	topology queue.Topology
-	public   *queue.Conn
+	topology broker.Topology
+	public   *broker.Conn
 	said     int64
 	members  []*member
 }
 
 type member struct {
-	conn *queue.Conn
+	conn *broker.Conn
 	reg  *prometheus.Registry
 	stop func()
 }
 
 func newCrew(t *testing.T, s *embedded.Server, partitions int) *crew {
 	t.Helper()
-	c := &crew{t: t, s: s, topology: queue.Topology{Partitions: partitions, PinTTL: pinTTL}}
+	c := &crew{t: t, s: s, topology: broker.Topology{Partitions: partitions, PinTTL: pinTTL}}
 	c.public = c.connect()
 	t.Cleanup(func() { c.public.Close(context.Background()) })
 	if err := c.public.Ensure(t.Context(), c.topology); err != nil {
@@ -51,9 +52,9 @@ func newCrew(t *testing.T, s *embedded.Server, partitions int) *crew {
 	return c
 }
 
-func (c *crew) connect() *queue.Conn {
+func (c *crew) connect() *broker.Conn {
 	c.t.Helper()
-	conn, err := queue.Connect(c.t.Context(), queue.ConnConfig{Options: []nats.Option{c.s.Option()}})
+	conn, err := broker.Connect(c.t.Context(), broker.Config{Options: []nats.Option{c.s.Option()}})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -8,14 +8,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 // publishTo stores updates of one chat; their ids are those of inOrder's lane chat%3.
-func publishTo(t *testing.T, c *queue.Conn, chat int64, ids ...int64) {
+func publishTo(t *testing.T, c *broker.Conn, chat int64, ids ...int64) {
 	t.Helper()
 	p := queue.NewPublisher(c, 1, nil)
 	for _, id := range ids {
@@ -119,7 +120,7 @@ func TestCopyOfAFormerOwnerLeavesTheOriginal(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)
 		defer c.Close(t.Context())
-		for owner, want := range map[error]queue.Depth{
+		for owner, want := range map[error]broker.Depth{
 			queue.ErrPinLost: {Parked: 1, Queued: 1}, // the copy is nobody's
 			nil:              {Parked: 1, Queued: 0},
 		} {
@@ -150,7 +151,7 @@ func TestCopyOfAFormerOwnerLeavesTheOriginal(t *testing.T) {
 
 // formerCopies are copies that a former owner of the partition writes too late: of these
 // updates, which it has not let go of.
-func formerCopies(t *testing.T, c *queue.Conn, ids ...int64) {
+func formerCopies(t *testing.T, c *broker.Conn, ids ...int64) {
 	t.Helper()
 	for _, id := range ids {
 		d := &queue.Delivery{Update: queue.Update{ID: id, Type: "message", Lane: "42:c:100", Body: []byte(`{}`), Received: time.Now()}, Seq: uint64(id) / 3}

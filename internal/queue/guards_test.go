@@ -11,17 +11,18 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 func contains(s, sub string) bool { return strings.Contains(s, sub) }
 
 // startMetered is start with a registry, to see why consumers were reset.
-func startMetered(t *testing.T, c *queue.Conn, turn func(*queue.Delivery) queue.Attempt) (stop func(), resets func(reason string) int) {
+func startMetered(t *testing.T, c *broker.Conn, turn func(*queue.Delivery) queue.Attempt) (stop func(), resets func(reason string) int) {
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -182,7 +183,7 @@ func TestParkedLaneLeavesTheWindowAndKeepsItsOrder(t *testing.T) {
 		if err != nil || depth.Parked != 10 || depth.Queued != 0 {
 			t.Errorf("depth %+v, %v; want 10 parked, 0 queued", depth, err)
 		}
-		lanes, err := c.Parked(t.Context())
+		lanes, err := queue.Parked(t.Context(), c)
 		if err != nil || len(lanes) != 1 || lanes[0].Updates != 10 || lanes[0].Lane != "42:c:100" {
 			t.Errorf("parked %+v, %v", lanes, err)
 		}
@@ -195,7 +196,7 @@ func TestParkedLaneLeavesTheWindowAndKeepsItsOrder(t *testing.T) {
 		if n := len(j.seen()); n != 24 {
 			t.Errorf("%d handled before the lane's time, want 24", n)
 		}
-		if err := c.Free(t.Context(), 0, "42:c:100"); err != nil {
+		if err := queue.Free(t.Context(), c, 0, "42:c:100"); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)

@@ -8,11 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 // The partitions of a worker share its slots. One whose updates only wait for a slot is
@@ -21,7 +22,7 @@ func TestHandOverWaitsForNoOtherPartition(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)
 		defer c.Close(t.Context())
-		two := queue.Topology{Partitions: 2, PinTTL: pinTTL}
+		two := broker.Topology{Partitions: 2, PinTTL: pinTTL}
 		if err := c.EnsureConsumers(t.Context(), two); err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
@@ -26,7 +27,7 @@ import (
 // both, or twice in PARKED, is skipped by its lane's cursor the second time.
 // What a former owner copies when it is one no more is swept away; see copies.go.
 type lot struct {
-	conn *Conn
+	conn *broker.Conn
 	p    partition.ID
 	turn func(*Delivery) Attempt
 	log  *slog.Logger
@@ -62,7 +63,7 @@ var errUnreadable = errors.New("parked update is unreadable")
 func (l *lot) load(ctx context.Context, pinTTL time.Duration) error {
 	looking, stop := context.WithTimeout(ctx, pinTTL)
 	defer stop()
-	s, _, err := l.conn.look(looking, StreamParked, pinTTL/4)
+	s, _, err := l.conn.StreamWithRetry(looking, broker.StreamParked, pinTTL/4)
 	if err != nil {
 		return err
 	}
@@ -235,7 +236,7 @@ func (l *lot) follow(ctx context.Context, s *space, d *Delivery) (again time.Dur
 // listen frees lanes before their time when an operator says so. One that is parked
 // nowhere but in copies of a former owner is swept.
 func (l *lot) listen(ctx context.Context) (stop func(), err error) {
-	sub, err := l.conn.nc.Subscribe(freeSubject(l.p), func(m *nats.Msg) {
+	sub, err := l.conn.NATS().Subscribe(freeSubject(l.p), func(m *nats.Msg) {
 		answer, k := "not parked", lane.Key(m.Data)
 		if l.free(k) || l.tidy(ctx, k) || l.free(k) { // what was being parked is parked now
 			answer = freed
@@ -254,8 +255,8 @@ func freeSubject(p partition.ID) string { return "chatlane.lane.free." + strconv
 
 // Free wakes a parked lane of partition p before its time. ErrNotFound says that its
 // owner knows of no such lane; no owner at this moment is an error too.
-func (c *Conn) Free(ctx context.Context, p partition.ID, k lane.Key) error {
-	m, err := c.nc.RequestWithContext(ctx, freeSubject(p), []byte(k))
+func Free(ctx context.Context, c *broker.Conn, p partition.ID, k lane.Key) error {
+	m, err := c.NATS().RequestWithContext(ctx, freeSubject(p), []byte(k))
 	if err != nil {
 		return fmt.Errorf("free lane %s: ask the owner of partition %d: %w", k, p, err)
 	}

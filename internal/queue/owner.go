@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
@@ -37,8 +39,8 @@ type OwnerConfig struct {
 }
 
 func (c OwnerConfig) withDefaults() OwnerConfig {
-	c.PinTTL = orElse(c.PinTTL, 2*time.Second)
-	c.Window = orElse(c.Window, 256)
+	c.PinTTL = cmp.Or(c.PinTTL, 2*time.Second)
+	c.Window = cmp.Or(c.Window, 256)
 	if c.Role == nil {
 		c.Role = func(partition.ID) Role { return RoleOwner }
 	}
@@ -69,14 +71,14 @@ const (
 // Owner takes partitions over, works on them, and hands them over. See the
 // package comment for the protocol. Safe for concurrent use, one Run per partition.
 type Owner struct {
-	conn    *Conn
+	conn    *broker.Conn
 	cfg     OwnerConfig
 	slots   *lane.Slots
 	metrics ownerMetrics
 }
 
 // NewOwner makes an owner whose turns share slots.
-func NewOwner(conn *Conn, cfg OwnerConfig, slots *lane.Slots, reg prometheus.Registerer) *Owner {
+func NewOwner(conn *broker.Conn, cfg OwnerConfig, slots *lane.Slots, reg prometheus.Registerer) *Owner {
 	return &Owner{conn: conn, cfg: cfg.withDefaults(), slots: slots, metrics: newOwnerMetrics(reg)}
 }
 
@@ -150,12 +152,12 @@ func (o *Owner) asks(p partition.ID, w *watch) bool {
 // stand is await for as long as the worker asks for the pin, or for as long as it does
 // not: then it returns nothing, and has taken back what it asked for.
 func (o *Owner) stand(ctx context.Context, p partition.ID, w *watch, asks bool) (string, error) {
-	f, err := openFeed(o.conn.nc, consumerName(p), 16)
+	f, err := openFeed(o.conn.NATS(), broker.ConsumerName(p), 16)
 	if err != nil {
 		return "", err
 	}
 	defer f.close()
-	unpinned, err := o.conn.nc.ChanSubscribe("$JS.EVENT.ADVISORY.CONSUMER.UNPINNED."+StreamUpdates+"."+consumerName(p), f.in)
+	unpinned, err := o.conn.NATS().ChanSubscribe("$JS.EVENT.ADVISORY.CONSUMER.UNPINNED."+broker.StreamUpdates+"."+broker.ConsumerName(p), f.in)
 	if err != nil {
 		return "", fmt.Errorf("subscribe to unpinned advisory: %w", err)
 	}
@@ -245,16 +247,16 @@ func (o *Owner) cede(ctx context.Context, p partition.ID) {
 func (o *Owner) info(ctx context.Context, p partition.ID) (*jetstream.ConsumerInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
-	c, err := o.conn.js.Consumer(ctx, StreamUpdates, consumerName(p))
+	c, err := o.conn.JetStream().Consumer(ctx, broker.StreamUpdates, broker.ConsumerName(p))
 	if err != nil {
-		return nil, fmt.Errorf("look at consumer %s: %w", consumerName(p), err)
+		return nil, fmt.Errorf("look at consumer %s: %w", broker.ConsumerName(p), err)
 	}
 	return c.CachedInfo(), nil
 }
 
 func pinOf(info *jetstream.ConsumerInfo) string {
 	for _, g := range info.PriorityGroups {
-		if g.Group == group {
+		if g.Group == broker.PinGroup {
 			return g.PinnedClientID
 		}
 	}
@@ -266,20 +268,20 @@ func pinOf(info *jetstream.ConsumerInfo) string {
 func (o *Owner) reset(ctx context.Context, p partition.ID, reason string) error {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
-	if _, err := o.conn.js.ResetConsumer(ctx, StreamUpdates, consumerName(p)); err != nil {
-		return fmt.Errorf("reset consumer %s: %w", consumerName(p), err)
+	if _, err := o.conn.JetStream().ResetConsumer(ctx, broker.StreamUpdates, broker.ConsumerName(p)); err != nil {
+		return fmt.Errorf("reset consumer %s: %w", broker.ConsumerName(p), err)
 	}
 	o.metrics.resets.WithLabelValues(reason).Inc()
 	return nil
 }
 
 func (o *Owner) unpin(ctx context.Context, p partition.ID) error {
-	s, err := o.conn.js.Stream(ctx, StreamUpdates)
+	s, err := o.conn.JetStream().Stream(ctx, broker.StreamUpdates)
 	if err != nil {
-		return fmt.Errorf("unpin %s: %w", consumerName(p), err)
+		return fmt.Errorf("unpin %s: %w", broker.ConsumerName(p), err)
 	}
-	if err := s.UnpinConsumer(ctx, consumerName(p), group); err != nil {
-		return fmt.Errorf("unpin %s: %w", consumerName(p), err)
+	if err := s.UnpinConsumer(ctx, broker.ConsumerName(p), broker.PinGroup); err != nil {
+		return fmt.Errorf("unpin %s: %w", broker.ConsumerName(p), err)
 	}
 	return nil
 }
@@ -289,7 +291,7 @@ func (o *Owner) unpin(ctx context.Context, p partition.ID) error {
 func (o *Owner) identity(ctx context.Context) (created int64, last uint64, ahead time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
-	s, asked, err := o.conn.look(ctx, StreamUpdates, o.cfg.PinTTL/4)
+	s, asked, err := o.conn.StreamWithRetry(ctx, broker.StreamUpdates, o.cfg.PinTTL/4)
 	if err != nil {
 		return 0, 0, 0, err
 	}

@@ -12,23 +12,24 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const pinTTL = 2 * time.Second
 
-var one = queue.Topology{Partitions: 1, PinTTL: pinTTL}
+var one = broker.Topology{Partitions: 1, PinTTL: pinTTL}
 
 // connect gives a connection with streams and consumers in place.
-func connect(t *testing.T, s *embedded.Server) *queue.Conn {
+func connect(t *testing.T, s *embedded.Server) *broker.Conn {
 	t.Helper()
-	c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{s.Option()}})
+	c, err := broker.Connect(t.Context(), broker.Config{Options: []nats.Option{s.Option()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func connect(t *testing.T, s *embedded.Server) *queue.Conn {
 	return c
 }
 
-func publish(t *testing.T, c *queue.Conn, from, to int) {
+func publish(t *testing.T, c *broker.Conn, from, to int) {
 	t.Helper()
 	p := queue.NewPublisher(c, 1, nil)
 	for i := from; i <= to; i++ {
@@ -99,7 +100,7 @@ func (j *journal) turn(d *queue.Delivery) queue.Attempt {
 }
 
 // start runs an owner of partition 0; stop hands over and waits.
-func start(t *testing.T, c *queue.Conn, turn func(*queue.Delivery) queue.Attempt) (stop func()) {
+func start(t *testing.T, c *broker.Conn, turn func(*queue.Delivery) queue.Attempt) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	o := queue.NewOwner(c, queue.OwnerConfig{PinTTL: pinTTL}, lane.NewSlots(64), nil)

@@ -14,10 +14,11 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 // A lane that cannot be parked waits where it is: its turn does not run before its time.
@@ -26,7 +27,7 @@ func TestParkThatCannotBeWrittenKeepsItsTime(t *testing.T) {
 		c := connect(t, s)
 		defer c.Close(t.Context())
 		js := c.JetStream()
-		st, err := js.Stream(t.Context(), queue.StreamParked)
+		st, err := js.Stream(t.Context(), broker.StreamParked)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +87,7 @@ func sweepInto(t *testing.T, s *embedded.Server, first, updates int) (written in
 	c, successor := connect(t, s), connect(t, s)
 	defer c.Close(t.Context())
 	defer successor.Close(t.Context())
-	parked, err := successor.JetStream().Stream(t.Context(), queue.StreamParked)
+	parked, err := successor.JetStream().Stream(t.Context(), broker.StreamParked)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ func sweepInto(t *testing.T, s *embedded.Server, first, updates int) (written in
 	publishTo(t, c, 100, flood(first)...)
 	time.Sleep(pinTTL / 20)
 	synctest.Wait()
-	_, err = successor.Raw().Subscribe("parked.0.42.c:100", func(*nats.Msg) {
+	_, err = successor.NATS().Subscribe("parked.0.42.c:100", func(*nats.Msg) {
 		if written++; written == 3 {
 			if err := parked.Purge(t.Context(), jetstream.WithPurgeSubject("parked.0.42.c:100")); err != nil {
 				t.Error(err)
@@ -108,7 +109,7 @@ func sweepInto(t *testing.T, s *embedded.Server, first, updates int) (written in
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = successor.Raw().Flush()
+	_ = successor.NATS().Flush()
 	publishTo(t, c, 100, flood(first + updates)[first:]...)
 	time.Sleep(pinTTL / 20)
 	synctest.Wait()
@@ -136,7 +137,7 @@ func TestFormerOwnerCopiesNoMore(t *testing.T) {
 		ds = append(ds, d)
 	}
 	queue.PutAsideAll(t.Context(), c, ds...)
-	parked, err := c.JetStream().Stream(t.Context(), queue.StreamParked)
+	parked, err := c.JetStream().Stream(t.Context(), broker.StreamParked)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +191,7 @@ func TestManyParkedLanesHoldUpNoTakeover(t *testing.T) {
 		d.Scope = lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: int64(1000 + i)}
 		queue.PutAsideFor(t.Context(), c, d, time.Hour)
 	}
-	w, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{nats.InProcessServer(slowServer{s})}})
+	w, err := broker.Connect(t.Context(), broker.Config{Options: []nats.Option{nats.InProcessServer(slowServer{s})}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +308,7 @@ func TestFreedLaneGoesOnThroughATakeover(t *testing.T) {
 		publishTo(t, c, 100, flood(6)...)
 		time.Sleep(time.Minute)
 		well.Store(true)
-		if err := c.Free(t.Context(), 0, "42:c:100"); err != nil {
+		if err := queue.Free(t.Context(), c, 0, "42:c:100"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2500 * time.Millisecond)

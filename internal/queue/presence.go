@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
@@ -42,7 +43,7 @@ type Plan struct {
 // Presence tells the workers of each other. Each computes the same assignment
 // from the same heartbeats; where they differ for a moment, the pin decides.
 type Presence struct {
-	conn  *Conn
+	conn  *broker.Conn
 	cfg   PresenceConfig
 	stirs chan struct{} // there is news of this worker
 
@@ -68,7 +69,7 @@ type beat struct {
 }
 
 // NewPresence starts nothing; Run does.
-func NewPresence(conn *Conn, cfg PresenceConfig) *Presence {
+func NewPresence(conn *broker.Conn, cfg PresenceConfig) *Presence {
 	if cfg.Every <= 0 {
 		cfg.Every = 500 * time.Millisecond
 	}
@@ -104,7 +105,7 @@ func (p *Presence) tell(change func()) {
 // plan, one at a time, and says goodbye at the end.
 func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	in := make(chan *nats.Msg, 1024)
-	sub, err := p.conn.nc.ChanSubscribe(presenceSubject, in)
+	sub, err := p.conn.NATS().ChanSubscribe(presenceSubject, in)
 	if err != nil {
 		return fmt.Errorf("subscribe to presence: %w", err)
 	}
@@ -170,7 +171,7 @@ func (p *Presence) Leave(ctx context.Context) {
 	p.gone = true
 	p.mu.Unlock()
 	p.say(beat{Worker: p.cfg.Worker, Leaving: true})
-	p.conn.flush(ctx) // a goodbye that is lost costs the others one TTL, no more
+	p.conn.Flush(ctx) // a goodbye that is lost costs the others one TTL, no more
 }
 
 // Role is what this worker is to a partition by the latest plan. Safe for concurrent use.
@@ -203,7 +204,7 @@ func (p *Presence) say(b beat) {
 		return
 	}
 	if body, err := json.Marshal(b); err == nil {
-		_ = p.conn.nc.Publish(presenceSubject, body)
+		_ = p.conn.NATS().Publish(presenceSubject, body)
 	}
 }
 

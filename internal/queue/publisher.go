@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
@@ -23,7 +24,7 @@ import (
 // Publisher stores updates. All publishes of a process share one asynchronous
 // window of the connection. Safe for concurrent use.
 type Publisher struct {
-	conn       *Conn
+	conn       *broker.Conn
 	partitions int
 	dead       *DeadLetters
 	tracer     trace.Tracer
@@ -32,7 +33,7 @@ type Publisher struct {
 }
 
 // NewPublisher publishes over conn into a stream of n partitions.
-func NewPublisher(conn *Conn, n int, reg prometheus.Registerer) *Publisher {
+func NewPublisher(conn *broker.Conn, n int, reg prometheus.Registerer) *Publisher {
 	return &Publisher{
 		conn: conn, partitions: n, dead: NewDeadLetters(conn),
 		tracer:  otel.Tracer(scopeName),
@@ -49,7 +50,7 @@ func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
 	ctx, span := p.tracer.Start(ctx, "queue.publish", trace.WithSpanKind(trace.SpanKindProducer))
 	defer func() { endSpan(span, err) }()
 	u.Partition = partition.Of(string(u.Lane), p.partitions)
-	msg := &nats.Msg{Subject: laneSubject(updatesPrefix, u.Partition, u.Lane), Header: u.header(), Data: u.Body}
+	msg := &nats.Msg{Subject: broker.LaneSubject(broker.UpdatesPrefix, u.Partition, u.Lane), Header: u.header(), Data: u.Body}
 	msg.Header[jetstream.MsgIDHeader] = []string{u.messageID()}
 	p.carrier.Inject(ctx, carrier(msg.Header))
 	if span.IsRecording() {
@@ -65,7 +66,7 @@ func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
 }
 
 func (p *Publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
-	future, err := p.conn.js.PublishMsgAsync(msg, jetstream.WithExpectStream(StreamUpdates),
+	future, err := p.conn.JetStream().PublishMsgAsync(msg, jetstream.WithExpectStream(broker.StreamUpdates),
 		jetstream.WithRetryWait(250*time.Millisecond), jetstream.WithRetryAttempts(6))
 	if err != nil {
 		return nil, err

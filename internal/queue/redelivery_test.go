@@ -7,9 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 // During a long outage the broker's own wait for acknowledgements runs out, again and
@@ -94,9 +95,9 @@ func TestParkedLaneIsWokenAfterAResynchronisation(t *testing.T) {
 	})
 }
 
-func limitParked(t *testing.T, c *queue.Conn, most int64) {
+func limitParked(t *testing.T, c *broker.Conn, most int64) {
 	t.Helper()
-	s, err := c.JetStream().Stream(t.Context(), queue.StreamParked)
+	s, err := c.JetStream().Stream(t.Context(), broker.StreamParked)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,11 +11,12 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 // within takes what has to come in time; virtual time goes on for ever without a bound.
@@ -32,10 +33,10 @@ func within[T any](t *testing.T, d time.Duration, what string, c <-chan T) (v T)
 }
 
 // wired is a connection that a test can hold.
-func wired(t *testing.T, s *embedded.Server) (*queue.Conn, *natstest.Wire) {
+func wired(t *testing.T, s *embedded.Server) (*broker.Conn, *natstest.Wire) {
 	t.Helper()
 	w := natstest.NewWire(s)
-	c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{w.Option()}})
+	c, err := broker.Connect(t.Context(), broker.Config{Options: []nats.Option{w.Option()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func wired(t *testing.T, s *embedded.Server) (*queue.Conn, *natstest.Wire) {
 }
 
 // run is an owner of partition 0 with a registry of its own.
-func run(work context.Context, t *testing.T, c *queue.Conn, turn func(*queue.Delivery) queue.Attempt) (stop func(), reg *prometheus.Registry) {
+func run(work context.Context, t *testing.T, c *broker.Conn, turn func(*queue.Delivery) queue.Attempt) (stop func(), reg *prometheus.Registry) {
 	t.Helper()
 	reg = prometheus.NewRegistry()
 	ctx, cancel := context.WithCancel(t.Context())

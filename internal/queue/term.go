@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
@@ -245,7 +246,7 @@ func (t *term) resync(ctx context.Context, reason string) error {
 	if reason != resetTakeover {
 		t.log.InfoContext(ctx, "partition resynchronised", slog.String("reason", reason), slog.Int("dropped", dropped))
 	}
-	f, err := openFeed(t.o.conn.nc, consumerName(t.p), 4*t.o.cfg.Window+256)
+	f, err := openFeed(t.o.conn.NATS(), broker.ConsumerName(t.p), 4*t.o.cfg.Window+256)
 	if err != nil {
 		return err
 	}
@@ -309,7 +310,7 @@ func (t *term) sweep() {
 // and gives the partition to whoever stands by.
 func (t *term) handOver(ctx context.Context) error {
 	t.closeFeed()
-	f, err := openFeed(t.o.conn.nc, consumerName(t.p), 256)
+	f, err := openFeed(t.o.conn.NATS(), broker.ConsumerName(t.p), 256)
 	if err != nil {
 		return err
 	}

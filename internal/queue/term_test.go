@@ -10,12 +10,13 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 // stale is a term whose pin is not the consumer's.
-func stale(t *testing.T, c *Conn) *term {
+func stale(t *testing.T, c *broker.Conn) *term {
 	t.Helper()
 	o := NewOwner(c, OwnerConfig{}, lane.NewSlots(1), nil)
 	return &term{
@@ -25,15 +26,15 @@ func stale(t *testing.T, c *Conn) *term {
 }
 
 // quiet is a connection to a broker with one partition, in which nothing waits.
-func quiet(t *testing.T) *Conn {
+func quiet(t *testing.T) *broker.Conn {
 	t.Helper()
 	s := natstest.Start(t)
-	c, err := Connect(t.Context(), ConnConfig{Options: []nats.Option{s.Option()}})
+	c, err := broker.Connect(t.Context(), broker.Config{Options: []nats.Option{s.Option()}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close(context.Background()) })
-	topology := Topology{Partitions: 1, PinTTL: time.Minute}
+	topology := broker.Topology{Partitions: 1, PinTTL: time.Minute}
 	if err := errors.Join(c.Ensure(t.Context(), topology), c.EnsureConsumers(t.Context(), topology)); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func TestWatchdogLeavesAnotherOwnersConsumerAlone(t *testing.T) {
 	if err := NewPublisher(c, 1, prometheus.NewRegistry()).Publish(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
-	f, err := openFeed(c.nc, consumerName(0), 16)
+	f, err := openFeed(c.NATS(), broker.ConsumerName(0), 16)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
@@ -34,13 +35,13 @@ type Timer struct {
 // subject is where the timer waits: "timers.<bot>.<rest of the conversation>.<token>".
 func (t *Timer) subject() string {
 	owner, rest, _ := strings.Cut(t.Conversation, ":")
-	return timersPrefix + owner + "." + rest + "." + strings.ReplaceAll(t.Token, ".", "-")
+	return broker.TimersPrefix + owner + "." + rest + "." + strings.ReplaceAll(t.Token, ".", "-")
 }
 
 // Timers arms and cancels timers, and relays what has fired into the lanes. They
 // are message schedules of the broker: no process holds them. Safe for concurrent use.
 type Timers struct {
-	conn       *Conn
+	conn       *broker.Conn
 	partitions int
 	log        *slog.Logger
 	carrier    propagation.TextMapPropagator
@@ -51,7 +52,7 @@ type Timers struct {
 }
 
 // NewTimers makes timers for a stream of n partitions.
-func NewTimers(conn *Conn, n int, log *slog.Logger, reg prometheus.Registerer) *Timers {
+func NewTimers(conn *broker.Conn, n int, log *slog.Logger, reg prometheus.Registerer) *Timers {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -76,10 +77,10 @@ func (t *Timers) Arm(ctx context.Context, timer Timer) error {
 	u.Received = now
 	msg := &nats.Msg{Subject: timer.subject(), Header: u.header(), Data: u.Body}
 	msg.Header[headerSchedule] = []string{"@at " + wholeSecond(now.Add(max(timer.After, time.Second))).UTC().Format(time.RFC3339)}
-	msg.Header[headerTarget] = []string{laneSubject(firedPrefix, u.Partition, u.Lane)}
+	msg.Header[headerTarget] = []string{broker.LaneSubject(broker.FiredPrefix, u.Partition, u.Lane)}
 	t.carrier.Inject(ctx, carrier(msg.Header))
 	// No message id: a turn that is tried again arms the same timer anew.
-	if _, err := t.conn.js.PublishMsg(ctx, msg, jetstream.WithExpectStream(StreamTimers)); err != nil {
+	if _, err := t.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamTimers)); err != nil {
 		return fmt.Errorf("arm timer in lane %s: %w: %w", u.Lane, ErrNotArmed, err)
 	}
 	t.metrics.armed.Inc()
@@ -93,7 +94,7 @@ var ErrNotArmed = errors.New("timer not stored")
 // fires all the same finds another token in its conversation, and is ignored.
 func (t *Timers) Cancel(timer Timer) error {
 	body := `{"filter":` + strconv.Quote(timer.subject()) + `}`
-	if err := t.conn.nc.PublishRequest(purgeTimers, unheard, []byte(body)); err != nil {
+	if err := t.conn.NATS().PublishRequest(purgeTimers, unheard, []byte(body)); err != nil {
 		return fmt.Errorf("cancel timer in lane %s: %w", timer.Update.Lane, err)
 	}
 	t.metrics.cancelled.Inc()
@@ -101,7 +102,7 @@ func (t *Timers) Cancel(timer Timer) error {
 }
 
 const (
-	purgeTimers = "$JS.API.STREAM.PURGE." + StreamTimers
+	purgeTimers = "$JS.API.STREAM.PURGE." + broker.StreamTimers
 	unheard     = "_INBOX.chatlane.unheard" // nobody listens: the broker drops the answer
 )
 
@@ -126,9 +127,9 @@ func (t *Timers) now(ctx context.Context) (time.Time, error) {
 	t.mu.Unlock()
 	if c.here.IsZero() || time.Since(c.here) > clockAge {
 		asked := time.Now()
-		s, err := t.conn.js.Stream(ctx, StreamTimers)
+		s, err := t.conn.JetStream().Stream(ctx, broker.StreamTimers)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("look at stream %s: %w", StreamTimers, err)
+			return time.Time{}, fmt.Errorf("look at stream %s: %w", broker.StreamTimers, err)
 		}
 		c = brokerClock{broker: s.CachedInfo().TimeStamp, here: asked.Add(time.Since(asked) / 2)}
 		if c.broker.IsZero() {
@@ -156,8 +157,8 @@ const (
 // finish. All workers share the work; any one of them is enough.
 func (t *Timers) Run(ctx context.Context) {
 	for broken := false; ctx.Err() == nil; {
-		c, err := t.conn.js.CreateOrUpdateConsumer(ctx, StreamTimers, jetstream.ConsumerConfig{
-			Durable: relayName, FilterSubject: firedPrefix + ">", AckPolicy: jetstream.AckExplicitPolicy,
+		c, err := t.conn.JetStream().CreateOrUpdateConsumer(ctx, broker.StreamTimers, jetstream.ConsumerConfig{
+			Durable: relayName, FilterSubject: broker.FiredPrefix + ">", AckPolicy: jetstream.AckExplicitPolicy,
 			AckWait: relayWait, MaxDeliver: -1,
 		})
 		for err == nil && ctx.Err() == nil {
@@ -226,7 +227,7 @@ func (t *Timers) store(ctx context.Context, m jetstream.Msg) (result string, err
 	}
 	u.Partition = partition.Of(string(u.Lane), t.partitions)
 	u.Received = meta.Timestamp
-	msg := &nats.Msg{Subject: laneSubject(updatesPrefix, u.Partition, u.Lane), Header: u.header(), Data: u.Body}
+	msg := &nats.Msg{Subject: broker.LaneSubject(broker.UpdatesPrefix, u.Partition, u.Lane), Header: u.header(), Data: u.Body}
 	for _, name := range t.carrier.Fields() {
 		if v := headerValue(m.Headers(), name); v != "" {
 			msg.Header[name] = []string{v}
@@ -235,7 +236,7 @@ func (t *Timers) store(ctx context.Context, m jetstream.Msg) (result string, err
 	msg.Header[jetstream.MsgIDHeader] = []string{
 		"timer:" + strconv.FormatUint(meta.Sequence.Stream, 10) + ":" + strconv.FormatInt(meta.Timestamp.UnixNano(), 36),
 	}
-	ack, err := t.conn.js.PublishMsg(ctx, msg, jetstream.WithExpectStream(StreamUpdates))
+	ack, err := t.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamUpdates))
 	switch {
 	case err != nil:
 		return firedFailed, fmt.Errorf("relay timer into lane %s: %w", u.Lane, err)

@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 // timer is one of Ann's conversation in chat 100.
@@ -33,7 +33,7 @@ func timer(token string, after time.Duration) queue.Timer {
 // clockwork is a worker with its timers, and what fired.
 type clockwork struct {
 	t      *testing.T
-	conn   *queue.Conn
+	conn   *broker.Conn
 	timers *queue.Timers
 	reg    *prometheus.Registry
 	stop   func()
@@ -122,7 +122,7 @@ func TestTimerFiresIntoItsLaneOnTheSecond(t *testing.T) {
 		if age := f.at.Sub(f.update.Received); age < -time.Second || age > time.Second {
 			t.Errorf("received %v before its turn: not when it fired", age)
 		}
-		if n := queue.StreamMessages(t.Context(), w.conn, queue.StreamTimers); n != 0 {
+		if n := queue.StreamMessages(t.Context(), w.conn, broker.StreamTimers); n != 0 {
 			t.Errorf("%d messages are left of a timer that has fired", n)
 		}
 	})
@@ -265,12 +265,12 @@ func TestTimeIsTheBrokersAndNotTheWorkers(t *testing.T) {
 		c := connect(t, s)
 		defer c.Close(context.Background())
 		timers := queue.NewTimers(c, 1, nil, nil)
-		broker := time.Now().Add(5 * time.Minute)
-		queue.SetBrokerClock(timers, broker)
+		clock := time.Now().Add(5 * time.Minute)
+		queue.SetBrokerClock(timers, clock)
 		if err := timers.Arm(t.Context(), timer("a", time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := queue.Schedule(t.Context(), c, timer("a", 0)), broker.Add(time.Hour); !got.Equal(want) {
+		if got, want := queue.Schedule(t.Context(), c, timer("a", 0)), clock.Add(time.Hour); !got.Equal(want) {
 			t.Errorf("armed for %v, want %v: an hour by the broker's clock", got, want)
 		}
 	})
@@ -288,35 +288,4 @@ func TestTimerIsNotArmedWhileTheBrokerIsAway(t *testing.T) {
 			t.Errorf("armed without a broker: %v", err)
 		}
 	})
-}
-
-func TestServerTooOldForTimersIsNamed(t *testing.T) {
-	t.Parallel()
-	for version, want := range map[string]string{"2.11.9": "timers need 2.12", "2.12.3": "takeover needs 2.14", "2.14.0": "", "2.15.2": ""} {
-		found := ""
-		for _, f := range queue.Outdated(version) {
-			if f.Law != 0 {
-				found += f.Why
-			}
-		}
-		if (want == "") != (found == "") || !strings.Contains(found, want) {
-			t.Errorf("%s: found %q, want %q", version, found, want)
-		}
-	}
-}
-
-func TestStreamWithoutSchedulesIsRefused(t *testing.T) {
-	t.Parallel()
-	c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{natstest.Start(t).Option()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(t.Context())
-	if err := queue.MakeTimersWithoutSchedules(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
-	err = c.Ensure(t.Context(), one)
-	if !errors.Is(err, queue.ErrTopology) || !strings.Contains(err.Error(), "message schedules") {
-		t.Errorf("a stream TIMERS that takes no schedules: %v", err)
-	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
@@ -81,7 +82,7 @@ func (u *Update) messageID() string {
 func readUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	u := Update{Body: body}
 	var err error
-	if u.Partition, u.Lane, err = parseSubject(subject); err != nil {
+	if u.Partition, u.Lane, err = broker.ParseSubject(subject); err != nil {
 		return u, err
 	}
 	u.Scope.Bot = u.Lane.Bot()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/turn"
 )
@@ -24,7 +25,7 @@ func TestUpdateIsHeldUntilItsDeadLetterIsWritten(t *testing.T) {
 			return tt.Answer(ctx, tt.Text())
 		})
 		full := func(most int64) {
-			s, err := r.conn.JetStream().Stream(t.Context(), queue.StreamDeadLetters)
+			s, err := r.conn.JetStream().Stream(t.Context(), broker.StreamDeadLetters)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
-	"github.com/chatlane/chatlane/internal/queue"
 )
 
 // Where the store is in the broker, both are away at once: the call is answered, its
@@ -47,7 +47,7 @@ func loseTheNoteOfACall(t *testing.T, echo *bot.Router) {
 		if !lost {
 			t.Fatal("the store was not away when the call was answered: the test tests nothing")
 		}
-		s, err := js.Stream(t.Context(), queue.StreamUpdates)
+		s, err := js.Stream(t.Context(), broker.StreamUpdates)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,12 +20,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 	"github.com/chatlane/chatlane/internal/telegram"
 	"github.com/chatlane/chatlane/internal/turn"
 )
@@ -43,7 +44,7 @@ const (
 type rig struct {
 	t      *testing.T
 	server *embedded.Server
-	conn   *queue.Conn
+	conn   *broker.Conn
 	cfg    turn.Config
 	reg    *prometheus.Registry
 	limits telegram.Limiter                        // nil: none
@@ -66,10 +67,10 @@ func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
 	})
 }
 
-func connect(t *testing.T, broker nats.Option) *queue.Conn {
+func connect(t *testing.T, server nats.Option) *broker.Conn {
 	t.Helper()
-	one := queue.Topology{Partitions: 1, PinTTL: pinTTL}
-	c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{broker}})
+	one := broker.Topology{Partitions: 1, PinTTL: pinTTL}
+	c, err := broker.Connect(t.Context(), broker.Config{Options: []nats.Option{server}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,11 +97,11 @@ func (r *rig) work(b *bot.Router) *worker {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	broker := r.server.Option()
+	server := r.server.Option()
 	if r.wire != nil {
-		broker = r.wire.Option()
+		server = r.wire.Option()
 	}
-	conn := connect(r.t, broker)
+	conn := connect(r.t, server)
 	store, err := kvstore.Open(r.t.Context(), conn.JetStream(), kvstore.Config{})
 	if err != nil {
 		r.t.Fatal(err)
@@ -210,7 +211,7 @@ func (r *rig) expect(after time.Duration, want ...string) {
 // empty tells that nothing waits in the stream.
 func (r *rig) empty() {
 	r.t.Helper()
-	for _, name := range []string{queue.StreamUpdates, queue.StreamParked} {
+	for _, name := range []string{broker.StreamUpdates, broker.StreamParked} {
 		s, err := r.conn.JetStream().Stream(r.t.Context(), name)
 		if err != nil {
 			r.t.Fatal(err)

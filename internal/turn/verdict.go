@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/telegram"
@@ -79,7 +80,7 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 		return verdict{action: actWait, after: pace(0), reason: "locked"}, true
 	case storeFailed(err):
 		return verdict{action: actWait, after: min(pace(waits), jitter(maxPause/2, maxPause/2)), reason: "infrastructure"}, true
-	case errors.Is(err, fsm.ErrUnavailable), errors.Is(err, queue.ErrDisconnected), errors.Is(err, errDeadLetter),
+	case errors.Is(err, fsm.ErrUnavailable), errors.Is(err, broker.ErrDisconnected), errors.Is(err, errDeadLetter),
 		errors.Is(err, queue.ErrNotArmed):
 		return verdict{action: actWait, after: pace(waits), reason: "infrastructure"}, true
 	case telegram.IsServerFault(err):

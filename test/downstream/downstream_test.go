@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/test/harness"
 )
@@ -149,7 +149,7 @@ func (l *load) checkAnswers(t *testing.T) {
 
 func awaitNothingQueued(t *testing.T, r *harness.Rig) {
 	t.Helper()
-	c, err := queue.Connect(t.Context(), queue.ConnConfig{URL: r.NATSURL()})
+	c, err := broker.Connect(t.Context(), broker.Config{URL: r.NATSURL()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/test/harness"
 )
@@ -98,7 +98,7 @@ func restartEverything(t *testing.T, store string) {
 // nothingLeft is law 5 where nothing failed: all that was accepted is committed.
 func nothingLeft(t *testing.T, r *harness.Rig) {
 	t.Helper()
-	c, err := queue.Connect(t.Context(), queue.ConnConfig{URL: r.NATSURL()})
+	c, err := broker.Connect(t.Context(), broker.Config{URL: r.NATSURL()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/partition"
-	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/test/harness"
 )
@@ -143,12 +143,12 @@ func (f *flow) replied(within time.Duration) {
 // none is queued any more, so many are dead letters, and all others had their reply.
 func (f *flow) stored(updates, dead int) {
 	f.t.Helper()
-	c, err := queue.Connect(f.t.Context(), queue.ConnConfig{URL: f.r.NATSURL()})
+	c, err := broker.Connect(f.t.Context(), broker.Config{URL: f.r.NATSURL()})
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	defer c.Close(f.t.Context())
-	var d queue.Depth
+	var d broker.Depth
 	harness.Eventually(f.t, 30*time.Second, "nothing queued", func() bool {
 		d, err = c.Depth(f.t.Context())
 		return err == nil && d.Queued+d.Parked == 0

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/test/harness"
 )
 
@@ -34,12 +34,12 @@ func TestDeliveriesThatComeBackLate(t *testing.T) {
 // hurry sets how long the broker waits for acknowledgements.
 func hurry(t *testing.T, r *harness.Rig, wait time.Duration) {
 	t.Helper()
-	c, err := queue.Connect(t.Context(), queue.ConnConfig{URL: r.NATSURL()})
+	c, err := broker.Connect(t.Context(), broker.Config{URL: r.NATSURL()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close(t.Context())
-	s, err := c.JetStream().Stream(t.Context(), queue.StreamUpdates)
+	s, err := c.JetStream().Stream(t.Context(), broker.StreamUpdates)
 	if err != nil {
 		t.Fatal(err)
 	}

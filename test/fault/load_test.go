@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/test/harness"
 )
@@ -87,14 +87,14 @@ func (l *load) finish(within time.Duration) simulator.Report {
 
 // sum is law 5: what was accepted is committed, dead or queued; and law 3: each text
 // is counted once. Here nothing may be dead, and in the end nothing is queued.
-func (l *load) sum() queue.Depth {
+func (l *load) sum() broker.Depth {
 	l.t.Helper()
-	c, err := queue.Connect(l.t.Context(), queue.ConnConfig{URL: l.r.NATSURL()})
+	c, err := broker.Connect(l.t.Context(), broker.Config{URL: l.r.NATSURL()})
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	defer c.Close(l.t.Context())
-	var depth queue.Depth
+	var depth broker.Depth
 	harness.Eventually(l.t, 20*time.Second, "nothing queued", func() bool {
 		depth, err = c.Depth(l.t.Context())
 		return err == nil && depth.Queued+depth.Parked == 0

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/testport"
 )
 
@@ -56,12 +56,12 @@ func (r *Rig) Cluster() *Cluster {
 // Leader names the server that leads the stream UPDATES.
 func (c *Cluster) Leader() (name string) {
 	c.r.tb.Helper()
-	conn, err := queue.Connect(c.r.tb.Context(), queue.ConnConfig{URL: c.r.natsURL})
+	conn, err := broker.Connect(c.r.tb.Context(), broker.Config{URL: c.r.natsURL})
 	if err != nil {
 		c.r.tb.Fatal(err)
 	}
 	defer conn.Close(c.r.tb.Context())
-	Eventually(c.r.tb, 30*time.Second, "a leader of "+queue.StreamUpdates, func() bool {
+	Eventually(c.r.tb, 30*time.Second, "a leader of "+broker.StreamUpdates, func() bool {
 		name = leader(c.r.tb.Context(), conn)
 		return name != ""
 	})
@@ -74,10 +74,10 @@ func (c *Cluster) Kill(name string) {
 	c.member(name).process.Kill()
 }
 
-func leader(ctx context.Context, conn *queue.Conn) string {
+func leader(ctx context.Context, conn *broker.Conn) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	s, err := conn.JetStream().Stream(ctx, queue.StreamUpdates)
+	s, err := conn.JetStream().Stream(ctx, broker.StreamUpdates)
 	if err != nil || s.CachedInfo().Cluster == nil {
 		return ""
 	}

@@ -17,13 +17,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 )
 
 var (
@@ -60,7 +61,7 @@ type life struct {
 	*world
 	t    *testing.T
 	s    *embedded.Server
-	conn *queue.Conn
+	conn *broker.Conn
 	pub  *queue.Publisher
 
 	procs []*process
@@ -99,10 +100,10 @@ func live(t *testing.T, s *embedded.Server, seed uint64) {
 
 func (l *life) open() {
 	var err error
-	if l.conn, err = queue.Connect(l.t.Context(), queue.ConnConfig{Options: []nats.Option{l.s.Option()}}); err != nil {
+	if l.conn, err = broker.Connect(l.t.Context(), broker.Config{Options: []nats.Option{l.s.Option()}}); err != nil {
 		l.t.Fatal(err)
 	}
-	topology := queue.Topology{Partitions: partitions, PinTTL: pinTTL, Window: 16}
+	topology := broker.Topology{Partitions: partitions, PinTTL: pinTTL, Window: 16}
 	if err := l.conn.Ensure(l.t.Context(), topology); err != nil {
 		l.t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func (l *life) open() {
 	}
 	// Telegram may repeat an update after the stream's own window: so short here that
 	// the lane's memory is what recognises it.
-	stream, err := l.conn.JetStream().Stream(l.t.Context(), queue.StreamUpdates)
+	stream, err := l.conn.JetStream().Stream(l.t.Context(), broker.StreamUpdates)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -206,7 +207,7 @@ func (l *life) update(id, chat int64) queue.Update {
 // steal takes deliveries away from a partition's owner, as the death of a stream's
 // leader does: the broker has sent them, and nobody gets them.
 func (l *life) steal(p partition.ID, n int) {
-	c, err := l.conn.JetStream().Consumer(l.t.Context(), queue.StreamUpdates, fmt.Sprintf("p-%04d", p))
+	c, err := l.conn.JetStream().Consumer(l.t.Context(), broker.StreamUpdates, fmt.Sprintf("p-%04d", p))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -221,7 +222,7 @@ func (l *life) steal(p partition.ID, n int) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	subject := "$JS.API.CONSUMER.MSG.NEXT." + queue.StreamUpdates + "." + c.CachedInfo().Name
+	subject := "$JS.API.CONSUMER.MSG.NEXT." + broker.StreamUpdates + "." + c.CachedInfo().Name
 	if err := nc.PublishRequest(subject, inbox, []byte(body)); err != nil {
 		l.t.Fatal(err)
 	}

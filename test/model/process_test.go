@@ -9,12 +9,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
 	"github.com/chatlane/chatlane/internal/telegram"
 	"github.com/chatlane/chatlane/internal/turn"
 )
@@ -42,11 +43,11 @@ func startProcess(s *embedded.Server, w *world, name string) (*process, error) {
 	close(p.thawed)
 	ctx, cancel := context.WithCancel(context.Background())
 	work, end := context.WithCancel(context.Background())
-	conn, err := queue.Connect(ctx, queue.ConnConfig{Options: []nats.Option{p.broker.Option()}})
+	conn, err := broker.Connect(ctx, broker.Config{Options: []nats.Option{p.broker.Option()}})
 	if err != nil {
 		return nil, errors.Join(err, cause(cancel, end))
 	}
-	records, err := queue.Connect(ctx, queue.ConnConfig{Options: []nats.Option{p.store.Option()}})
+	records, err := broker.Connect(ctx, broker.Config{Options: []nats.Option{p.store.Option()}})
 	if err != nil {
 		return nil, errors.Join(err, cause(cancel, end))
 	}

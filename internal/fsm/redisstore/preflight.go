@@ -9,27 +9,19 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
-)
 
-// Finding is one setting of Redis that a promise would suffer from.
-type Finding struct {
-	Server  string `json:"server"`
-	Setting string `json:"setting"`
-	Have    string `json:"have"`
-	Set     string `json:"set"` // what would be right
-	Why     string `json:"why"`
-	Law     int    `json:"law"` // the law that does not hold; 0: advice
-}
+	"github.com/chatlane/chatlane/internal/preflight"
+)
 
 // Preflight names the settings under which a law would not hold, each with what to
 // set, and what could not be looked at. Of a cluster it looks at each master.
-func (s *Store) Preflight(ctx context.Context) ([]Finding, error) {
+func (s *Store) Preflight(ctx context.Context) ([]preflight.Finding, error) {
 	cluster, ok := s.client.(*redis.ClusterClient)
 	if !ok {
 		return s.lookAt(ctx, s.client, false)
 	}
 	var mu sync.Mutex
-	var all []Finding
+	var all []preflight.Finding
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		found, err := s.lookAt(ctx, node, true)
 		mu.Lock()
@@ -38,7 +30,7 @@ func (s *Store) Preflight(ctx context.Context) ([]Finding, error) {
 		return err
 	})
 	if err != nil && strings.Contains(err.Error(), "cluster support disabled") {
-		return []Finding{{
+		return []preflight.Finding{{
 			Server: "redis", Setting: "CHATLANE_REDIS_URL", Have: "redis+cluster://", Set: "redis://", Law: 3,
 			Why: "the server is no cluster: no turn can commit",
 		}}, nil
@@ -53,7 +45,7 @@ type server struct {
 }
 
 // lookAt examines one server.
-func (s *Store) lookAt(ctx context.Context, c redis.UniversalClient, cluster bool) ([]Finding, error) {
+func (s *Store) lookAt(ctx context.Context, c redis.UniversalClient, cluster bool) ([]preflight.Finding, error) {
 	text, err := c.Info(ctx).Result()
 	if err != nil {
 		return nil, fmt.Errorf("look at redis: %w", err)
@@ -101,25 +93,25 @@ func (s server) either(setting, info string) string {
 	return s.info[info]
 }
 
-func (s server) findings(wait int, cluster bool) []Finding {
+func (s server) findings(wait int, cluster bool) []preflight.Finding {
 	all := append(s.memory(), s.files()...)
 	all = append(all, s.copies(wait)...)
 	if is := s.info["cluster_enabled"] == "1"; is && !cluster {
-		all = append(all, Finding{
+		all = append(all, preflight.Finding{
 			Setting: "CHATLANE_REDIS_URL", Have: "redis://", Set: "redis+cluster://", Law: 3,
 			Why: "the server is one of a cluster: turns whose keys are elsewhere cannot commit",
 		})
 	}
 	if v := s.info["redis_version"]; olderThan(v, 6, 2) {
-		all = append(all, Finding{Setting: "redis_version", Have: v, Set: "7.0 or later", Why: "Chatlane is not tested with it"})
+		all = append(all, preflight.Finding{Setting: "redis_version", Have: v, Set: "7.0 or later", Why: "Chatlane is not tested with it"})
 	}
 	return all
 }
 
 // memory looks at what is dropped when memory is full.
-func (s server) memory() []Finding {
+func (s server) memory() []preflight.Finding {
 	const keep = "noeviction"
-	f := Finding{Setting: "maxmemory-policy", Have: s.either("maxmemory-policy", "maxmemory_policy"), Set: keep}
+	f := preflight.Finding{Setting: "maxmemory-policy", Have: s.either("maxmemory-policy", "maxmemory_policy"), Set: keep}
 	switch limit := s.either("maxmemory", "maxmemory"); {
 	case f.Have == keep:
 		return nil
@@ -130,22 +122,22 @@ func (s server) memory() []Finding {
 	default:
 		f.Law, f.Why = 3, "a full server drops cursors and journals: updates are answered twice"
 	}
-	return []Finding{f}
+	return []preflight.Finding{f}
 }
 
 // files looks at what is left after a restart.
-func (s server) files() []Finding {
+func (s server) files() []preflight.Finding {
 	on := s.either("appendonly", "aof_enabled")
 	switch on {
 	case "no", "0":
-		return []Finding{{
+		return []preflight.Finding{{
 			Setting: "appendonly", Have: "no", Set: "yes", Law: 3,
 			Why: "a restart forgets conversations and cursors, and updates are answered twice",
 		}}
 	case "":
-		return []Finding{{Setting: "appendonly", Have: "not to be seen", Set: "yes", Why: "look at it by hand: without it a restart forgets cursors"}}
+		return []preflight.Finding{{Setting: "appendonly", Have: "not to be seen", Set: "yes", Why: "look at it by hand: without it a restart forgets cursors"}}
 	}
-	f := Finding{Setting: "appendfsync", Have: s.config["appendfsync"], Set: "always, or everysec with replicas"}
+	f := preflight.Finding{Setting: "appendfsync", Have: s.config["appendfsync"], Set: "always, or everysec with replicas"}
 	switch f.Have {
 	case "always":
 		return nil
@@ -156,25 +148,25 @@ func (s server) files() []Finding {
 	default:
 		f.Law, f.Why = 3, "a loss of power takes half a minute of commits with it"
 	}
-	return []Finding{f}
+	return []preflight.Finding{f}
 }
 
 // copies looks at what is left after a failover.
-func (s server) copies(wait int) []Finding {
+func (s server) copies(wait int) []preflight.Finding {
 	if role := s.info["role"]; role != "master" && role != "" {
-		return []Finding{{Setting: "role", Have: role, Set: "the address of the master", Law: 3, Why: "a replica takes no writes: no turn can commit"}}
+		return []preflight.Finding{{Setting: "role", Have: role, Set: "the address of the master", Law: 3, Why: "a replica takes no writes: no turn can commit"}}
 	}
 	n, err := strconv.Atoi(s.info["connected_slaves"])
-	switch f := (Finding{Setting: "CHATLANE_REDIS_WAIT_REPLICAS", Have: strconv.Itoa(wait)}); {
+	switch f := (preflight.Finding{Setting: "CHATLANE_REDIS_WAIT_REPLICAS", Have: strconv.Itoa(wait)}); {
 	case err != nil:
 		return nil
 	case wait > n:
 		f.Set, f.Law = strconv.Itoa(n)+", or more replicas", 3
 		f.Why = fmt.Sprintf("the server has %d replicas: no commit counts", n)
-		return []Finding{f}
+		return []preflight.Finding{f}
 	case n > 0 && wait == 0:
 		f.Set, f.Why = "1", "a failover may forget commits that no replica had"
-		return []Finding{f}
+		return []preflight.Finding{f}
 	}
 	return nil
 }

@@ -11,16 +11,17 @@ import (
 
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore/redistest"
+	"github.com/chatlane/chatlane/internal/preflight"
 )
 
-// preflight is what is found of a client's server, by setting.
-func preflight(t *testing.T, c redis.UniversalClient, wait int) map[string]redisstore.Finding {
+// findings is what is found of a client's server, by setting.
+func findings(t *testing.T, c redis.UniversalClient, wait int) map[string]preflight.Finding {
 	t.Helper()
 	found, err := redisstore.New(c, redisstore.Config{WaitReplicas: wait}).Preflight(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := make(map[string]redisstore.Finding)
+	all := make(map[string]preflight.Finding)
 	for _, f := range found {
 		if f.Server == "" || f.Set == "" || f.Have == "" || f.Why == "" {
 			t.Errorf("does not say what to do: %+v", f)
@@ -51,7 +52,7 @@ func TestPreflightNamesWhatBreaksALaw(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := make(map[string]string)
-			for setting, f := range preflight(t, dial(t, redistest.Start(t, tt.args...).URL), tt.wait) {
+			for setting, f := range findings(t, dial(t, redistest.Start(t, tt.args...).URL), tt.wait) {
 				got[setting] = string(rune('0'+f.Law)) + " " + f.Have
 			}
 			if !maps.Equal(got, tt.want) {
@@ -71,10 +72,10 @@ func TestPreflightAdvisesToWaitForTheReplicaThatIsThere(t *testing.T) {
 			t.Fatal("the replica does not come")
 		}
 	}
-	if f := preflight(t, c, 0)["CHATLANE_REDIS_WAIT_REPLICAS"]; f.Law != 0 || f.Set != "1" {
+	if f := findings(t, c, 0)["CHATLANE_REDIS_WAIT_REPLICAS"]; f.Law != 0 || f.Set != "1" {
 		t.Errorf("found %+v", f)
 	}
-	if f, found := preflight(t, c, 1)["CHATLANE_REDIS_WAIT_REPLICAS"]; found {
+	if f, found := findings(t, c, 1)["CHATLANE_REDIS_WAIT_REPLICAS"]; found {
 		t.Errorf("found %+v although commits wait for it", f)
 	}
 }
@@ -83,7 +84,7 @@ func TestPreflightSaysWhatItMayNotLookAt(t *testing.T) {
 	for name, args := range map[string][]string{
 		"good": nil, "bad": {"--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lfu"},
 	} {
-		found := preflight(t, dial(t, redistest.Start(t, append(args, "--rename-command", "CONFIG", "")...).URL), 0)
+		found := findings(t, dial(t, redistest.Start(t, append(args, "--rename-command", "CONFIG", "")...).URL), 0)
 		if f := found["appendfsync"]; f.Have != "not to be seen" || f.Law != 0 {
 			t.Errorf("%s: flushing: %+v", name, f)
 		}
@@ -96,18 +97,18 @@ func TestPreflightSaysWhatItMayNotLookAt(t *testing.T) {
 func TestPreflightLooksAtEachMaster(t *testing.T) {
 	servers := redistest.StartCluster(t)
 	c := dial(t, "redis+cluster://"+servers[0].Addr)
-	if found := preflight(t, c, 0); len(found) > 0 {
+	if found := findings(t, c, 0); len(found) > 0 {
 		t.Errorf("found %v of a good cluster", found)
 	}
 	if answer, err := redistest.Do(t.Context(), servers[2].Addr, "CONFIG SET appendonly no"); err != nil {
 		t.Fatal(answer, err)
 	}
-	found := preflight(t, c, 0)
+	found := findings(t, c, 0)
 	if f := found["appendonly"]; f.Law != 3 || f.Server != "redis "+servers[2].Addr {
 		t.Errorf("found %v", slices.Collect(maps.Keys(found)))
 	}
 	single := dial(t, "redis+cluster://"+redistest.Start(t).Addr)
-	if f := preflight(t, single, 0)["CHATLANE_REDIS_URL"]; f.Law != 3 {
+	if f := findings(t, single, 0)["CHATLANE_REDIS_URL"]; f.Law != 3 {
 		t.Errorf("a server without a cluster: %+v", f)
 	}
 }

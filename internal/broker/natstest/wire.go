@@ -6,7 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/chatlane/chatlane/internal/queue/embedded"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
 )
 
 // Wire is one client's way to an in-process server. Held, it lets nothing pass in

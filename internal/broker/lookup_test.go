@@ -1,4 +1,4 @@
-package queue
+package broker
 
 import (
 	"context"
@@ -8,15 +8,15 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/chatlane/chatlane/internal/queue/embedded"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 )
 
 // A request that is made while a stream's leader is elected is answered by nobody,
 // also not later. A takeover must not wait for it: its pin would run out.
-func TestLookAtAStreamIsNotHeldUpByALostAnswer(t *testing.T) {
+func TestStreamLookUpIsNotHeldUpByALostAnswer(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		c, err := Connect(t.Context(), ConnConfig{Options: []nats.Option{s.Option()}})
+		c, err := Connect(t.Context(), Config{Options: []nats.Option{s.Option()}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -25,22 +25,22 @@ func TestLookAtAStreamIsNotHeldUpByALostAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		lost := 0
-		if _, err := c.nc.Subscribe("deaf.>", func(m *nats.Msg) {
+		if _, err := c.nc.Subscribe("lossy.>", func(m *nats.Msg) {
 			if lost++; lost < 3 {
 				return
 			}
-			m.Subject = "$JS.API." + m.Subject[len("deaf."):]
+			m.Subject = "$JS.API." + m.Subject[len("lossy."):]
 			_ = c.nc.PublishMsg(m)
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if c.js, err = jetstream.NewWithAPIPrefix(c.nc, "deaf"); err != nil {
+		if c.js, err = jetstream.NewWithAPIPrefix(c.nc, "lossy"); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		began := time.Now()
-		stream, asked, err := c.look(ctx, StreamParked, 500*time.Millisecond)
+		stream, asked, err := c.StreamWithRetry(ctx, StreamParked, 500*time.Millisecond)
 		if err != nil || stream.CachedInfo().Config.Name != StreamParked {
 			t.Fatalf("%v after %v", err, time.Since(began))
 		}

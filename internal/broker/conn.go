@@ -1,4 +1,4 @@
-package queue
+package broker
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ConnConfig says how to reach the broker.
-type ConnConfig struct {
+// Config says how to reach the broker.
+type Config struct {
 	URL  string // one or several, separated by commas
 	Name string // shown by the broker's monitoring
 	// FailFast makes publishing fail at once while disconnected, instead of being
@@ -34,7 +34,7 @@ type Conn struct {
 }
 
 // Connect dials the broker. It fails when no server answers at the first try.
-func Connect(ctx context.Context, cfg ConnConfig) (*Conn, error) {
+func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	if cfg.PublishWait <= 0 {
 		cfg.PublishWait = 2 * time.Second
 	}
@@ -55,7 +55,7 @@ func Connect(ctx context.Context, cfg ConnConfig) (*Conn, error) {
 	return &Conn{nc: nc, js: js, log: cfg.Logger}, nil
 }
 
-func options(ctx context.Context, cfg ConnConfig) []nats.Option {
+func options(ctx context.Context, cfg Config) []nats.Option {
 	ctx = context.WithoutCancel(ctx)
 	log := cfg.Logger
 	opts := []nats.Option{
@@ -102,48 +102,49 @@ func (c *Conn) Ready(context.Context) error {
 // MaxPayload is the largest message that the broker takes, in bytes, headers included.
 func (c *Conn) MaxPayload() int64 { return c.nc.MaxPayload() }
 
-// JetStream gives the context that other stores of ours share.
+// NATS is the raw connection, for subscriptions and requests outside of JetStream.
+func (c *Conn) NATS() *nats.Conn { return c.nc }
+
+// JetStream is the context that everything on this connection shares.
 func (c *Conn) JetStream() jetstream.JetStream { return c.js }
 
 // Close sends what is buffered, for at most a second, and closes.
 func (c *Conn) Close(ctx context.Context) {
-	c.flush(ctx)
+	c.Flush(ctx)
 	c.nc.Close()
 }
 
-// flush waits until the broker has what was sent. What it does not get in a
-// second is made up for by redelivery, so there is no error to report.
-func (c *Conn) flush(ctx context.Context) {
+// Flush waits until the broker has everything that was sent, for at most a second. It
+// reports no error: redelivery makes up for what did not arrive.
+func (c *Conn) Flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = c.nc.FlushWithContext(ctx)
 }
 
-// parked gives the stream of parked updates as it is now. To keep it would save a request
-// for each of them; but it says whether any replica may be read, and that changes when an
-// operator gives a running system replicas.
-func (c *Conn) parked(ctx context.Context) (jetstream.Stream, error) {
-	s, err := c.js.Stream(ctx, StreamParked)
+// Stream asks the broker for a stream as it is now.
+func (c *Conn) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	s, err := c.js.Stream(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("look at stream %s: %w", StreamParked, err)
+		return nil, fmt.Errorf("look up stream %s: %w", name, err)
 	}
 	return s, nil
 }
 
-// look reads what the broker says of a stream, and when it was asked. Who is asked
-// while a leader is elected may never answer, so an answer that stays away is asked
-// for again, until ctx ends.
-func (c *Conn) look(ctx context.Context, stream string, every time.Duration) (s jetstream.Stream, asked time.Time, err error) {
+// StreamWithRetry is [Conn.Stream] that asks again after every, until ctx ends, and returns
+// when the answered request was made. A request that is made while a stream's leader is
+// elected may never be answered.
+func (c *Conn) StreamWithRetry(ctx context.Context, name string, every time.Duration) (s jetstream.Stream, asked time.Time, err error) {
 	for {
 		try, stop := context.WithTimeout(ctx, every)
 		asked = time.Now()
-		s, err = c.js.Stream(try, stream)
+		s, err = c.js.Stream(try, name)
 		stop()
 		switch {
 		case err == nil:
 			return s, asked, nil
 		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
-			return nil, asked, fmt.Errorf("look at stream %s: %w", stream, err)
+			return nil, asked, fmt.Errorf("look up stream %s: %w", name, err)
 		}
 	}
 }

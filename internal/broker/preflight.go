@@ -1,4 +1,4 @@
-package queue
+package broker
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/chatlane/chatlane/internal/preflight"
 )
 
 // Finding is one setting of the broker that a promise would suffer from.
@@ -23,11 +25,11 @@ type Finding struct {
 // Preflight names the settings under which a law would not hold, each with what to
 // set. Nothing found is no proof: how often the servers flush to disk
 // (sync_interval) cannot be seen by a client.
-func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []Finding, err error) {
+func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []preflight.Finding, err error) {
 	t = t.withDefaults()
 	findings = append(findings, outdated(c.nc.ConnectedServerVersion())...)
 	if have := c.nc.MaxPayload(); have < 1<<20 {
-		findings = append(findings, Finding{
+		findings = append(findings, preflight.Finding{
 			Setting: "max_payload", Have: strconv.FormatInt(have, 10), Set: "1MB or more", Law: 1,
 			Why: "an update that is larger is refused each time Telegram sends it",
 		})
@@ -54,7 +56,7 @@ func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []Finding, e
 }
 
 // limits are those of the account. Where one is -1, there is none.
-func (c *Conn) limits(ctx context.Context, t Topology) (findings []Finding, err error) {
+func (c *Conn) limits(ctx context.Context, t Topology) (findings []preflight.Finding, err error) {
 	info, err := c.js.AccountInfo(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look at JetStream's limits: %w", err)
@@ -65,7 +67,7 @@ func (c *Conn) limits(ctx context.Context, t Topology) (findings []Finding, err 
 	}
 	less := func(setting string, have, need int64, law int, why string) {
 		if have >= 0 && have < need {
-			findings = append(findings, Finding{
+			findings = append(findings, preflight.Finding{
 				Setting: setting, Have: strconv.FormatInt(have, 10), Set: strconv.FormatInt(need, 10) + " or more", Law: law, Why: why,
 			})
 		}
@@ -77,27 +79,27 @@ func (c *Conn) limits(ctx context.Context, t Topology) (findings []Finding, err 
 	return findings, nil
 }
 
-func lookAtStream(have, want jetstream.StreamConfig) (findings []Finding) {
+func lookAtStream(have, want jetstream.StreamConfig) (findings []preflight.Finding) {
 	name := "stream " + want.Name
 	if have.Storage != jetstream.FileStorage {
-		findings = append(findings, Finding{Setting: name + ": storage", Have: have.Storage.String(), Set: "file", Law: 5, Why: "a restart loses what is queued"})
+		findings = append(findings, preflight.Finding{Setting: name + ": storage", Have: have.Storage.String(), Set: "file", Law: 5, Why: "a restart loses what is queued"})
 	}
 	if have.Discard != want.Discard && want.Discard == jetstream.DiscardNew {
-		findings = append(findings, Finding{Setting: name + ": discard", Have: have.Discard.String(), Set: "new", Law: 5, Why: "a full stream drops its oldest updates"})
+		findings = append(findings, preflight.Finding{Setting: name + ": discard", Have: have.Discard.String(), Set: "new", Law: 5, Why: "a full stream drops its oldest updates"})
 	}
 	if have.Duplicates < want.Duplicates {
-		findings = append(findings, Finding{
+		findings = append(findings, preflight.Finding{
 			Setting: name + ": duplicate_window", Have: have.Duplicates.String(), Set: want.Duplicates.String(), Law: 2,
 			Why: "a publish whose confirmation was late may be stored again behind newer updates",
 		})
 	}
 	if len(findings) == 0 { // a difference that is not named above
 		if err := compareStream(have, want); err != nil {
-			findings = append(findings, Finding{Setting: name, Have: "another", Set: "what is configured", Law: 2, Why: err.Error()})
+			findings = append(findings, preflight.Finding{Setting: name, Have: "another", Set: "what is configured", Law: 2, Why: err.Error()})
 		}
 	}
 	if have.Replicas < 3 {
-		findings = append(findings, Finding{
+		findings = append(findings, preflight.Finding{
 			Setting: name + ": num_replicas", Have: strconv.Itoa(have.Replicas), Set: "3 (CHATLANE_STREAM_REPLICAS)",
 			Why: "what one server confirmed dies with its disk",
 		})
@@ -106,8 +108,8 @@ func lookAtStream(have, want jetstream.StreamConfig) (findings []Finding) {
 }
 
 // outdated names what a server of this version cannot do.
-func outdated(version string) []Finding {
-	f := Finding{Setting: "nats-server", Have: version, Set: "2.15 or later", Law: 2, Why: "takeover needs 2.14 or later"}
+func outdated(version string) []preflight.Finding {
+	f := preflight.Finding{Setting: "nats-server", Have: version, Set: "2.15 or later", Law: 2, Why: "takeover needs 2.14 or later"}
 	switch {
 	case older(version, 12):
 		f.Why = "timers need 2.12 or later, takeover 2.14"
@@ -117,7 +119,7 @@ func outdated(version string) []Finding {
 	default:
 		return nil
 	}
-	return []Finding{f}
+	return []preflight.Finding{f}
 }
 
 // older tells that "2.14.1" is before 2.minor. What it cannot read is older.

@@ -1,6 +1,7 @@
-package queue
+package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,21 +31,14 @@ type Topology struct {
 }
 
 func (t Topology) withDefaults() Topology {
-	t.Partitions = orElse(t.Partitions, 64)
-	t.Replicas = orElse(t.Replicas, 1)
-	t.MaxBytes = orElse(t.MaxBytes, 1<<30)
-	t.Window = orElse(t.Window, 256)
-	t.PinTTL = orElse(t.PinTTL, 2*time.Second)
-	t.AckWait = orElse(t.AckWait, time.Hour)
-	t.DeadLetterAge = orElse(t.DeadLetterAge, 30*24*time.Hour)
+	t.Partitions = cmp.Or(t.Partitions, 64)
+	t.Replicas = cmp.Or(t.Replicas, 1)
+	t.MaxBytes = cmp.Or(t.MaxBytes, 1<<30)
+	t.Window = cmp.Or(t.Window, 256)
+	t.PinTTL = cmp.Or(t.PinTTL, 2*time.Second)
+	t.AckWait = cmp.Or(t.AckWait, time.Hour)
+	t.DeadLetterAge = cmp.Or(t.DeadLetterAge, 30*24*time.Hour)
 	return t
-}
-
-func orElse[T ~int | ~int64](v, other T) T {
-	if v == 0 {
-		return other
-	}
-	return v
 }
 
 // ErrTopology says that what stands in the broker is not what is configured.
@@ -74,7 +68,7 @@ func (c *Conn) Ensure(ctx context.Context, t Topology) error {
 func (t Topology) streams() []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
 		{
-			Name: StreamUpdates, Subjects: []string{updatesPrefix + ">"},
+			Name: StreamUpdates, Subjects: []string{UpdatesPrefix + ">"},
 			Description: "updates that wait for their turn, by partition, bot and lane",
 			Retention:   jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
 			Discard: jetstream.DiscardNew, MaxBytes: t.MaxBytes, Duplicates: duplicateWindow,
@@ -82,14 +76,14 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Metadata: map[string]string{metaPartitions: strconv.Itoa(t.Partitions), metaHash: hashName, metaLaneKey: t.LaneKey.String()},
 		},
 		{
-			Name: StreamDeadLetters, Subjects: []string{deadPrefix + ">"},
+			Name: StreamDeadLetters, Subjects: []string{DeadLettersPrefix + ">"},
 			Description: "updates that used up their attempts or could not be read",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
 			Discard: jetstream.DiscardNew, MaxAge: t.DeadLetterAge, Duplicates: duplicateWindow,
 			Replicas: t.Replicas, AllowDirect: true,
 		},
 		{
-			Name: StreamParked, Subjects: []string{parkedPrefix + ">"},
+			Name: StreamParked, Subjects: []string{ParkedPrefix + ">"},
 			Description: "updates of parked lanes, in order",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
 			Discard: jetstream.DiscardNew, MaxBytes: t.MaxBytes, Duplicates: duplicateWindow,
@@ -98,7 +92,7 @@ func (t Topology) streams() []jetstream.StreamConfig {
 		{
 			// A stream of its own: the broker takes no schedules where it has to refuse
 			// what is too much. Nothing here is ever discarded; it has no limit.
-			Name: StreamTimers, Subjects: []string{timersPrefix + ">", firedPrefix + ">"},
+			Name: StreamTimers, Subjects: []string{TimersPrefix + ">", FiredPrefix + ">"},
 			Description: "armed timers, by bot, conversation and token, and fired ones that are not relayed yet",
 			Retention:   jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
 			Discard: jetstream.DiscardOld, Duplicates: duplicateWindow,
@@ -170,14 +164,14 @@ func (c *Conn) EnsureConsumers(ctx context.Context, t Topology) error {
 
 func (c *Conn) ensureConsumer(ctx context.Context, t Topology, p partition.ID) error {
 	want := jetstream.ConsumerConfig{
-		Durable:         consumerName(p),
-		FilterSubject:   updatesPrefix + strconv.Itoa(int(p)) + ".>",
+		Durable:         ConsumerName(p),
+		FilterSubject:   UpdatesPrefix + strconv.Itoa(int(p)) + ".>",
 		AckPolicy:       jetstream.AckExplicitPolicy,
 		AckWait:         t.AckWait,
 		MaxDeliver:      -1,
 		MaxAckPending:   t.Window,
 		PriorityPolicy:  jetstream.PriorityPolicyPinned,
-		PriorityGroups:  []string{group},
+		PriorityGroups:  []string{PinGroup},
 		PinnedTTL:       t.PinTTL,
 		MaxWaiting:      512,
 		MaxRequestBatch: 0,

@@ -1,4 +1,4 @@
-package queue_test
+package broker_test
 
 import (
 	"maps"
@@ -8,15 +8,15 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/queue/natstest"
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
 )
 
 func TestPreflightNamesWhatBreaksALaw(t *testing.T) {
 	t.Parallel()
 	updates := func(change func(*jetstream.StreamConfig)) jetstream.StreamConfig {
 		c := jetstream.StreamConfig{
-			Name: queue.StreamUpdates, Subjects: []string{"updates.>"}, Retention: jetstream.WorkQueuePolicy,
+			Name: broker.StreamUpdates, Subjects: []string{"updates.>"}, Retention: jetstream.WorkQueuePolicy,
 			Discard: jetstream.DiscardNew, Duplicates: 10 * time.Minute,
 		}
 		change(&c)
@@ -35,7 +35,7 @@ func TestPreflightNamesWhatBreaksALaw(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, err := queue.Connect(t.Context(), queue.ConnConfig{Options: []nats.Option{natstest.Start(t).Option()}})
+			c, err := broker.Connect(t.Context(), broker.Config{Options: []nats.Option{natstest.Start(t).Option()}})
 			if err != nil {
 				t.Fatal(err)
 			}

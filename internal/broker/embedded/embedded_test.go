@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chatlane/chatlane/internal/queue/embedded"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
 )
 
 // Two brokers on one store would ruin it.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server/ats"
 
-	"github.com/chatlane/chatlane/internal/queue/embedded"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
 )
 
 // Start runs an embedded server on its own directory until the test ends.
