@@ -17,7 +17,7 @@ import (
 	"github.com/mymmrac/telego"
 	ta "github.com/mymmrac/telego/telegoapi"
 
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 // Call is one call of the Bot API that the bot made.
@@ -43,7 +43,7 @@ func refusal(method string, err error) error {
 	if !ok {
 		return err
 	}
-	e := &telegram.Error{Method: method, Code: no.ErrorCode, Description: no.Description}
+	e := &api.Error{Method: method, Code: no.ErrorCode, Description: no.Description}
 	if p := no.Parameters; p != nil {
 		e.RetryAfter, e.MigrateTo = time.Duration(p.RetryAfter)*time.Second, p.MigrateToChatID
 	}

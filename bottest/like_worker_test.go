@@ -19,7 +19,8 @@ import (
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/bottest"
 	"github.com/chatlane/chatlane/internal/fsm"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
 // situation is an update of a kind, and where a worker says that it belongs.
@@ -44,7 +45,7 @@ func (s *situation) String() string {
 // has names for them.
 func situations(t *testing.T) []situation {
 	t.Helper()
-	f, err := os.Open("../internal/telegram/testdata/envelopes.jsonl")
+	f, err := os.Open("../internal/telegram/update/testdata/envelopes.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,11 +56,11 @@ func situations(t *testing.T) []situation {
 		if err := json.Unmarshal(in.Bytes(), &s); err != nil {
 			t.Fatal(err)
 		}
-		if telegram.IsKnown(s.Want.Type) {
+		if update.IsKnown(s.Want.Type) {
 			all = append(all, s)
 		}
 	}
-	if len(all) < len(telegram.Types()) {
+	if len(all) < len(update.Types()) {
 		t.Fatalf("%d situations, want one of each type", len(all))
 	}
 	return all
@@ -142,7 +143,7 @@ func TestConversationsAreThoseOfAWorker(t *testing.T) {
 		w := bottest.NewWith(t, r, bottest.Config{Strategy: bottest.Strategy(name)})
 		earlier := map[string]int{}
 		for _, s := range situations(t) {
-			e, err := telegram.Peek(42, s.Update)
+			e, err := update.Peek(42, s.Update)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -263,12 +264,12 @@ func TestErrorsOfNobodysFaultGoPastErrorHandlers(t *testing.T) {
 // As the client has it: error handlers and request middleware branch on these.
 func TestRefusalsAreThoseOfAWorkersClient(t *testing.T) {
 	t.Parallel()
-	var got *telegram.Error
+	var got *api.Error
 	r := bot.New("r")
 	r.Calls(func(next bot.CallFunc) bot.CallFunc {
 		return func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 			result, err := next(ctx, method, params)
-			got, _ = errors.AsType[*telegram.Error](err)
+			got, _ = errors.AsType[*api.Error](err)
 			return result, err
 		}
 	})
@@ -277,16 +278,16 @@ func TestRefusalsAreThoseOfAWorkersClient(t *testing.T) {
 	ann := w.Person("Ann")
 	for _, c := range []struct {
 		refused error
-		want    telegram.Error
+		want    api.Error
 	}{
-		{bottest.Refuse(429, "slow"), telegram.Error{Method: "sendMessage", Code: 429, Description: "slow", RetryAfter: time.Second}},
+		{bottest.Refuse(429, "slow"), api.Error{Method: "sendMessage", Code: 429, Description: "slow", RetryAfter: time.Second}},
 		{
 			&ta.Error{ErrorCode: 429, Description: "slow", Parameters: &ta.ResponseParameters{RetryAfter: 7}},
-			telegram.Error{Method: "sendMessage", Code: 429, Description: "slow", RetryAfter: 7 * time.Second},
+			api.Error{Method: "sendMessage", Code: 429, Description: "slow", RetryAfter: 7 * time.Second},
 		},
 		{
 			&ta.Error{ErrorCode: 400, Description: "moved", Parameters: &ta.ResponseParameters{MigrateToChatID: -100}},
-			telegram.Error{Method: "sendMessage", Code: 400, Description: "moved", MigrateTo: -100},
+			api.Error{Method: "sendMessage", Code: 400, Description: "moved", MigrateTo: -100},
 		},
 	} {
 		w.Stub("sendMessage", func(json.RawMessage) (any, error) { return nil, c.refused })

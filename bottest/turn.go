@@ -11,7 +11,7 @@ import (
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/lane"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
 // arrival is an update or a timeout, and where it belongs.
@@ -31,7 +31,7 @@ func (w *World) deliver(u telego.Update, album []telego.Message) error {
 	if err != nil {
 		return err
 	}
-	e, err := telegram.Peek(w.cfg.Bot.ID, raw)
+	e, err := update.Peek(w.cfg.Bot.ID, raw)
 	if err != nil { // no failure of the bot's, so not for Fails either
 		w.t.Errorf("a worker would bury update %d without a turn: %v", u.UpdateID, err)
 		return nil
@@ -51,7 +51,7 @@ func (w *World) deliver(u telego.Update, album []telego.Message) error {
 	return w.admit(a)
 }
 
-func (w *World) parts(e telegram.Envelope, raw json.RawMessage) bot.Parts {
+func (w *World) parts(e update.Envelope, raw json.RawMessage) bot.Parts {
 	p := bot.Parts{
 		Bot: w.cfg.Bot, Type: e.Type, Raw: raw, Chat: e.Chat, User: e.User, Thread: e.Thread,
 		API: w.api, Call: w.callAny, Logger: w.cfg.Logger, Attempt: 1, Received: w.Now(),

@@ -55,7 +55,7 @@ internal/fsm/kvstore: internal/fsm internal/lane internal/preflight
 internal/fsm/redisstore: internal/fsm internal/lane internal/preflight
 internal/fsm/redisstore/redistest: internal/testport
 internal/limit: internal/preflight
-internal/telegram: internal/lane internal/telegram/...
+internal/telegram:
 internal/telegram/api: internal/telegram/journal
 internal/telegram/journal:
 internal/telegram/update: internal/lane

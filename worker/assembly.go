@@ -13,7 +13,8 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
 	"github.com/chatlane/chatlane/internal/limit"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/internal/turn"
 )
@@ -122,7 +123,7 @@ func (a *assembly) await(ctx context.Context, what string, try func() error) err
 }
 
 // openState opens the store, and the limiter that goes with it.
-func (a *assembly) openState(ctx context.Context) (telegram.Limiter, error) {
+func (a *assembly) openState(ctx context.Context) (api.Limiter, error) {
 	limits := limit.Config{
 		BotPerSecond: a.cfg.LimitBot, ChatPerSecond: a.cfg.LimitChat, ChatBurst: a.cfg.LimitBurst, GroupPerMinute: a.cfg.LimitGroup,
 	}
@@ -160,6 +161,6 @@ func (a *assembly) turnConfig() turn.Config {
 	strategy, _ := fsm.ParseStrategy(a.cfg.Strategy) // validated
 	return turn.Config{
 		LaneKey: a.cfg.Broker.By(), Strategy: strategy, Deadline: a.cfg.Deadline, MaxAttempts: a.cfg.MaxAttempts,
-		MinBackoff: a.cfg.MinBackoff, ParkAfter: a.cfg.ParkAfter, Freshness: telegram.Freshness,
+		MinBackoff: a.cfg.MinBackoff, ParkAfter: a.cfg.ParkAfter, Freshness: update.Freshness,
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
@@ -100,7 +100,7 @@ func (c Config) Validate() error {
 	must("CHATLANE_MAX_ATTEMPTS", c.MaxAttempts >= 0, "set a number of 1 or more, such as 5")
 	must("CHATLANE_MIN_BACKOFF", c.MinBackoff >= 0 && c.MinBackoff <= time.Minute, "set a duration up to 1m, such as 250ms")
 	for _, method := range c.AtMostOnce {
-		must("CHATLANE_AT_MOST_ONCE", telegram.IsMethod(method), "set names of Bot API methods, such as sendInvoice")
+		must("CHATLANE_AT_MOST_ONCE", api.IsMethod(method), "set names of Bot API methods, such as sendInvoice")
 	}
 	must("CHATLANE_LIMIT_CHAT_BURST", c.LimitBurst >= 0, "set a number of 1 or more, such as 3")
 	if c.Store == storeRedis {
@@ -108,7 +108,7 @@ func (c Config) Validate() error {
 			all = append(all, fmt.Errorf("CHATLANE_REDIS_URL: %w", err))
 		}
 	}
-	all = append(all, telegram.Config{BaseURL: c.BotAPIURL}.Validate())
+	all = append(all, api.Config{BaseURL: c.BotAPIURL}.Validate())
 	must("CHATLANE_LIMIT_BOT", c.LimitBot >= 0 && c.LimitChat >= 0 && c.LimitGroup >= 0, "set a number of 0 or more; so for CHATLANE_LIMIT_CHAT and CHATLANE_LIMIT_GROUP")
 	must("CHATLANE_BOT_API_TIMEOUT", c.BotAPITimeout >= 100*time.Millisecond && c.BotAPITimeout <= 10*time.Minute, "set a duration from 100ms to 10m, such as 15s")
 	_, err = c.targets()

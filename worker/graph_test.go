@@ -14,7 +14,7 @@ import (
 	"github.com/chatlane/chatlane/bot"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var writeGolden = flag.Bool("update", false, "write the golden files anew")
 
 // An author's own worker draws its own bot.
 func TestAWorkerPrintsTheGraphOfItsBot(t *testing.T) {
@@ -50,7 +50,7 @@ func TestAnUnknownFormatIsRefused(t *testing.T) {
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
-	if *update {
+	if *writeGolden {
 		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
 		}

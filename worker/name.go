@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
@@ -19,10 +19,10 @@ const (
 
 // identities are the bots by id. A name that no setting gives is asked of the Bot API,
 // once: where that is away the worker starts all the same.
-func (a *assembly) identities(ctx context.Context, client *telegram.Client) (map[int64]turn.Identity, error) {
+func (a *assembly) identities(ctx context.Context, client *api.Client) (map[int64]turn.Identity, error) {
 	bots := make(map[int64]turn.Identity, len(a.cfg.Bots.All))
 	for _, b := range a.cfg.Bots.All {
-		token, err := telegram.ParseToken(b.Token.Reveal())
+		token, err := api.ParseToken(b.Token.Reveal())
 		if err != nil {
 			return nil, fmt.Errorf("CHATLANE_BOT_TOKEN: %w", err)
 		}
@@ -39,8 +39,8 @@ func (a *assembly) identities(ctx context.Context, client *telegram.Client) (map
 }
 
 // learnNames goes on asking for the names that are missing, until ctx ends.
-func (a *assembly) learnNames(ctx context.Context, client *telegram.Client, bots map[int64]turn.Identity, named func(bot int64, username string)) {
-	missing := make(map[int64]telegram.Token)
+func (a *assembly) learnNames(ctx context.Context, client *api.Client, bots map[int64]turn.Identity, named func(bot int64, username string)) {
+	missing := make(map[int64]api.Token)
 	for bot, id := range bots {
 		if id.Username == "" {
 			missing[bot] = id.Token
@@ -67,7 +67,7 @@ func (a *assembly) learnNames(ctx context.Context, client *telegram.Client, bots
 }
 
 // username asks for a bot's name, which commands in groups carry.
-func username(ctx context.Context, client *telegram.Client, token telegram.Token) (string, error) {
+func username(ctx context.Context, client *api.Client, token api.Token) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	raw, err := client.Call(ctx, token, "getMe", nil)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/simulator"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
@@ -27,7 +27,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 func TestNameIsLearntWhenTheBotAPIIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		client := telegram.NewClient(telegram.Config{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		client := api.NewClient(api.Config{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			if time.Since(began) < time.Hour {
 				return nil, errors.New("connection refused")
 			}

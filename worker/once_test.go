@@ -18,7 +18,8 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/simulator"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/worker"
 )
@@ -88,12 +89,12 @@ func publishText(t *testing.T, s broker.Settings, text string) {
 	if err := conn.Ensure(t.Context(), s.Topology()); err != nil {
 		t.Fatal(err)
 	}
-	id, err := telegram.ParseToken(simulator.Token)
+	id, err := api.ParseToken(simulator.Token)
 	if err != nil {
 		t.Fatal(err)
 	}
 	body := []byte(`{"update_id":1,"message":{"message_id":1,"date":1,"chat":{"id":5,"type":"private"},"from":{"id":5,"is_bot":false,"first_name":"Ann"},"text":"` + text + `"}}`)
-	e, err := telegram.Peek(id.Bot(), body)
+	e, err := update.Peek(id.Bot(), body)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/internal/turn"
 )
@@ -56,7 +56,7 @@ func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) 
 		return quiet(ctx, err)
 	}
 	router = a.forwarding(ctx, router)
-	client := telegram.NewClient(telegram.Config{BaseURL: cfg.BotAPIURL, Timeout: cfg.BotAPITimeout, AtMostOnce: cfg.AtMostOnce}, limiter, a.tel.Registry)
+	client := api.NewClient(api.Config{BaseURL: cfg.BotAPIURL, Timeout: cfg.BotAPITimeout, AtMostOnce: cfg.AtMostOnce}, limiter, a.tel.Registry)
 	a.onStop("bot api client", func(context.Context) error { client.Close(); return nil })
 	bots, err := a.identities(ctx, client)
 	if err != nil {

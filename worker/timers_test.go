@@ -20,7 +20,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/simulator"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/test/harness"
 	"github.com/chatlane/chatlane/worker"
@@ -154,7 +154,7 @@ func (s *site) say(text string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	e, err := telegram.Peek(424242, body)
+	e, err := update.Peek(424242, body)
 	if err != nil {
 		s.t.Fatal(err)
 	}

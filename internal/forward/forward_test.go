@@ -27,7 +27,7 @@ import (
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/forward"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -118,22 +118,22 @@ func (j *journal) Record(_ context.Context, i int, e []byte) error {
 type rig struct {
 	t       *testing.T
 	router  *bot.Router
-	client  *telegram.Client
+	client  *api.Client
 	reg     *prometheus.Registry
 	logs    bytes.Buffer
 	journal journal
 	attempt int
 }
 
-// start forwards to the bot; calls in its answers go to the api.
-func start(t *testing.T, target forward.Target, api *server) *rig {
+// start forwards to the bot; calls in its answers go to the Bot API.
+func start(t *testing.T, target forward.Target, botAPI *server) *rig {
 	t.Helper()
 	r := &rig{t: t, reg: prometheus.NewRegistry(), journal: journal{entries: map[int][]byte{}}}
 	log := slog.New(slog.NewTextHandler(&r.logs, nil))
 	f := forward.New(forward.Config{Targets: map[int64]forward.Target{42: target}, Connections: 2}, log, r.reg)
 	t.Cleanup(f.Close)
 	r.router = f.Router()
-	r.client = telegram.NewClient(telegram.Config{BaseURL: api.URL, Attempts: 1}, nil, nil)
+	r.client = api.NewClient(api.Config{BaseURL: botAPI.URL, Attempts: 1}, nil, nil)
 	t.Cleanup(r.client.Close)
 	return r
 }
@@ -141,7 +141,7 @@ func start(t *testing.T, target forward.Target, api *server) *rig {
 // turn is one more attempt at the same update.
 func (r *rig) turn(ctx context.Context) error {
 	r.t.Helper()
-	token, err := telegram.ParseToken(botToken)
+	token, err := api.ParseToken(botToken)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -157,8 +157,8 @@ func (r *rig) turn(ctx context.Context) error {
 }
 
 func TestUpdatesAreHandedOnAsTheyCame(t *testing.T) {
-	existing, api := serve(t, status(204)), serve(t, status(500))
-	r := start(t, forward.Target{URL: existing.URL + "/hook", Secret: "s-1"}, api)
+	existing, botAPI := serve(t, status(204)), serve(t, status(500))
+	r := start(t, forward.Target{URL: existing.URL + "/hook", Secret: "s-1"}, botAPI)
 	if err := r.turn(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestUpdatesAreHandedOnAsTheyCame(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, h, want)
 		}
 	}
-	if len(api.requests()) != 0 {
+	if len(botAPI.requests()) != 0 {
 		t.Error("an empty answer made a call")
 	}
 	if err := r.turn(t.Context()); err != nil || len(existing.requests()) != 1 {
@@ -322,15 +322,15 @@ func TestABotThatIsTooSlowIsNotAway(t *testing.T) {
 // not made again once it succeeded.
 func TestACallInTheAnswerIsMadeOnce(t *testing.T) {
 	existing := serve(t, body("application/json", `{"method":"sendMessage","chat_id":5,"text":"hello","reply_markup":{"x":[1]}}`))
-	api := serve(t, func(w http.ResponseWriter, n int) {
+	botAPI := serve(t, func(w http.ResponseWriter, n int) {
 		if n == 1 {
 			body("application/json", `{"ok":false,"error_code":429,"parameters":{"retry_after":3}}`)(w, n)
 			return
 		}
 		body("application/json", `{"ok":true,"result":{"message_id":1}}`)(w, n)
 	})
-	r := start(t, forward.Target{URL: existing.URL}, api)
-	var no *telegram.Error
+	r := start(t, forward.Target{URL: existing.URL}, botAPI)
+	var no *api.Error
 	if err := r.turn(t.Context()); !errors.As(err, &no) || no.RetryAfter != 3*time.Second {
 		t.Errorf("got %v", err)
 	}
@@ -339,7 +339,7 @@ func TestACallInTheAnswerIsMadeOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	calls := api.requests()
+	calls := botAPI.requests()
 	if len(existing.requests()) != 1 || len(calls) != 2 {
 		t.Fatalf("bot asked %d times, want 1; %d calls, want 2", len(existing.requests()), len(calls))
 	}

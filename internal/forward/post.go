@@ -17,7 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/chatlane/chatlane/bot"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 // Headers of a request.
@@ -51,7 +51,7 @@ func (f *Forwarder) post(ctx context.Context, target Target, t *bot.Turn) (reply
 }
 
 func (f *Forwarder) exchange(ctx context.Context, target Target, t *bot.Turn) (reply, error) {
-	var sent telegram.Wire
+	var sent api.Wire
 	req, err := f.request(httptrace.WithClientTrace(ctx, sent.Trace()), target, t)
 	if err != nil {
 		return reply{}, err

@@ -16,7 +16,7 @@ import (
 	ta "github.com/mymmrac/telego/telegoapi"
 
 	"github.com/chatlane/chatlane/bot"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 // reply is the call that an answer carries, as it is kept in the journal. Without a
@@ -116,7 +116,7 @@ func (r reply) params() any {
 	if r.Params != nil {
 		return r.Params
 	}
-	form := telegram.Form{Fields: r.Fields, Files: make(map[string]ta.NamedReader, len(r.Files))}
+	form := api.Form{Fields: r.Fields, Files: make(map[string]ta.NamedReader, len(r.Files))}
 	for _, f := range r.Files {
 		form.Files[f.Field] = upload{bytes.NewReader(f.Data), f.Name}
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/chatlane/chatlane/internal/forward"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 const sent = `{"ok":true,"result":true}`
@@ -56,14 +56,14 @@ func TestAnswersCarryCallsInEveryForm(t *testing.T) {
 		{"broken", "application/json", `{"method":`, "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			existing, api := serve(t, body(tt.kind, tt.body)), serve(t, body("application/json", sent))
-			r := start(t, forward.Target{URL: existing.URL}, api)
+			existing, botAPI := serve(t, body(tt.kind, tt.body)), serve(t, body("application/json", sent))
+			r := start(t, forward.Target{URL: existing.URL}, botAPI)
 			for range 2 { // the second attempt has all from the journal
 				if err := r.turn(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
-			calls := api.requests()
+			calls := botAPI.requests()
 			if tt.path == "" {
 				if len(calls) != 0 {
 					t.Errorf("call made: %+v", calls)
@@ -85,10 +85,10 @@ func TestAnswersCarryCallsInEveryForm(t *testing.T) {
 func TestCallsThatTelegramWouldNotCarryOutAreIgnored(t *testing.T) {
 	for _, method := range []string{"setWebhook", "deleteWebhook", "close", "logOut", "getMe", "GETUPDATES"} {
 		existing := serve(t, body("application/json", `{"method":"`+method+`"}`))
-		api := serve(t, body("application/json", sent))
-		r := start(t, forward.Target{URL: existing.URL}, api)
-		if err := r.turn(t.Context()); err != nil || len(api.requests()) != 0 {
-			t.Errorf("%s: %v, %d calls", method, err, len(api.requests()))
+		botAPI := serve(t, body("application/json", sent))
+		r := start(t, forward.Target{URL: existing.URL}, botAPI)
+		if err := r.turn(t.Context()); err != nil || len(botAPI.requests()) != 0 {
+			t.Errorf("%s: %v, %d calls", method, err, len(botAPI.requests()))
 		}
 	}
 }
@@ -101,10 +101,10 @@ func TestRefusedCallsEndTheTurnAndBrokenOnesDoNot(t *testing.T) {
 		again bool
 	}{{400, false}, {403, false}, {404, false}, {401, true}, {500, true}} {
 		existing := serve(t, body("application/json", `{"method":"sendMessage","chat_id":5,"text":"x"}`))
-		api := serve(t, func(w http.ResponseWriter, _ int) { http.Error(w, `{"ok":false}`, tt.code) })
-		r := start(t, forward.Target{URL: existing.URL}, api)
+		botAPI := serve(t, func(w http.ResponseWriter, _ int) { http.Error(w, `{"ok":false}`, tt.code) })
+		r := start(t, forward.Target{URL: existing.URL}, botAPI)
 		err := r.turn(t.Context())
-		var no *telegram.Error
+		var no *api.Error
 		if (err != nil) != tt.again || tt.again && (!errors.As(err, &no) || no.Code != tt.code) {
 			t.Errorf("%d: got %v", tt.code, err)
 		}

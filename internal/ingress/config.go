@@ -9,7 +9,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
@@ -36,7 +36,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Listen = or(c.Listen, ":8080")
-	c.MaxBody = or(c.MaxBody, telegram.MaxBody)
+	c.MaxBody = or(c.MaxBody, update.MaxBody)
 	c.PublishTimeout = or(c.PublishTimeout, 2*time.Second)
 	c.ConnMaxAge = or(c.ConnMaxAge, 5*time.Minute)
 	c.Grace = or(c.Grace, 25*time.Second)
@@ -62,13 +62,13 @@ func (c Config) Validate() error {
 	p := problems{}
 	p.must("CHATLANE_LISTEN", telemetry.IsAddress(c.Listen), "set an address such as :8080")
 	for _, name := range c.AllowedUpdates {
-		p.must("CHATLANE_ALLOWED_UPDATES", telegram.IsKnown(name), "set names of update types, such as message,callback_query")
+		p.must("CHATLANE_ALLOWED_UPDATES", update.IsKnown(name), "set names of update types, such as message,callback_query")
 	}
 	_, err := parseNetworks(c.AllowedIPs)
 	p.add("CHATLANE_ALLOWED_IPS", err)
 	_, err = parseNetworks(c.TrustedProxies)
 	p.add("CHATLANE_TRUSTED_PROXIES", err)
-	p.must("CHATLANE_MAX_BODY", c.MaxBody >= 1<<10 && c.MaxBody <= telegram.MaxBody, "set a size from 1KiB to 1MiB")
+	p.must("CHATLANE_MAX_BODY", c.MaxBody >= 1<<10 && c.MaxBody <= update.MaxBody, "set a size from 1KiB to 1MiB")
 	p.must("CHATLANE_PUBLISH_TIMEOUT", c.PublishTimeout > 0 && c.PublishTimeout <= 10*time.Second,
 		"set a duration up to 10s, such as 2s; a longer one risks to store an update behind later ones")
 	p.must("CHATLANE_CONN_MAX_AGE", c.ConnMaxAge >= time.Second, "set 1s or more, such as 5m")

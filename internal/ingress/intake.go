@@ -12,7 +12,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
 // Publisher stores updates. A nil error means stored for good.
@@ -38,7 +38,7 @@ type Intake struct {
 	by    lane.By
 	wait  time.Duration
 	log   *slog.Logger
-	dead  map[telegram.Reason]prometheus.Counter
+	dead  map[update.Reason]prometheus.Counter
 	quiet hush
 }
 
@@ -63,7 +63,7 @@ var errTooSlow = errors.New("the broker did not confirm in time")
 func (in *Intake) take(ctx context.Context, bot int64, body []byte) outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, in.wait, errTooSlow)
 	defer cancel()
-	read, err := telegram.Peek(bot, body)
+	read, err := update.Peek(bot, body)
 	if err != nil {
 		return in.reject(ctx, bot, body, err)
 	}
@@ -81,7 +81,7 @@ func (in *Intake) take(ctx context.Context, bot int64, body []byte) outcome {
 }
 
 // albumOf is the media group of a new message. Who edits a part of one edits it alone.
-func albumOf(e telegram.Envelope) string {
+func albumOf(e update.Envelope) string {
 	switch e.Type {
 	case "message", "channel_post", "business_message":
 		return e.Album
@@ -95,7 +95,7 @@ func (in *Intake) reject(ctx context.Context, bot int64, body []byte, why error)
 	if err := in.store.Reject(ctx, bot, body, why.Error()); err != nil {
 		return in.refuse(ctx, bot, err)
 	}
-	if counter, known := in.dead[telegram.ReasonOf(why)]; known {
+	if counter, known := in.dead[update.ReasonOf(why)]; known {
 		counter.Inc()
 	}
 	in.log.WarnContext(ctx, "update made a dead letter",
@@ -113,7 +113,7 @@ func (in *Intake) refuse(ctx context.Context, bot int64, err error) outcome {
 
 // lane is the lane that an update belongs to; those that have none share one.
 func (in *Intake) lane(bot int64, body []byte) lane.Key {
-	read, err := telegram.Peek(bot, body)
+	read, err := update.Peek(bot, body)
 	if err != nil {
 		return ""
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
 type metrics struct {
@@ -46,13 +46,13 @@ func (m *metrics) done(o outcome, took time.Duration) {
 }
 
 // newDeadLetterCounters has one counter for each reason why an update is unreadable.
-func newDeadLetterCounters(reg prometheus.Registerer) map[telegram.Reason]prometheus.Counter {
+func newDeadLetterCounters(reg prometheus.Registerer) map[update.Reason]prometheus.Counter {
 	vec := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "chatlane_ingress_dead_letters_total", Help: "Authentic updates that could not be routed, by reason.",
 	}, []string{"reason"})
 	register(reg, vec)
-	counters := map[telegram.Reason]prometheus.Counter{}
-	for _, r := range telegram.Reasons() {
+	counters := map[update.Reason]prometheus.Counter{}
+	for _, r := range update.Reasons() {
 		counters[r] = vec.WithLabelValues(string(r))
 	}
 	return counters

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/lane"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 // API calls methods of one bot's Bot API.
@@ -182,11 +182,11 @@ func (t *trouble) next(err error) (pause time.Duration, news bool) {
 	news = t.said != err.Error()
 	t.said = err.Error()
 	t.pause = min(max(2*t.pause, minPause), maxPause)
-	pause = t.pause/2 + rand.N(t.pause)           //nolint:gosec // spreads load, guards nothing
-	if errors.Is(err, telegram.ErrUnauthorized) { // it may be mended, but hardly soon
+	pause = t.pause/2 + rand.N(t.pause)      //nolint:gosec // spreads load, guards nothing
+	if errors.Is(err, api.ErrUnauthorized) { // it may be mended, but hardly soon
 		pause = maxPause
 	}
-	return max(pause, telegram.RetryAfter(err)), news
+	return max(pause, api.RetryAfter(err)), news
 }
 
 // over ends the series, and says whether there was one.

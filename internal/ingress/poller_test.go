@@ -16,7 +16,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/ingress"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 // botAPI behaves as Telegram does towards one bot that polls.
@@ -258,9 +258,9 @@ func TestPollerWaitsOutRefusals(t *testing.T) {
 		err      error
 		min, max time.Duration
 	}{
-		"another poller":  {&telegram.Error{Code: 409}, 100 * time.Millisecond, time.Second},
-		"too many":        {&telegram.Error{Code: 429, RetryAfter: 17 * time.Second}, 17 * time.Second, 18 * time.Second},
-		"token refused":   {&telegram.Error{Code: 401}, 30 * time.Second, 31 * time.Second},
+		"another poller":  {&api.Error{Code: 409}, 100 * time.Millisecond, time.Second},
+		"too many":        {&api.Error{Code: 429, RetryAfter: 17 * time.Second}, 17 * time.Second, 18 * time.Second},
+		"token refused":   {&api.Error{Code: 401}, 30 * time.Second, 31 * time.Second},
 		"connection lost": {errors.New("connection lost"), 100 * time.Millisecond, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {

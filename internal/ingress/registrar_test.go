@@ -11,13 +11,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/chatlane/chatlane/internal/ingress"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 func TestRegistrarSetsTheWebhookAndWatchesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newBotAPI()
-		a.fail = []error{&telegram.Error{Code: 429, RetryAfter: time.Second}, errDown}
+		a.fail = []error{&api.Error{Code: 429, RetryAfter: time.Second}, errDown}
 		a.info = map[string]any{
 			"url": "https://bot.example.com/base/webhook/111", "pending_update_count": 5,
 			"last_error_date": 1700000000, "last_error_message": "Connection refused",

@@ -7,7 +7,7 @@ import (
 	"net"
 
 	"github.com/chatlane/chatlane/internal/broker"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
@@ -16,7 +16,7 @@ import (
 type Parts struct {
 	Telemetry *telemetry.Telemetry // its admin server is run by its owner
 	Conn      *broker.Conn         // must fail fast
-	Client    *telegram.Client
+	Client    *api.Client
 	Listener  net.Listener // instead of one on Listen
 }
 
@@ -49,7 +49,7 @@ type assembly struct {
 	fail   context.CancelCauseFunc
 	tel    *telemetry.Telemetry
 	conn   *broker.Conn
-	client *telegram.Client
+	client *api.Client
 	shared bool // the telemetry is another's
 	steps  steps
 }

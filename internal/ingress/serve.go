@@ -12,7 +12,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 // serve takes in updates until ctx ends.
@@ -126,14 +126,14 @@ func (a *assembly) largest(ctx context.Context) int64 {
 // api calls the Bot API for one bot.
 func (a *assembly) api(bot config.Bot) (API, error) {
 	if a.client == nil {
-		cfg := telegram.Config{BaseURL: a.cfg.BotAPIURL}
+		cfg := api.Config{BaseURL: a.cfg.BotAPIURL}
 		if err := cfg.Validate(); err != nil {
 			return nil, err
 		}
-		a.client = telegram.NewClient(cfg, nil, a.ownRegistry())
+		a.client = api.NewClient(cfg, nil, a.ownRegistry())
 		a.steps.add("bot api client", func(context.Context) error { a.client.Close(); return nil })
 	}
-	token, err := telegram.ParseToken(bot.Token.Reveal())
+	token, err := api.ParseToken(bot.Token.Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("CHATLANE_BOT_TOKEN: %w", err)
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm/redisstore/redistest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
@@ -86,11 +86,11 @@ func BenchmarkTurn(b *testing.B) {
 
 func benchTurns(b *testing.B, store fsm.Store, trips func() uint64) {
 	b.Helper()
-	id, err := telegram.ParseToken(token)
+	id, err := api.ParseToken(token)
 	if err != nil {
 		b.Fatal(err)
 	}
-	client := telegram.NewClient(telegram.Config{Transport: instant{}}, nil, nil)
+	client := api.NewClient(api.Config{Transport: instant{}}, nil, nil)
 	r := turn.New(turn.Config{}, turn.Deps{
 		Router: counter(), Store: store, Client: client, Dead: &graveyard{}, Bots: map[int64]turn.Identity{botID: {Token: id}},
 	}, slog.New(slog.DiscardHandler), nil)

@@ -11,7 +11,8 @@ import (
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/fsm"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
 // answer runs the router under the handler deadline. Its context ends with the
@@ -58,13 +59,13 @@ func (t *task) parts(ctx context.Context) (bot.Parts, error) {
 	if !known {
 		return bot.Parts{}, fmt.Errorf("bot %d: %w", t.d.Scope.Bot, ErrNoBot)
 	}
-	update, err := t.decode(ctx)
+	u, err := t.decode(ctx)
 	if err != nil {
 		return bot.Parts{}, err
 	}
 	return bot.Parts{
 		Bot:  bot.Info{ID: t.d.Scope.Bot, Username: t.r.username(t.d.Scope.Bot, id)},
-		Type: t.d.Type, Raw: t.d.Body, Update: update,
+		Type: t.d.Type, Raw: t.d.Body, Update: u,
 		Chat: t.d.Scope.Chat, User: t.d.Scope.User, Thread: t.d.Scope.Thread, Business: t.business(),
 		Attempt: t.attempts + 1, Last: t.attempts+1 >= t.r.cfg.MaxAttempts, Received: t.d.Received,
 		Logger: t.r.log.With(slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane))),
@@ -76,14 +77,14 @@ func (t *task) decode(ctx context.Context) (*telego.Update, error) {
 	if t.d.Type == bot.Timeout.String() {
 		return nil, nil //nolint:nilnil // none is an answer here
 	}
-	update, dropped, err := telegram.Decode(t.d.Body)
+	u, dropped, err := update.Decode(t.d.Body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUndecoded, err)
 	}
 	if len(dropped) > 0 {
 		t.r.log.WarnContext(ctx, "parts of the update are newer than this worker", t.attrs(slog.Any("dropped", dropped))...)
 	}
-	return update, nil
+	return u, nil
 }
 
 // admitted asks the router's gates, which see no state and hold no lock, until they
@@ -112,7 +113,7 @@ func (t *task) admit(ctx context.Context) error {
 }
 
 // supervise runs work until it returns or has to be abandoned.
-func (t *task) supervise(ctx context.Context, s *fsm.Session, calls *telegram.Calls, work func(context.Context) error) error {
+func (t *task) supervise(ctx context.Context, s *fsm.Session, calls *api.Calls, work func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	limited, stop := context.WithTimeoutCause(ctx, t.r.cfg.Deadline, ErrDeadline)
@@ -137,7 +138,7 @@ func (t *task) supervise(ctx context.Context, s *fsm.Session, calls *telegram.Ca
 }
 
 // outlast gives a cancelled handler the grace period, then closes its calls.
-func (t *task) outlast(ctx context.Context, calls *telegram.Calls, ended <-chan error) error {
+func (t *task) outlast(ctx context.Context, calls *api.Calls, ended <-chan error) error {
 	grace, stop := context.WithTimeout(context.WithoutCancel(ctx), t.r.cfg.Grace)
 	defer stop()
 	select {
@@ -181,22 +182,22 @@ func (t *task) business() string {
 }
 
 // arounds hands the router's request middleware to the client.
-func arounds(r *bot.Router) []telegram.Around {
+func arounds(r *bot.Router) []api.Around {
 	mws := r.CallMiddleware()
-	out := make([]telegram.Around, 0, len(mws))
+	out := make([]api.Around, 0, len(mws))
 	for _, mw := range mws {
-		out = append(out, func(next telegram.CallFunc) telegram.CallFunc {
-			return telegram.CallFunc(mw(bot.CallFunc(next)))
+		out = append(out, func(next api.CallFunc) api.CallFunc {
+			return api.CallFunc(mw(bot.CallFunc(next)))
 		})
 	}
 	// The innermost: what a bot's author asks of a call, in the client's words.
-	return append(out, func(next telegram.CallFunc) telegram.CallFunc {
+	return append(out, func(next api.CallFunc) api.CallFunc {
 		return func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 			if bot.IsAtMostOnce(ctx) {
-				ctx = telegram.AtMostOnce(ctx)
+				ctx = api.AtMostOnce(ctx)
 			}
 			result, err := next(ctx, method, params)
-			if errors.Is(err, telegram.ErrMaybeSent) {
+			if errors.Is(err, api.ErrMaybeSent) {
 				err = fmt.Errorf("%w: %w", bot.ErrMaybeSent, err)
 			}
 			return result, err

@@ -15,14 +15,14 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
+var writeGolden = flag.Bool("update", false, "write the golden files")
 
 // Every situation of all 27 update types: lane by each lane key, state by each strategy.
 func TestLaneAndStateOfEveryUpdateType(t *testing.T) {
-	text, err := os.ReadFile("../telegram/testdata/envelopes.jsonl")
+	text, err := os.ReadFile("../telegram/update/testdata/envelopes.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestLaneAndStateOfEveryUpdateType(t *testing.T) {
 		if err := json.Unmarshal(in.Bytes(), &s); err != nil {
 			t.Fatal(err)
 		}
-		e, err := telegram.Peek(42, s.Update)
+		e, err := update.Peek(42, s.Update)
 		if err != nil {
 			t.Fatalf("%s: %v", s.Name, err)
 		}
@@ -55,7 +55,7 @@ func TestLaneAndStateOfEveryUpdateType(t *testing.T) {
 			fmt.Fprintf(&got, "  state %-13s %s\n", name, k.State)
 		}
 	}
-	for _, want := range telegram.Types() {
+	for _, want := range update.Types() {
 		if !types[want] {
 			t.Errorf("no situation of type %s", want)
 		}
@@ -65,7 +65,7 @@ func TestLaneAndStateOfEveryUpdateType(t *testing.T) {
 
 func golden(t *testing.T, file, got string) {
 	t.Helper()
-	if *update {
+	if *writeGolden {
 		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
 		}

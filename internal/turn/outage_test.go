@@ -19,7 +19,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
@@ -60,12 +60,12 @@ type pausable struct {
 
 func newPausable(tb testing.TB, store fsm.Store) *pausable {
 	tb.Helper()
-	parsed, err := telegram.ParseToken(token)
+	parsed, err := api.ParseToken(token)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	r := &pausable{t: tb, lanes: lane.NewExecutor(lane.NewSlots(64)), reg: prometheus.NewRegistry()}
-	client := telegram.NewClient(telegram.Config{BaseURL: "http://127.0.0.1:1"}, nil, nil)
+	client := api.NewClient(api.Config{BaseURL: "http://127.0.0.1:1"}, nil, nil)
 	tb.Cleanup(client.Close)
 	r.runner = turn.New(turn.Config{}, turn.Deps{
 		Router: r.counting(), Store: store, Client: client, Dead: &r.dead, Bots: map[int64]turn.Identity{botID: {Token: parsed}},

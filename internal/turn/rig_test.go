@@ -27,7 +27,8 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
@@ -47,7 +48,7 @@ type rig struct {
 	conn   *broker.Conn
 	cfg    turn.Config
 	reg    *prometheus.Registry
-	limits telegram.Limiter                        // nil: none
+	limits api.Limiter                             // nil: none
 	grave  func(turn.DeadLetters) turn.DeadLetters // stands between a worker and the dead letters; nil: nothing
 	wire   *natstest.Wire                          // of the workers to the broker; nil: one that is always open
 
@@ -93,7 +94,7 @@ type worker struct {
 // work starts a worker.
 func (r *rig) work(b *bot.Router) *worker {
 	r.t.Helper()
-	id, err := telegram.ParseToken(token)
+	id, err := api.ParseToken(token)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func (r *rig) work(b *bot.Router) *worker {
 	}
 	runner := turn.New(r.cfg, turn.Deps{
 		Router: b, Store: store, Dead: dead,
-		Client: telegram.NewClient(telegram.Config{Transport: r}, r.limits, nil),
+		Client: api.NewClient(api.Config{Transport: r}, r.limits, nil),
 		Bots:   map[int64]turn.Identity{botID: {Token: id, Username: "test_bot"}},
 	}, slog.New(slog.DiscardHandler), reg)
 	owner := queue.NewOwner(conn, queue.OwnerConfig{PinTTL: pinTTL}, lane.NewSlots(64), nil)
@@ -151,7 +152,7 @@ func (r *rig) deliver(id, chat int64, message map[string]any) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	e, err := telegram.Peek(botID, body)
+	e, err := update.Peek(botID, body)
 	if err != nil {
 		r.t.Fatal(err)
 	}

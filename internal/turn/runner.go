@@ -15,12 +15,12 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 // Identity is one bot that updates may be for.
 type Identity struct {
-	Token    telegram.Token
+	Token    api.Token
 	Username string // empty while it is not known, see Runner.Named
 }
 
@@ -36,7 +36,7 @@ type DeadLetters interface {
 type Deps struct {
 	Router *bot.Router
 	Store  fsm.Store
-	Client *telegram.Client
+	Client *api.Client
 	Dead   DeadLetters
 	Timers Timers
 	Bots   map[int64]Identity

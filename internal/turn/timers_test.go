@@ -17,7 +17,8 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm/memstore"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
 const (
@@ -80,9 +81,9 @@ func (b *bench) restart() {
 	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.Clear(ctx) }, bot.Text("finish"))
 	r.Message(func(context.Context, *bot.Turn) error { return nil }, bot.Text("chat"))
 	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, b.goesTo) })
-	client := telegram.NewClient(telegram.Config{}, nil, prometheus.NewRegistry())
+	client := api.NewClient(api.Config{}, nil, prometheus.NewRegistry())
 	b.t.Cleanup(client.Close)
-	token, err := telegram.ParseToken("42:a-token-of-thirty-five-characters-x")
+	token, err := api.ParseToken("42:a-token-of-thirty-five-characters-x")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func (b *bench) says(chat int64, text string) *queue.Delivery {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	e, err := telegram.Peek(42, body)
+	e, err := update.Peek(42, body)
 	if err != nil {
 		b.t.Fatal(err)
 	}

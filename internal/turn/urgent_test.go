@@ -13,7 +13,7 @@ import (
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
@@ -256,7 +256,7 @@ func TestUrgentHandlersCostNothingWhereThereAreNone(t *testing.T) {
 	other.Urgent(bot.CallbackQuery, hang)
 	for _, b := range []*bot.Router{calm, other} {
 		runner := turn.New(turn.Config{}, turn.Deps{
-			Router: b, Client: telegram.NewClient(telegram.Config{}, nil, nil),
+			Router: b, Client: api.NewClient(api.Config{}, nil, nil),
 		}, slog.New(slog.DiscardHandler), nil)
 		d := &queue.Delivery{Update: queue.Update{ID: 1, Type: "message", Lane: "42:c:5", Scope: lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 5, User: 7}}}
 		var run queue.Attempt

@@ -10,7 +10,7 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 // Errors of the pipeline's own.
@@ -67,11 +67,11 @@ func (c Config) judge(ctx context.Context, err error, attempts, waits int) verdi
 // blameless finds the errors that are no fault of the update: rate limits, fences
 // and broken infrastructure. They use up no attempt, however often they come.
 func (c Config) blameless(err error, waits int) (verdict, bool) {
-	var api *telegram.Error
+	var no *api.Error
 	var away *bot.UnavailableError
 	switch {
-	case errors.As(err, &api) && api.RetryAfter > 0:
-		after := jitter(api.RetryAfter, api.RetryAfter/10)
+	case errors.As(err, &no) && no.RetryAfter > 0:
+		after := jitter(no.RetryAfter, no.RetryAfter/10)
 		return verdict{action: actWait, after: after, park: after > c.ParkAfter, reason: "rate_limited"}, true
 	case errors.Is(err, fsm.ErrLockLost), errors.Is(err, fsm.ErrCursorMoved),
 		errors.Is(err, fsm.ErrStreamChanged), errors.Is(err, fsm.ErrClosed):
@@ -83,7 +83,7 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 	case errors.Is(err, fsm.ErrUnavailable), errors.Is(err, broker.ErrDisconnected), errors.Is(err, errDeadLetter),
 		errors.Is(err, queue.ErrNotArmed):
 		return verdict{action: actWait, after: pace(waits), reason: "infrastructure"}, true
-	case telegram.IsServerFault(err):
+	case api.IsServerFault(err):
 		return verdict{action: actWait, after: pace(waits), reason: "bot_api_down"}, true
 	case lostAnswer(err):
 		return verdict{action: actWait, after: pace(waits), reason: "answer_lost"}, true
@@ -107,7 +107,7 @@ func storeFailed(err error) bool {
 // lostAnswer tells that a call's answer was lost on the way. Where the handler's own
 // context ended the call it is the handler's fault, and uses up an attempt.
 func lostAnswer(err error) bool {
-	var lost *telegram.TransportError
+	var lost *api.TransportError
 	return errors.As(err, &lost) && lost.Blameless()
 }
 

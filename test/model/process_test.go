@@ -16,7 +16,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
-	"github.com/chatlane/chatlane/internal/telegram"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
@@ -55,7 +55,7 @@ func startProcess(s *embedded.Server, w *world, name string) (*process, error) {
 	if err != nil {
 		return nil, errors.Join(err, cause(cancel, end))
 	}
-	token, err := telegram.ParseToken("42:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	token, err := api.ParseToken("42:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	if err != nil {
 		return nil, errors.Join(err, cause(cancel, end))
 	}
@@ -64,7 +64,7 @@ func startProcess(s *embedded.Server, w *world, name string) (*process, error) {
 		MaxAttempts: 4, MinBackoff: 100 * time.Millisecond, ParkAfter: time.Second, Deadline: 10 * time.Second,
 	}, turn.Deps{
 		Router: w.router(), Store: store, Dead: queue.NewDeadLetters(conn),
-		Client: telegram.NewClient(telegram.Config{Transport: api{w, p}}, nil, nil),
+		Client: api.NewClient(api.Config{Transport: botAPI{w, p}}, nil, nil),
 		Bots:   map[int64]turn.Identity{botID: {Token: token, Username: "test_bot"}},
 	}, log, nil)
 	owner := queue.NewOwner(conn, queue.OwnerConfig{PinTTL: pinTTL, Logger: log}, lane.NewSlots(64), nil)

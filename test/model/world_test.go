@@ -138,15 +138,15 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// api is the Bot API as one process reaches it.
-type api struct {
+// botAPI is the Bot API as one process reaches it.
+type botAPI struct {
 	w *world
 	p *process
 }
 
 // RoundTrip carries a call out unless it never left its process. Who is frozen or dead
 // meanwhile does not hear of it.
-func (a api) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a botAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	var params struct {
 		Chat int64  `json:"chat_id"`
 		Text string `json:"text"`

@@ -1,0 +1,155 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// request is one call on its way.
+type request struct {
+	method string
+	params json.RawMessage
+	files  *files       // nil without an upload
+	once   bool         // at most once: no attempt after one that may have had its effect
+	kept   bool         // its outcome goes to the journal
+	held   func() error // whether its turn may still have effect; nil: always
+}
+
+// deliver waits for the limit, then makes attempts until one is answered. What a
+// retry cannot mend, and what the caller has to wait for, it returns.
+func (c *Client) deliver(ctx context.Context, token Token, r request) (json.RawMessage, error) {
+	chat := chatOf(r.params)
+	if err := c.wait(ctx, token, r.method, chat); err != nil {
+		return nil, err
+	}
+	moved := false
+	for attempt := 1; ; attempt++ {
+		result, err := c.attempt(ctx, token, r)
+		if err == nil {
+			return result, nil
+		}
+		var no *Error
+		switch {
+		case errors.As(err, &no) && no.MigrateTo != 0 && !moved:
+			params, ok := withChat(r.params, no.MigrateTo)
+			if !ok {
+				return nil, err
+			}
+			c.migrated(token, chat, no.MigrateTo)
+			r.params, chat, moved = params, no.MigrateTo, true
+			continue
+		case errors.Is(err, ErrTooMany):
+			c.block(ctx, token, r.method, chat, no.RetryAfter)
+			return nil, err
+		case attempt >= c.cfg.Attempts, !r.again(err):
+			return nil, c.settled(r, err)
+		}
+		c.metrics.retries.Inc()
+		if pause(ctx, c.backoff(attempt)) != nil {
+			return nil, c.settled(r, err)
+		}
+	}
+}
+
+// again tells whether an attempt that failed so may be followed by another at once.
+func (r request) again(err error) bool {
+	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrServer) && !r.once
+}
+
+// settled counts what was lost. For an at-most-once call also a 5xx leaves open
+// whether it had its effect.
+func (c *Client) settled(r request, err error) error {
+	lost := errors.Is(err, ErrAnswerLost)
+	if lost {
+		c.metrics.lost.Inc()
+	}
+	if r.once && (lost || errors.Is(err, ErrServer)) {
+		return &MaybeSentError{Method: r.method, cause: err.Error()}
+	}
+	return err
+}
+
+// laterError is a limiter's, of a wait that is not worth to hold a turn for.
+type laterError interface {
+	error
+	RetryAfter() time.Duration
+}
+
+func (c *Client) wait(ctx context.Context, token Token, method string, chat int64) error {
+	if c.limiter == nil || !isSending(method) {
+		return nil
+	}
+	err := c.limiter.Wait(ctx, token.Bot(), chat)
+	if err == nil {
+		return nil
+	}
+	if later, ok := errors.AsType[laterError](err); ok { // as Telegram itself would say it, but it was spared the question
+		return &Error{Method: method, Code: http.StatusTooManyRequests, Description: later.Error(), RetryAfter: max(later.RetryAfter(), time.Second)}
+	}
+	if ctx.Err() != nil {
+		return broken(ctx, method, false, err)
+	}
+	c.metrics.unlimited.Inc()
+	return nil
+}
+
+// block tells all workers of a 429. Without a chat it is about all that the bot
+// sends, or about the one method, if that sends nothing.
+func (c *Client) block(ctx context.Context, token Token, method string, chat int64, d time.Duration) {
+	if c.limiter == nil || chat == 0 && !isSending(method) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.RecordTime)
+	defer cancel()
+	if err := c.limiter.Block(ctx, token.Bot(), chat, d); err != nil {
+		c.metrics.unlimited.Inc()
+	}
+}
+
+func (c *Client) migrated(token Token, from, to int64) {
+	c.metrics.migrations.Inc()
+	if c.cfg.Migrated != nil {
+		c.cfg.Migrated(token.Bot(), from, to)
+	}
+}
+
+// backoff doubles with each attempt; half of it is random.
+func (c *Client) backoff(attempt int) time.Duration {
+	d := c.cfg.Backoff << min(attempt-1, 6)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // spreads load, guards nothing
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// timeout is how long one attempt may take: more for a long poll and for large files.
+func (c *Client) timeout(r request) time.Duration {
+	d := c.cfg.Timeout
+	if r.files != nil {
+		d += time.Duration(r.files.size/slowUpload) * time.Second
+	}
+	if r.method == "getUpdates" {
+		var poll struct {
+			Timeout int64 `json:"timeout"`
+		}
+		if json.Unmarshal(r.params, &poll) == nil {
+			d += time.Duration(min(max(poll.Timeout, 0), 3600)) * time.Second
+		}
+	}
+	return d
+}
+
+// slowUpload is the rate that uploads are given time for, in bytes a second.
+const slowUpload = 256 << 10

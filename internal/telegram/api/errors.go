@@ -1,0 +1,161 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	ta "github.com/mymmrac/telego/telegoapi"
+)
+
+// What callers branch on with errors.Is. An *Error is each of these by its code.
+var (
+	ErrBadRequest   = errors.New("bad request")             // 400
+	ErrUnauthorized = errors.New("token refused")           // 401
+	ErrBlocked      = errors.New("bot may not write there") // 403: blocked, kicked, deactivated
+	ErrConflict     = errors.New("webhook and polling at once")
+	ErrTooMany      = errors.New("too many requests") // 429, see Error.RetryAfter
+	ErrServer       = errors.New("bot api failed")    // 5xx
+	ErrMigrated     = errors.New("group became a supergroup")
+	ErrNotModified  = errors.New("message is not modified")
+
+	// ErrUnreachable says that a call did not reach the Bot API: it has had no effect.
+	ErrUnreachable = errors.New("bot api is unreachable")
+	// ErrAnswerLost says that a call may have had its effect, but its answer was lost.
+	ErrAnswerLost = errors.New("answer of the bot api was lost")
+	// ErrMaybeSent says that an at-most-once call may have had its effect, and is not made again.
+	ErrMaybeSent = errors.New("may have been sent")
+	// ErrClosed says that a call came after its turn was over.
+	ErrClosed = errors.New("turn is over")
+)
+
+// Error is an answer of the Bot API's that says no.
+type Error struct {
+	Method      string
+	Code        int // 400 to 599, also where the answer gave none
+	Description string
+	RetryAfter  time.Duration // above 0 for every 429
+	MigrateTo   int64         // the supergroup that the group became, else 0
+}
+
+func (e *Error) Error() string {
+	text := fmt.Sprintf("telegram %s: %d %s", e.Method, e.Code, e.Description)
+	if e.RetryAfter > 0 {
+		text += fmt.Sprintf(" (retry after %v)", e.RetryAfter)
+	}
+	return text
+}
+
+// Is puts the code into words.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrBadRequest:
+		return e.Code == http.StatusBadRequest
+	case ErrUnauthorized:
+		return e.Code == http.StatusUnauthorized
+	case ErrBlocked:
+		return e.Code == http.StatusForbidden
+	case ErrConflict:
+		return e.Code == http.StatusConflict
+	case ErrTooMany:
+		return e.Code == http.StatusTooManyRequests
+	case ErrServer:
+		return e.Code >= http.StatusInternalServerError
+	case ErrMigrated:
+		return e.MigrateTo != 0
+	case ErrNotModified:
+		return e.Code == http.StatusBadRequest && strings.Contains(e.Description, "message is not modified")
+	}
+	return false
+}
+
+// As lets code that knows telego alone find telego's error.
+func (e *Error) As(target any) bool {
+	to, ok := target.(**ta.Error)
+	if !ok {
+		return false
+	}
+	*to = &ta.Error{ErrorCode: e.Code, Description: e.Description}
+	if e.RetryAfter > 0 || e.MigrateTo != 0 {
+		(*to).Parameters = &ta.ResponseParameters{
+			MigrateToChatID: e.MigrateTo, RetryAfter: int(e.RetryAfter / time.Second),
+		}
+	}
+	return true
+}
+
+// Blameless tells that trying again later may succeed, and that no handler is at fault.
+func (e *Error) Blameless() bool {
+	return e.Code == http.StatusTooManyRequests || e.Code >= http.StatusInternalServerError
+}
+
+// final tells that the same call will get the same answer, so that the journal keeps it.
+func (e *Error) final() bool {
+	switch e.Code {
+	case http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestTimeout,
+		http.StatusConflict, http.StatusTooManyRequests:
+		return false // of the token, the server or the moment, not of the call
+	}
+	return e.Code >= 400 && e.Code < 500 && e.RetryAfter == 0
+}
+
+// TransportError is a call without an answer: ErrUnreachable or ErrAnswerLost.
+type TransportError struct {
+	Method string
+	Lost   bool  // the request was on its way; else it never left
+	Cause  error // without the URL, which holds the token
+}
+
+func (e *TransportError) Error() string {
+	return fmt.Sprintf("telegram %s: %v: %v", e.Method, e.sentinel(), e.Cause)
+}
+
+// Is matches ErrAnswerLost or ErrUnreachable.
+func (e *TransportError) Is(target error) bool { return target == e.sentinel() }
+
+func (e *TransportError) Unwrap() error { return e.Cause }
+
+// Blameless tells that no handler is at fault, except for one that ran out of time.
+func (e *TransportError) Blameless() bool {
+	return !errors.Is(e.Cause, context.Canceled) && !errors.Is(e.Cause, context.DeadlineExceeded)
+}
+
+func (e *TransportError) sentinel() error {
+	if e.Lost {
+		return ErrAnswerLost
+	}
+	return ErrUnreachable
+}
+
+// MaybeSentError is an at-most-once call whose outcome nobody knows.
+type MaybeSentError struct {
+	Method string
+	cause  string // no error: what is to be done does not depend on it
+}
+
+func (e *MaybeSentError) Error() string {
+	text := fmt.Sprintf("telegram %s: %v", e.Method, ErrMaybeSent)
+	if e.cause != "" {
+		text += ": " + e.cause
+	}
+	return text
+}
+
+// Is matches ErrMaybeSent.
+func (e *MaybeSentError) Is(target error) bool { return target == ErrMaybeSent }
+
+// RetryAfter is how long Telegram asks to wait, 0 if err says nothing of it.
+func RetryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
+
+// IsServerFault tells that the Bot API is broken or away, and nothing else is wrong.
+func IsServerFault(err error) bool {
+	return errors.Is(err, ErrServer) || errors.Is(err, ErrUnreachable)
+}

@@ -1,0 +1,7 @@
+package api
+
+// What tests outside need.
+var (
+	Methods   = methods
+	IsSending = isSending
+)

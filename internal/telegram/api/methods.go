@@ -1,0 +1,107 @@
+package api
+
+import (
+	"slices"
+	"strings"
+)
+
+// otherMethod is the label of methods that are not known by name.
+const otherMethod = "other"
+
+// methods lists the methods of Bot API 10.3: the closed set of labels.
+func methods() []string {
+	return []string{
+		"addStickerToSet", "answerCallbackQuery", "answerChatJoinRequestQuery", "answerGuestQuery",
+		"answerInlineQuery", "answerPreCheckoutQuery", "answerShippingQuery", "answerWebAppQuery",
+		"approveChatJoinRequest", "approveSuggestedPost", "banChatMember", "banChatSenderChat", "close",
+		"closeForumTopic", "closeGeneralForumTopic", "convertGiftToStars", "copyMessage", "copyMessages",
+		"createChatInviteLink", "createChatSubscriptionInviteLink", "createForumTopic", "createInvoiceLink",
+		"createNewStickerSet", "declineChatJoinRequest", "declineSuggestedPost", "deleteAllMessageReactions",
+		"deleteBusinessMessages", "deleteChatPhoto", "deleteChatStickerSet", "deleteEphemeralMessage",
+		"deleteForumTopic", "deleteMessage", "deleteMessageReaction", "deleteMessages", "deleteMyCommands",
+		"deleteStickerFromSet", "deleteStickerSet", "deleteStory", "deleteWebhook", "editChatInviteLink",
+		"editChatSubscriptionInviteLink", "editEphemeralMessageCaption", "editEphemeralMessageMedia",
+		"editEphemeralMessageReplyMarkup", "editEphemeralMessageText", "editForumTopic", "editGeneralForumTopic",
+		"editMessageCaption", "editMessageChecklist", "editMessageLiveLocation", "editMessageMedia",
+		"editMessageReplyMarkup", "editMessageText", "editStory", "editUserStarSubscription",
+		"exportChatInviteLink", "forwardMessage", "forwardMessages", "getAvailableGifts",
+		"getBusinessAccountGifts", "getBusinessAccountStarBalance", "getBusinessConnection", "getChat",
+		"getChatAdministrators", "getChatGifts", "getChatMember", "getChatMemberCount", "getChatMenuButton",
+		"getCustomEmojiStickers", "getFile", "getForumTopicIconStickers", "getGameHighScores",
+		"getManagedBotAccessSettings", "getManagedBotToken", "getMe", "getMyCommands",
+		"getMyDefaultAdministratorRights", "getMyDescription", "getMyName", "getMyShortDescription",
+		"getMyStarBalance", "getStarTransactions", "getStickerSet", "getUpdates", "getUserChatBoosts",
+		"getUserGifts", "getUserPersonalChatMessages", "getUserProfileAudios", "getUserProfilePhotos",
+		"getWebhookInfo", "giftPremiumSubscription", "hideGeneralForumTopic", "leaveChat", "logOut",
+		"pinChatMessage", "postStory", "promoteChatMember", "readBusinessMessage", "refundStarPayment",
+		"removeBusinessAccountProfilePhoto", "removeChatVerification", "removeMyProfilePhoto",
+		"removeUserVerification", "reopenForumTopic", "reopenGeneralForumTopic", "replaceManagedBotToken",
+		"replaceStickerInSet", "repostStory", "restrictChatMember", "revokeChatInviteLink",
+		"savePreparedInlineMessage", "savePreparedKeyboardButton", "sendAnimation", "sendAudio",
+		"sendChatAction", "sendChatJoinRequestWebApp", "sendChecklist", "sendContact", "sendDice",
+		"sendDocument", "sendGame", "sendGift", "sendInvoice", "sendLivePhoto", "sendLocation", "sendMediaGroup",
+		"sendMessage", "sendMessageDraft", "sendPaidMedia", "sendPhoto", "sendPoll", "sendRichMessage",
+		"sendRichMessageDraft", "sendSticker", "sendVenue", "sendVideo", "sendVideoNote", "sendVoice",
+		"setBusinessAccountBio", "setBusinessAccountGiftSettings", "setBusinessAccountName",
+		"setBusinessAccountProfilePhoto", "setBusinessAccountUsername", "setChatAdministratorCustomTitle",
+		"setChatDescription", "setChatMemberTag", "setChatMenuButton", "setChatPermissions", "setChatPhoto",
+		"setChatStickerSet", "setChatTitle", "setCustomEmojiStickerSetThumbnail", "setGameScore",
+		"setManagedBotAccessSettings", "setMessageReaction", "setMyCommands", "setMyDefaultAdministratorRights",
+		"setMyDescription", "setMyName", "setMyProfilePhoto", "setMyShortDescription", "setPassportDataErrors",
+		"setStickerEmojiList", "setStickerKeywords", "setStickerMaskPosition", "setStickerPositionInSet",
+		"setStickerSetThumbnail", "setStickerSetTitle", "setUserEmojiStatus", "setWebhook",
+		"stopMessageLiveLocation", "stopPoll", "transferBusinessAccountStars", "transferGift", "unbanChatMember",
+		"unbanChatSenderChat", "unhideGeneralForumTopic", "unpinAllChatMessages", "unpinAllForumTopicMessages",
+		"unpinAllGeneralForumTopicMessages", "unpinChatMessage", "upgradeGift", "uploadStickerFile",
+		"verifyChat", "verifyUser",
+	}
+}
+
+// IsMethod tells that the Bot API has a method of this name, as far as is known here.
+func IsMethod(name string) bool { return slices.Contains(methods(), name) }
+
+// isRead tells that a method only reads, so that it is neither journaled nor limited.
+func isRead(method string) bool { return strings.HasPrefix(method, "get") }
+
+// isFleeting tells that nothing of a call's effect lasts: to repeat it costs less than
+// to remember it.
+func isFleeting(method string) bool {
+	switch method {
+	case "sendChatAction", "sendMessageDraft", "sendRichMessageDraft":
+		return true
+	}
+	return false
+}
+
+// isSending tells that a method counts against Telegram's limits of sending.
+func isSending(method string) bool {
+	if isFleeting(method) {
+		return false
+	}
+	for _, verb := range [...]string{"send", "copy", "forward", "edit"} {
+		if strings.HasPrefix(method, verb) {
+			return !isManaging(method)
+		}
+	}
+	return false
+}
+
+// isManaging tells that a method is named like a sending one and sends nothing.
+func isManaging(method string) bool {
+	switch method {
+	case "editForumTopic", "editGeneralForumTopic", "editChatInviteLink",
+		"editChatSubscriptionInviteLink", "editUserStarSubscription", "editStory":
+		return true
+	}
+	return false
+}
+
+// isMethod tells that a name may stand in a URL.
+func isMethod(method string) bool {
+	for i := range len(method) {
+		if c := method[i] | 0x20; c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return method != "" && len(method) <= 64
+}

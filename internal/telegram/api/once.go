@@ -1,0 +1,73 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/chatlane/chatlane/internal/telegram/journal"
+)
+
+type onceKey struct{}
+
+// AtMostOnce has the calls under ctx never made again once they may have had their
+// effect: they fail with ErrMaybeSent instead.
+func AtMostOnce(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
+
+func isAtMostOnce(ctx context.Context) bool {
+	once, _ := ctx.Value(onceKey{}).(bool)
+	return once
+}
+
+// journaled answers a call from the journal, or makes it and records what came of it
+// before anybody else learns of it.
+func (c *Calls) journaled(ctx context.Context, r request) (result json.RawMessage, outcome string, err error) {
+	r.once, r.kept = c.client.once[r.method] || isAtMostOnce(ctx), true
+	d := r.digest()
+	s := c.journal.Begin(d)
+	if s.Found {
+		switch s.Old.Status {
+		case journal.Result:
+			return s.Old.Result, outReplayed, nil
+		case journal.Refused:
+			return nil, outReplayed, (*Error)(s.Old.Refusal)
+		case journal.Intent:
+			return nil, outMaybeSent, &MaybeSentError{Method: r.method, cause: "an earlier attempt ended before the answer"}
+		case journal.Void:
+		}
+	}
+	if r.once {
+		if err := c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Intent}); err != nil {
+			return nil, outError, err
+		}
+	}
+	result, err = c.client.deliver(ctx, c.token, r)
+	if rerr := c.outcome(ctx, r, s, d, result, err); rerr != nil {
+		return nil, outError, rerr
+	}
+	return result, outcomeOf(err), err
+}
+
+// outcome records what a call came to, if that will not change.
+func (c *Calls) outcome(ctx context.Context, r request, s journal.Slot, d journal.Digest, result json.RawMessage, err error) error {
+	var no *Error
+	switch {
+	case err == nil:
+		return c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Result, Result: result})
+	case errors.As(err, &no) && no.final():
+		return c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Refused, Refusal: (*journal.Refusal)(no)})
+	case r.once && (no != nil && no.Code < 500 || errors.Is(err, ErrUnreachable)):
+		// It was not sent. A failure to say so is worth less than the error at hand:
+		// the next attempt then believes that it may have been.
+		_ = c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Void})
+	}
+	return nil
+}
+
+// digest leaves out what differs between equal calls: the boundary of a form.
+func (r request) digest() journal.Digest {
+	if r.files == nil {
+		return journal.DigestOf(r.method, r.params, nil)
+	}
+	return journal.DigestOf(r.method, r.params, r.files.digest[:])
+}

@@ -1,0 +1,215 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime/multipart"
+	"slices"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+	ta "github.com/mymmrac/telego/telegoapi"
+)
+
+// errUpload refuses files that would have to be held in memory.
+var errUpload = errors.New("files are too large to be held in memory; give an os.File")
+
+// files are the uploads of one call. They can be sent more than once.
+type files struct {
+	parts  []part
+	size   int64 // of all of them
+	digest [sha256.Size]byte
+}
+
+// part is one file: in memory, or one that can be read again from start.
+type part struct {
+	field, name string
+	data        []byte
+	again       io.ReadSeeker
+	start, size int64
+}
+
+// Read satisfies telego's type of a body; nothing reads files through it.
+func (f *files) Read([]byte) (int, error) { return 0, io.EOF }
+
+// collect reads each file once, for its digest. What cannot be read again is kept;
+// together that may be most bytes.
+func collect(from map[string]ta.NamedReader, most int64) (*files, error) {
+	f := &files{}
+	h := sha256.New()
+	for _, field := range slices.Sorted(maps.Keys(from)) {
+		if isNil(from[field]) {
+			continue
+		}
+		p := part{field: field, name: from[field].Name()}
+		_, _ = fmt.Fprintf(h, "%q %q ", p.field, p.name)
+		if err := p.read(from[field], h, most); err != nil {
+			return nil, fmt.Errorf("read file %s: %w", field, err)
+		}
+		_, _ = fmt.Fprintf(h, " %d\n", p.size)
+		most -= int64(len(p.data))
+		f.size += p.size
+		f.parts = append(f.parts, p)
+	}
+	f.digest = [sha256.Size]byte(h.Sum(nil))
+	return f, nil
+}
+
+func (p *part) read(from io.Reader, h io.Writer, most int64) (err error) {
+	if s, ok := from.(io.ReadSeeker); ok {
+		if p.start, err = s.Seek(0, io.SeekCurrent); err == nil {
+			p.again = s
+			p.size, err = io.Copy(h, s)
+			return err
+		}
+	}
+	if p.data, err = io.ReadAll(io.LimitReader(from, most+1)); err != nil {
+		return err
+	}
+	if p.size = int64(len(p.data)); p.size > most {
+		return errUpload
+	}
+	_, err = h.Write(p.data)
+	return err
+}
+
+func (p *part) open() (io.Reader, error) {
+	if p.again == nil {
+		return bytes.NewReader(p.data), nil
+	}
+	if _, err := p.again.Seek(p.start, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("read file %s again: %w", p.field, err)
+	}
+	return io.LimitReader(p.again, p.size), nil
+}
+
+// form is a multipart body, made anew for each attempt.
+type form struct {
+	body *held
+	kind string
+	size int64
+}
+
+// form puts the parameters and the files together. The length is known, so that a
+// server never takes a part of it for the whole.
+func (f *files) form(params json.RawMessage) (*form, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(params, &fields); err != nil {
+		return nil, fmt.Errorf("parameters are no object: %w", err)
+	}
+	var head bytes.Buffer
+	var pieces []io.Reader
+	out := &form{}
+	w := multipart.NewWriter(&head)
+	flush := func() {
+		out.size += int64(head.Len())
+		pieces = append(pieces, bytes.NewReader(bytes.Clone(head.Bytes())))
+		head.Reset()
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if f.has(name) {
+			continue
+		}
+		if err := w.WriteField(name, fieldText(fields[name])); err != nil {
+			return nil, err
+		}
+	}
+	for i := range f.parts {
+		p := &f.parts[i]
+		if _, err := w.CreateFormFile(p.field, p.name); err != nil {
+			return nil, err
+		}
+		flush()
+		r, err := p.open()
+		if err != nil {
+			return nil, err
+		}
+		out.size += p.size
+		pieces = append(pieces, r)
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	flush()
+	out.kind = w.FormDataContentType()
+	out.body = &held{r: io.MultiReader(pieces...)}
+	return out, nil
+}
+
+func (f *files) has(field string) bool {
+	return slices.ContainsFunc(f.parts, func(p part) bool { return p.field == field })
+}
+
+// held is a body that can be taken back from a transport, which may go on reading
+// after it has given the call up.
+type held struct {
+	mu sync.Mutex
+	r  io.Reader
+}
+
+// Read reads until the body is taken back.
+func (h *held) Read(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.r == nil {
+		return 0, io.ErrClosedPipe
+	}
+	return h.r.Read(b)
+}
+
+// Close takes the body back.
+func (h *held) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.r = nil
+	return nil
+}
+
+// fieldText is a parameter as a form has it: strings bare, all else as JSON.
+func fieldText(v json.RawMessage) string {
+	var s string
+	if len(v) > 0 && v[0] == '"' && json.Unmarshal(v, &s) == nil {
+		return s
+	}
+	return string(v)
+}
+
+// view is a form's parameters as an object, for who looks at calls on their way:
+// numbers, lists and objects as such, files by their names.
+func view(fields map[string]string, f *files) (json.RawMessage, error) {
+	all := maps.Clone(fields)
+	for _, p := range f.parts {
+		all[p.field] = p.name
+	}
+	out := []byte{'{'}
+	for i, name := range slices.Sorted(maps.Keys(all)) {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		var err error
+		if out, err = jsontext.AppendQuote(out, name); err != nil {
+			return nil, fmt.Errorf("parameter name: %w", err)
+		}
+		out = append(out, ':')
+		if v := all[name]; !isProse(name) && json.Valid([]byte(v)) && !f.has(name) {
+			out = append(out, v...)
+		} else if out, err = jsontext.AppendQuote(out, v); err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", name, err)
+		}
+	}
+	return append(out, '}'), nil
+}
+
+// isProse tells that a parameter is text even where it looks like a number.
+func isProse(name string) bool {
+	switch name {
+	case "text", "caption", "title", "performer", "name", "parse_mode", "business_connection_id":
+		return true
+	}
+	return false
+}

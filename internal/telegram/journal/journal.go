@@ -1,0 +1,112 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Store keeps a turn's entries until the turn is committed. One turn at a time uses
+// it, with any number of concurrent calls.
+type Store interface {
+	// Recall returns an entry of an earlier attempt, from memory.
+	Recall(index int) (entry []byte, ok bool)
+	// Record stores an entry durably before it returns, over an earlier one.
+	Record(ctx context.Context, index int, entry []byte) error
+}
+
+// recallGap is how many indexes in a row may be missing before the end of the
+// journal: calls that ran at the same time and were not recorded before a crash.
+const recallGap = 64
+
+// Journal matches the calls of one attempt with the entries of earlier ones. Safe for
+// concurrent use once its exported fields are set.
+//
+// A handler that calls concurrently does not call in the same order twice, so the
+// order only decides between equal calls. An entry that no call asked for stays in its
+// place, since a later call or attempt may ask for it: new entries go behind it.
+type Journal struct {
+	Store      Store // nil keeps nothing: neither Begin nor Record may be called
+	Metrics    *Metrics
+	RecordTime time.Duration // for one Record, also after its context ended
+
+	mu     sync.Mutex
+	loaded bool
+	old    []recalled
+	calls  int // begun so far in this attempt
+	end    int // the next free index
+}
+
+type recalled struct {
+	Entry
+	index int
+	taken bool
+}
+
+// Slot is the place of one call in the journal.
+type Slot struct {
+	Old   Entry // the earlier attempt's entry for this very call
+	Found bool  // there is one
+	index int
+}
+
+// Begin takes a call's slot, as the call starts.
+func (j *Journal) Begin(d Digest) Slot {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.load()
+	nth := j.calls
+	j.calls++
+	at := slices.IndexFunc(j.old, func(e recalled) bool { return !e.taken && e.Digest == d })
+	if at >= 0 {
+		e := &j.old[at]
+		e.taken = true
+		if e.Status == Result || e.Status == Refused {
+			j.Metrics.replays.Inc()
+		}
+		return Slot{index: e.index, Old: e.Entry, Found: true}
+	}
+	if slices.ContainsFunc(j.old, func(e recalled) bool { return !e.taken && e.index == nth }) {
+		j.Metrics.divergences.Inc()
+	}
+	s := Slot{index: j.end}
+	j.end++
+	return s
+}
+
+// load decodes what earlier attempts left, at the first call: most turns have one
+// attempt, and some make no call. The caller holds j.mu.
+func (j *Journal) load() {
+	if j.loaded {
+		return
+	}
+	j.loaded = true
+	for i, missing := 0, 0; missing < recallGap; i++ {
+		raw, ok := j.Store.Recall(i)
+		if !ok {
+			missing++
+			continue
+		}
+		j.end, missing = i+1, 0
+		if e, err := Decode(raw); err == nil {
+			j.old = append(j.old, recalled{Entry: e, index: i})
+		}
+	}
+}
+
+// Record stores an entry in a slot. It outlives ctx by RecordTime: an answer that has
+// arrived must not be lost because the handler ran out of time meanwhile.
+func (j *Journal) Record(ctx context.Context, s Slot, e Entry) error {
+	raw, err := e.Encode()
+	if err != nil {
+		return fmt.Errorf("encode journal entry: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), j.RecordTime)
+	defer cancel()
+	if err := j.Store.Record(ctx, s.index, raw); err != nil {
+		return fmt.Errorf("record call in journal: %w", err)
+	}
+	return nil
+}

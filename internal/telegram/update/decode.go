@@ -1,0 +1,51 @@
+package update
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/mymmrac/telego"
+)
+
+// ErrUndecodable says that an update does not fit the decoder, even without its
+// optional parts. The text of such an error shows nothing of the update.
+var ErrUndecodable = errors.New("update does not fit the decoder")
+
+// Decode decodes an update that Peek has read. Optional parts that the decoder does
+// not know, such as a kind of message origin that is newer than it, are left out and
+// named in dropped; everything is still in body.
+func Decode(body []byte) (u *telego.Update, dropped []string, err error) {
+	whole, err := decode(body)
+	if err == nil {
+		return whole, nil, nil
+	}
+	for _, deepest := range [...]int{MaxDepth, 1} { // to the very part; if that takes too long, coarsely
+		m := mender{tries: mendTries, deepest: deepest}
+		mended, ok := m.object("", body, 0, func(b []byte) bool { _, err := decode(b); return err == nil })
+		if ok && m.tries > 0 {
+			if u, derr := decode(mended); derr == nil {
+				return u, m.dropped, nil
+			}
+		}
+	}
+	return nil, nil, err
+}
+
+// decode keeps a panic of the decoder's from being one of the turn's.
+func decode(body []byte) (u *telego.Update, err error) {
+	defer func() {
+		if recover() != nil {
+			u, err = nil, fmt.Errorf("%w: it panics", ErrUndecodable)
+		}
+	}()
+	u = &telego.Update{}
+	err = json.Unmarshal(body, u)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return nil, fmt.Errorf("%w: no %v in %s", ErrUndecodable, wrong.Type, wrong.Field)
+	}
+	if err != nil {
+		return nil, ErrUndecodable
+	}
+	return u, nil
+}

@@ -1,0 +1,83 @@
+package update
+
+import (
+	"bytes"
+
+	"github.com/chatlane/chatlane/internal/lane"
+)
+
+// Limits of what Peek reads.
+const (
+	MaxBody  = 1 << 20 // bytes
+	MaxDepth = 128     // nested objects and arrays, the update itself included
+)
+
+// Envelope is what of an update must be known before it is decoded: who and where.
+//
+// The scope's chat is a chat of the bot's; for inline queries, payments and other
+// updates without one it is the user's private chat, whose id is the user's. Its user
+// is who acted: for an anonymous administrator or a channel that writes in a group the
+// sender chat (Telegram's `from` is a stand-in then), for a member's change the one who
+// made it, not the member.
+type Envelope struct {
+	lane.Scope
+	UpdateID int64
+	Type     string // a name of Types, a newer one, or UnknownType
+	Album    string // media group that a message is part of, else empty
+}
+
+// Peek reads the envelope of an update in one pass, without decoding it. Every error
+// is ErrUnreadable with a Reason. It keeps nothing of body. Safe for concurrent use.
+func Peek(bot int64, body []byte) (Envelope, error) {
+	switch {
+	case len(body) > MaxBody:
+		return Envelope{}, unreadable(TooBig)
+	case tooDeep(body):
+		return Envelope{}, unreadable(TooDeep)
+	}
+	w := borrowWalker(body)
+	defer w.giveBack()
+	e, reason := w.update(bot)
+	if reason != "" {
+		return Envelope{}, unreadable(reason)
+	}
+	return e, nil
+}
+
+// tooDeep counts brackets outside strings. In a malformed document it may count
+// wrongly; the walk refuses those.
+func tooDeep(body []byte) bool {
+	depth := 0
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '{', '[':
+			if depth++; depth > MaxDepth {
+				return true
+			}
+		case '}', ']':
+			depth--
+		case '"':
+			i += stringLen(body[i+1:])
+		}
+	}
+	return false
+}
+
+// stringLen is how many bytes end the string that b is inside of, its quote included.
+func stringLen(b []byte) int {
+	n := 0
+	for {
+		quote := bytes.IndexByte(b[n:], '"')
+		if quote < 0 {
+			return len(b)
+		}
+		slashes := 0
+		for quote-slashes > 0 && b[n+quote-slashes-1] == '\\' {
+			slashes++
+		}
+		n += quote + 1
+		if slashes%2 == 0 {
+			return n
+		}
+	}
+}

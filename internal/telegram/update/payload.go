@@ -1,0 +1,205 @@
+package update
+
+import (
+	"strconv"
+
+	"github.com/chatlane/chatlane/internal/lane"
+)
+
+// How deep below the payload's own members an unknown type is searched: a query's
+// message has a chat, a boost's source has a user.
+const (
+	chatLevels = 2
+	userLevels = 3
+)
+
+// update walks the whole document.
+func (w *walker) update(bot int64) (e Envelope, reason Reason) {
+	isObject, err := w.enter()
+	switch {
+	case err != nil:
+		return e, NotJSON
+	case !isObject:
+		return e, w.whole(NotObject)
+	}
+	id, payloads, known := int64(-1), 0, false
+	for {
+		name, more, err := w.next()
+		if err != nil {
+			return e, NotJSON
+		}
+		if !more {
+			break
+		}
+		var flaw Reason
+		if string(name) == "update_id" {
+			flaw, err = w.updateID(&id)
+		} else {
+			known, flaw, err = w.member(name, known, &payloads, &e)
+		}
+		if err != nil {
+			return e, NotJSON
+		}
+		if reason == "" {
+			reason = flaw
+		}
+	}
+	if reason = w.whole(reason); reason != "" {
+		return e, reason
+	}
+	return w.address(e, bot, id, payloads, known)
+}
+
+// whole puts what is no JSON at all before every other flaw.
+func (w *walker) whole(flaw Reason) Reason {
+	if w.end() != nil {
+		return NotJSON
+	}
+	return flaw
+}
+
+// address makes the envelope of a document that was read whole.
+func (w *walker) address(e Envelope, bot, id int64, payloads int, known bool) (Envelope, Reason) {
+	switch {
+	case id < 0:
+		return e, NoUpdateID
+	case payloads == 0:
+		return e, NoPayload
+	case payloads > 1:
+		return e, TwoPayloads
+	case w.bad && known:
+		return e, BadID
+	}
+	e.UpdateID = id
+	e.Album = w.top.album
+	var routed bool
+	if e.Scope, routed = w.route(e.Type); !routed {
+		if known {
+			return e, NoRoute
+		}
+		e.Scope = lane.Scope{Kind: lane.KindOther, ID: strconv.FormatInt(id, 10)}
+	}
+	e.Bot = bot
+	return e, ""
+}
+
+func (w *walker) updateID(to *int64) (Reason, error) {
+	before := w.bad
+	if err := w.number(to); err != nil {
+		return "", err
+	}
+	if w.bad != before {
+		w.bad = before
+		return NoUpdateID, nil
+	}
+	return "", nil
+}
+
+// member reads what is a payload if it is an object. Null is an absent member, and
+// a value of a name that nobody knows may be anything.
+func (w *walker) member(name []byte, was bool, payloads *int, e *Envelope) (known bool, flaw Reason, err error) {
+	updateType, known := typeOf(name)
+	switch kind := w.dec.PeekKind(); {
+	case kind == '{' && *payloads > 0:
+		*payloads++
+		return was, "", w.skip()
+	case kind == '{':
+		*payloads++
+		e.Type = updateType
+		w.hunting = !known || updateType == typeChatBoost || updateType == typeRemovedChatBoost
+		w.inner = updateType == typeCallbackQuery
+		w.named = updateType == typePoll || updateType == typeBusinessConnection
+		return known, "", w.payload(&w.top, 1)
+	case known && kind != 'n':
+		flaw = BadPayload
+	}
+	return was, flaw, w.skip()
+}
+
+// payload collects what the route needs from an object at a level below the update.
+func (w *walker) payload(f *findings, level int) error {
+	isObject, err := w.enter()
+	if err != nil || !isObject {
+		return err
+	}
+	for {
+		name, more, err := w.next()
+		if err != nil || !more {
+			return err
+		}
+		if level == 1 {
+			err = w.finding(name, f)
+		} else {
+			err = w.hunt(name, f, level)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// finding reads one member of a payload.
+func (w *walker) finding(name []byte, f *findings) error {
+	switch string(name) {
+	case "sender_chat":
+		return w.numberIn("id", &f.sender)
+	case "actor_chat":
+		return w.numberIn("id", &f.actor)
+	case "voter_chat":
+		return w.numberIn("id", &f.voter)
+	case "direct_messages_topic":
+		return w.numberIn("topic_id", &f.topic)
+	case "message_thread_id":
+		return w.number(&f.thread)
+	case "is_topic_message":
+		return w.truth(&f.isTopic)
+	case "business_connection_id":
+		return w.text(&f.business)
+	case "guest_query_id":
+		f.guest = true
+		return w.skip()
+	case "id":
+		if w.named {
+			return w.text(&f.id)
+		}
+		return w.skip()
+	case "media_group_id":
+		return w.text(&f.album)
+	case "message":
+		if w.inner && f == &w.top {
+			return w.payload(&w.message, 1)
+		}
+	}
+	return w.hunt(name, f, 1)
+}
+
+// hunt reads chat and user; of several, the shallowest counts, and of those the first.
+func (w *walker) hunt(name []byte, f *findings, level int) error {
+	switch string(name) {
+	case "chat":
+		return w.nearest(&f.chat, &f.chatLevel, level, chatLevels)
+	case "from":
+		return w.nearest(&f.from, &f.fromLevel, level, userLevels)
+	case "user":
+		return w.nearest(&f.user, &f.userLevel, level, userLevels)
+	}
+	if w.hunting && level < userLevels {
+		return w.payload(f, level+1)
+	}
+	return w.skip()
+}
+
+// nearest reads the id of a chat or a user, and keeps it if none was found as near.
+func (w *walker) nearest(to *int64, at *int, level, deepest int) error {
+	if level > deepest {
+		return w.skip()
+	}
+	var id int64
+	if err := w.numberIn("id", &id); err != nil {
+		return err
+	}
+	if id != 0 && (*at == 0 || level < *at) {
+		*to, *at = id, level
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package update
+
+import (
+	"cmp"
+
+	"github.com/chatlane/chatlane/internal/lane"
+)
+
+// route says where an update of a type belongs; false if it lacks what its type
+// must have, or for an unknown type, if it carries nothing to go by.
+func (w *walker) route(updateType string) (lane.Scope, bool) {
+	f := &w.top
+	switch updateType {
+	case typePoll:
+		return lane.Scope{Kind: lane.KindPoll, ID: f.id}, f.id != ""
+	case typeBusinessConnection:
+		return lane.Scope{Kind: lane.KindBusiness, ID: f.id, User: f.user}, f.id != ""
+	case typeBusinessMessage, typeEditedBusinessMessage, typeDeletedBusinessMessages:
+		return f.place(f.speaker()), f.business != "" && f.chat != 0
+	case typeGuestMessage:
+		s := f.place(f.speaker())
+		s.Kind = lane.KindGuest
+		return s, f.chat != 0
+	case typeCallbackQuery:
+		return w.button()
+	case typePollAnswer:
+		return private(cmp.Or(f.voter, f.user))
+	case typeInlineQuery, typeChosenInlineResult, typeShippingQuery, typePreCheckoutQuery,
+		typePurchasedPaidMedia, typeManagedBot, typeSubscription:
+		return private(cmp.Or(f.from, f.user))
+	case typeChannelPost, typeEditedChannelPost:
+		return f.place(f.from), f.chat != 0
+	case typeMessage, typeEditedMessage:
+		return f.place(f.speaker()), f.chat != 0
+	case typeStoppedMessageGeneration:
+		f.isTopic = true // it has no mark of its own
+		return f.place(0), f.chat != 0
+	case typeMessageReaction, typeMessageReactionCount, typeMyChatMember, typeChatMember,
+		typeChatJoinRequest, typeChatBoost, typeRemovedChatBoost:
+		return f.place(cmp.Or(f.actor, f.from, f.user)), f.chat != 0
+	}
+	return f.unknown()
+}
+
+// button is the place of a callback query: that of the message with the button, if
+// the bot has it, but the user is who pressed.
+func (w *walker) button() (lane.Scope, bool) {
+	if w.message.chat == 0 {
+		return private(w.top.from)
+	}
+	return w.message.place(w.top.from), true
+}
+
+// private is the private chat of a user, for updates that have no chat.
+func private(user int64) (lane.Scope, bool) {
+	return lane.Scope{Kind: lane.KindChat, Chat: user, User: user}, user != 0
+}
+
+// speaker is who wrote a message. Beside a sender chat, `from` is a stand-in.
+func (f *findings) speaker() int64 { return cmp.Or(f.sender, f.from) }
+
+// place is the scope of something that happened in a chat. In a private chat of the
+// bot's it is the other side's doing if nobody is named.
+func (f *findings) place(user int64) lane.Scope {
+	s := lane.Scope{Kind: lane.KindChat, Chat: f.chat, User: user, Thread: f.topic}
+	if s.Thread == 0 && f.isTopic {
+		s.Thread = f.thread
+	}
+	switch {
+	case f.business != "":
+		s.Kind, s.ID = lane.KindBusiness, f.business
+	case f.guest:
+		s.Kind = lane.KindGuest
+	case user == 0 && f.chat > 0:
+		s.User = f.chat
+	}
+	return s
+}
+
+// unknown routes a type that is newer than this code: by chat, else by user. A chat
+// of a business connection or of a guest stays in its namespace.
+func (f *findings) unknown() (lane.Scope, bool) {
+	user := f.from
+	if user == 0 || f.user != 0 && f.userLevel < f.fromLevel {
+		user = f.user
+	}
+	user = cmp.Or(f.sender, f.actor, f.voter, user)
+	switch {
+	case f.chat != 0:
+		return f.place(user), true
+	case f.business != "":
+		return lane.Scope{Kind: lane.KindBusiness, ID: f.business, User: user}, true
+	}
+	return private(user)
+}

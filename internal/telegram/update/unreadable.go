@@ -1,0 +1,52 @@
+package update
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Reason says why a body is no update that can be routed. The set is closed, so
+// that it can be a metric's label.
+type Reason string
+
+// The reasons. What they describe is stored all the same, as a dead letter.
+const (
+	TooBig      Reason = "too_big"      // over MaxBody
+	TooDeep     Reason = "too_deep"     // nested deeper than MaxDepth
+	NotJSON     Reason = "not_json"     // malformed, cut off, badly encoded, or a name comes twice
+	NotObject   Reason = "not_object"   // JSON, but no object
+	NoUpdateID  Reason = "no_update_id" // absent, or no whole number of 0 or more
+	NoPayload   Reason = "no_payload"   // no member that is an object
+	BadPayload  Reason = "bad_payload"  // a known type that is no object
+	TwoPayloads Reason = "two_payloads" // which of them counts, nobody knows
+	BadID       Reason = "bad_id"       // a chat's or user's id that is no whole number
+	NoRoute     Reason = "no_route"     // a known type without the chat or user that it must have
+)
+
+// Reasons lists them all.
+func Reasons() []Reason {
+	return []Reason{
+		TooBig, TooDeep, NotJSON, NotObject, NoUpdateID, NoPayload, BadPayload, TwoPayloads, BadID, NoRoute,
+	}
+}
+
+// ErrUnreadable is what every error of [Peek] is.
+var ErrUnreadable = errors.New("update is unreadable")
+
+// UnreadableError carries the reason. Its text shows nothing of the update.
+type UnreadableError struct{ Reason Reason }
+
+func (e *UnreadableError) Error() string { return fmt.Sprintf("%v: %s", ErrUnreadable, e.Reason) }
+
+// Unwrap makes every one of them ErrUnreadable.
+func (e *UnreadableError) Unwrap() error { return ErrUnreadable }
+
+// ReasonOf is the reason of an error of Peek's, empty for any other.
+func ReasonOf(err error) Reason {
+	if e, ok := errors.AsType[*UnreadableError](err); ok {
+		return e.Reason
+	}
+	return ""
+}
+
+func unreadable(r Reason) error { return &UnreadableError{Reason: r} }
