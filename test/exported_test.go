@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,13 +11,14 @@ import (
 )
 
 // TestEveryExportedNameIsShown wants a sentence for each exported name of the public
-// packages, and an example or a test that uses it.
+// packages, and an example or a test that uses each function and variable as pkg.Name, each
+// method as x.Method. Types and constants are shown by the functions that take them.
 func TestEveryExportedNameIsShown(t *testing.T) {
 	used := map[string]bool{}
-	for _, dir := range []string{"../bot", "../bottest", "../worker", "../internal/handlers", "../internal/turn", "../examples"} {
+	for _, dir := range append(publicPackages(), "internal/handlers", "internal/turn", "examples") {
 		usedNames(t, dir, used)
 	}
-	for _, dir := range []string{"../bot", "../bottest", "../worker"} {
+	for _, dir := range publicPackages() {
 		names := exportedNames(t, dir)
 		if len(names) == 0 {
 			t.Fatalf("%s exports nothing: the search is wrong", dir)
@@ -27,45 +27,53 @@ func TestEveryExportedNameIsShown(t *testing.T) {
 			if !n.documented {
 				t.Errorf("%s: %s has no sentence", dir, n.name)
 			}
-			if !used[n.name] {
+			if !n.implied && !used[n.name] {
 				t.Errorf("%s: %s is shown by no example and no test", dir, n.name)
 			}
 		}
 	}
 }
 
-// exported is a name that a stranger may use.
+func publicPackages() []string {
+	return []string{"bot", "bottest", "worker"}
+}
+
+// exported is a name that a bot's author may use: "bot.Router" or, of a method, ".Message".
 type exported struct {
 	name       string
 	documented bool
+	implied    bool // a type or a constant: functions show it
 }
 
-func exportedNames(t *testing.T, dir string) []exported {
+// exportedNames lists the names of the packages in a folder, at any depth.
+func exportedNames(t *testing.T, dir string) (names []exported) {
 	t.Helper()
-	var names []exported
-	add := func(id *ast.Ident, docs ...*ast.CommentGroup) {
-		if id.IsExported() {
-			names = append(names, exported{id.Name, slices.ContainsFunc(docs, func(d *ast.CommentGroup) bool { return d.Text() != "" })})
-		}
-	}
-	eachIn(t, dir, func(name string, f *ast.File) {
-		if strings.HasSuffix(name, "_test.go") {
+	eachIn(t, dir, func(path string, f *ast.File) {
+		if strings.HasSuffix(path, "_test.go") {
 			return
+		}
+		add := func(prefix string, id *ast.Ident, implied bool, docs ...*ast.CommentGroup) {
+			if id.IsExported() {
+				has := slices.ContainsFunc(docs, func(d *ast.CommentGroup) bool { return d.Text() != "" })
+				names = append(names, exported{prefix + "." + id.Name, has, implied})
+			}
 		}
 		for _, d := range f.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
-				if d.Recv == nil || receiverExported(d.Recv.List[0].Type) {
-					add(d.Name, d.Doc)
+				if d.Recv == nil {
+					add(f.Name.Name, d.Name, false, d.Doc)
+				} else if receiverExported(d.Recv.List[0].Type) {
+					add("", d.Name, false, d.Doc)
 				}
 			case *ast.GenDecl:
 				for _, s := range d.Specs {
 					switch s := s.(type) {
 					case *ast.TypeSpec:
-						add(s.Name, s.Doc, d.Doc)
+						add(f.Name.Name, s.Name, true, s.Doc, d.Doc)
 					case *ast.ValueSpec:
 						for _, id := range s.Names {
-							add(id, s.Doc, s.Comment, d.Doc)
+							add(f.Name.Name, id, d.Tok == token.CONST, s.Doc, s.Comment, d.Doc)
 						}
 					}
 				}
@@ -75,7 +83,7 @@ func exportedNames(t *testing.T, dir string) []exported {
 	return names
 }
 
-// receiverExported tells that the method of such a receiver can be called from outside.
+// receiverExported is whether the methods of a receiver can be called from outside.
 func receiverExported(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.StarExpr:
@@ -90,35 +98,39 @@ func receiverExported(e ast.Expr) bool {
 	return false
 }
 
-// usedNames collects what the tests of a directory mention, its subdirectories included.
+// usedNames collects what the tests and examples in a folder use, in the form of exported.
 func usedNames(t *testing.T, dir string, used map[string]bool) {
 	t.Helper()
-	eachIn(t, dir, func(name string, f *ast.File) {
-		if !strings.HasSuffix(name, "_test.go") && !strings.Contains(dir, "examples") {
+	eachIn(t, dir, func(path string, f *ast.File) {
+		if !strings.HasSuffix(path, "_test.go") && !strings.HasPrefix(path, "examples") {
 			return
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
-			if id, ok := n.(*ast.Ident); ok {
-				used[id.Name] = true
+			switch n := n.(type) {
+			case *ast.SelectorExpr:
+				used["."+n.Sel.Name] = true
+				if x, ok := n.X.(*ast.Ident); ok {
+					used[x.Name+"."+n.Sel.Name] = true
+				}
+			case *ast.Ident: // a test within the package uses its names without a prefix
+				used[f.Name.Name+"."+n.Name] = true
 			}
 			return true
 		})
 	})
 }
 
-func eachIn(t *testing.T, dir string, see func(name string, f *ast.File)) {
+// eachIn parses the Go files below a folder of the repository.
+func eachIn(t *testing.T, dir string, see func(path string, f *ast.File)) {
 	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") {
-			return err
+	eachGoFile(t, func(path string) {
+		if !within(path, dir) {
+			return
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
-		if err == nil {
-			see(path, f)
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", path), nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err
+		see(path, f)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -153,7 +153,9 @@ func matches(pkg, pattern string) bool {
 }
 
 // within is whether a path is the folder or lies in it.
-func within(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+func within(path, folder string) bool {
+	return folder == "." || path == folder || strings.HasPrefix(path, folder+"/")
+}
 
 // isForTests is whether a package holds help for tests alone.
 func isForTests(pkg string) bool {

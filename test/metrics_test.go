@@ -2,11 +2,6 @@ package test
 
 import (
 	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,12 +11,9 @@ import (
 
 // TestEveryMetricIsDocumented holds docs/metrics.md to the code, both ways.
 func TestEveryMetricIsDocumented(t *testing.T) {
-	page, err := os.ReadFile("../docs/metrics.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := readPage(t, "docs/metrics.md")
 	documented := map[string]bool{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `(chatlane_[a-z_]+)`").FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(chatlane_[a-z_]+)`").FindAllStringSubmatch(page, -1) {
 		documented[m[1]] = true
 	}
 	declared := declaredMetrics(t)
@@ -35,13 +27,13 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	}
 	for name := range documented {
 		if !slices.Contains(declared, name) {
-			t.Errorf("docs/metrics.md has %s, the code has not", name)
+			t.Errorf("docs/metrics.md has %s, the code declares no such metric", name)
 		}
 	}
 }
 
-// declaredMetrics finds the names in the options of Prometheus, and those that a
-// package hands to a function of its own that fills such options.
+// declaredMetrics finds the names in options of Prometheus, and those that are passed to a
+// package's own function that fills such options.
 func declaredMetrics(t *testing.T) []string {
 	t.Helper()
 	var names []string
@@ -52,7 +44,10 @@ func declaredMetrics(t *testing.T) []string {
 			}
 		}
 	}
-	eachFile(t, func(f *ast.File) {
+	eachIn(t, ".", func(path string, f *ast.File) {
+		if strings.HasSuffix(path, "_test.go") {
+			return
+		}
 		ast.Inspect(f, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.CompositeLit:
@@ -73,22 +68,4 @@ func declaredMetrics(t *testing.T) []string {
 	})
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// eachFile parses every file of the house that is not a test.
-func eachFile(t *testing.T, see func(*ast.File)) {
-	t.Helper()
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err == nil {
-			see(f)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
