@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -21,9 +22,9 @@ type Action string
 // ShowAction is inner middleware that shows "typing", or the handler's own [Action],
 // in the chat for as long as the handler works.
 func ShowAction(next Handler) Handler {
-	return func(ctx context.Context, t *Turn) error {
-		to, err := t.destination()
-		if err != nil {
+	return func(ctx context.Context, t *Turn) (err error) {
+		to, noChat := t.destination()
+		if noChat != nil {
 			return next(ctx, t)
 		}
 		action, ok := Get[Action](t)
@@ -36,9 +37,24 @@ func ShowAction(next Handler) Handler {
 		}
 		showing, stop := context.WithCancel(ctx)
 		var shown sync.WaitGroup
-		shown.Go(func() { showAction(showing, t.p.API, params) })
-		defer shown.Wait()
-		defer stop()
+		var broken error // a panic of call middleware, which would end the process
+		shown.Go(func() {
+			broken = guarded(showing, t, func(ctx context.Context, t *Turn) error {
+				showAction(ctx, t.p.API, params)
+				return nil
+			})
+		})
+		defer func() {
+			stop()
+			shown.Wait()
+			if broken == nil {
+				return
+			}
+			if err != nil && !passed(err) {
+				broken = errors.Join(err, broken)
+			}
+			err = broken
+		}()
 		return next(ctx, t)
 	}
 }

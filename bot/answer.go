@@ -10,7 +10,11 @@ import (
 func (r *Router) Answer(ctx context.Context, t *Turn) error {
 	t.plan = r.wire()
 	began := t.note()
-	live, err := t.open(ctx)
+	live := false
+	err := guarded(ctx, t, func(ctx context.Context, t *Turn) (err error) {
+		live, err = t.open(ctx)
+		return err
+	})
 	if err != nil {
 		return r.rescue(ctx, t, err, began)
 	}

@@ -39,7 +39,7 @@ func EscapeMarkdown(text string) string {
 	return b.String()
 }
 
-// Markup adds a keyboard, see [Inline] and [Buttons].
+// Markup adds a keyboard, see [Inline] and [Keyboard].
 func Markup(k telego.ReplyMarkup) Option {
 	return func(m *telego.SendMessageParams) { m.ReplyMarkup = k }
 }

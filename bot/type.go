@@ -6,7 +6,7 @@ import (
 )
 
 // Type is a set of update types; join several with |.
-type Type uint32
+type Type uint64
 
 // The update types of the Bot API.
 const (
@@ -76,7 +76,7 @@ func TypeOf(name string) Type {
 	case "callback_query":
 		return CallbackQuery
 	}
-	for bit := range bits.Len32(uint32(everything)) {
+	for bit := range bits.Len64(uint64(everything)) {
 		if typeName(bit) == name {
 			return 1 << bit
 		}
@@ -86,8 +86,8 @@ func TypeOf(name string) Type {
 
 // Names lists the Bot API's names of the types in the set.
 func (t Type) Names() []string {
-	names := make([]string, 0, bits.OnesCount32(uint32(t)))
-	for bit := range bits.Len32(uint32(everything)) {
+	names := make([]string, 0, bits.OnesCount64(uint64(t)))
+	for bit := range bits.Len64(uint64(everything)) {
 		if t&(1<<bit) != 0 {
 			names = append(names, typeName(bit))
 		}
