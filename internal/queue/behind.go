@@ -5,16 +5,6 @@ import "context"
 // mostBehind bounds how far Behind looks into a parked lane: a round trip each.
 const mostBehind = 24
 
-// Behind lists updates of the same lane that wait behind this one, in order: those
-// that are parked, then those that are not. It may miss some, which stay where they
-// are, and repeat none.
-func (d *Delivery) Behind(ctx context.Context) ([]*Delivery, error) {
-	if d.behind == nil {
-		return nil, nil
-	}
-	return d.behind(ctx)
-}
-
 // behind looks into PARKED from a place on, if the lane is there, then into UPDATES.
 func (l *lot) behind(ctx context.Context, d *Delivery, place uint64) ([]*Delivery, error) {
 	var found []*Delivery

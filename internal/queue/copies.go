@@ -17,7 +17,6 @@ import (
 
 // Headers of a parked copy: what a delivery knows and the copy would forget.
 const (
-	headerStream = "Chatlane-Stream"
 	headerStored = "Chatlane-Stored"
 	headerFor    = "Chatlane-Park-Ms"  // how long the lane is to wait
 	headerWho    = "Chatlane-Park-Seq" // and for which update
@@ -90,10 +89,10 @@ func (l *lot) write(ctx context.Context, d *Delivery, w wait, opts ...jetstream.
 	if l.over.Load() {
 		return last{}, ErrPinLost
 	}
-	h := d.Update.header()
+	h := d.Update.EncodeHeader()
 	set := func(name string, v int64) { h[name] = []string{strconv.FormatInt(v, 10)} }
-	set(headerSeq, int64(d.Seq))
-	set(headerStream, d.Stream)
+	set(HeaderSequence, int64(d.Seq))
+	set(HeaderStream, d.Stream)
 	set(headerStored, d.Stored.UnixNano())
 	set(headerFor, w.left.Milliseconds())
 	set(headerWho, int64(w.who))
@@ -102,7 +101,7 @@ func (l *lot) write(ctx context.Context, d *Delivery, w wait, opts ...jetstream.
 			h[name] = []string{v}
 		}
 	}
-	id := placeID(d.Lane, d.Stream, d.Seq) + ":" + l.pin + ":" + strconv.FormatUint(l.sweeps.Load(), 36)
+	id := PositionID(d.Lane, d.Stream, d.Seq) + ":" + l.pin + ":" + strconv.FormatUint(l.sweeps.Load(), 36)
 	if w.who == d.Seq {
 		id += ":w" // a flood's running update that is to wait, after all, is copied again to say so
 	}
@@ -234,9 +233,9 @@ func (l *lot) said(ctx context.Context, k lane.Key) (wait, error) {
 	if err != nil {
 		return wait{}, fmt.Errorf("read parked lane %s: %w", k, err)
 	}
-	w := wait{who: uint64(headerInt(m.Header, headerWho))}
+	w := wait{who: uint64(HeaderInt(m.Header, headerWho))}
 	if w.who == oldest.Seq {
-		w.left = max(0, time.Duration(headerInt(m.Header, headerFor))*time.Millisecond-time.Now().Add(l.ahead).Sub(m.Time))
+		w.left = max(0, time.Duration(HeaderInt(m.Header, headerFor))*time.Millisecond-time.Now().Add(l.ahead).Sub(m.Time))
 	}
 	return w, nil
 }
@@ -254,18 +253,18 @@ func (l *lot) from(ctx context.Context, k lane.Key, place uint64) (*Delivery, ui
 	if err != nil {
 		return nil, 0, fmt.Errorf("read parked lane %s: %w", k, err)
 	}
-	u, err := readUpdate(m.Subject, m.Header, m.Data)
+	u, err := DecodeUpdate(m.Subject, m.Header, m.Data)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read parked lane %s: %w: %w", k, errUnreadable, err)
 	}
 	d := &Delivery{
-		Update: u, Seq: uint64(headerInt(m.Header, headerSeq)), Stream: headerInt(m.Header, headerStream),
-		Stored: time.Unix(0, headerInt(m.Header, headerStored)), header: m.Header, Inherited: true,
-		work: ctx, arrived: time.Now(),
+		Update: u, Seq: uint64(HeaderInt(m.Header, HeaderSequence)), Stream: HeaderInt(m.Header, HeaderStream),
+		Stored: time.Unix(0, HeaderInt(m.Header, headerStored)), Inherited: true,
 	}
-	now := d.arrived.Add(l.ahead)
-	d.aged = max(0, now.Sub(d.Stored))
-	d.ack = func() error { return s.DeleteMsg(context.WithoutCancel(ctx), m.Sequence) }
-	d.behind = func(ctx context.Context) ([]*Delivery, error) { return l.behind(ctx, d, m.Sequence+1) }
+	d.Arrive(Origin{
+		Work: ctx, Header: m.Header, Age: time.Now().Add(l.ahead).Sub(d.Stored),
+		Ack:    func() error { return s.DeleteMsg(context.WithoutCancel(ctx), m.Sequence) },
+		Behind: func(ctx context.Context) ([]*Delivery, error) { return l.behind(ctx, d, m.Sequence+1) },
+	})
 	return d, m.Sequence, nil
 }

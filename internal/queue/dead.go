@@ -62,17 +62,12 @@ func NewDeadLetters(conn *broker.Conn) *DeadLetters { return &DeadLetters{conn: 
 func (d *DeadLetters) Put(ctx context.Context, l DeadLetter) error {
 	msg := &nats.Msg{Subject: broker.LaneSubject(broker.DeadLettersPrefix, l.Partition, l.Lane), Header: l.header(), Data: l.Body}
 	if l.Seq != 0 {
-		msg.Header[jetstream.MsgIDHeader] = []string{placeID(l.Lane, l.Stream, l.Seq)}
+		msg.Header[jetstream.MsgIDHeader] = []string{PositionID(l.Lane, l.Stream, l.Seq)}
 	}
 	if _, err := d.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamDeadLetters)); err != nil {
 		return fmt.Errorf("store dead letter of update %d in lane %s: %w", l.Update, l.Lane, err)
 	}
 	return nil
-}
-
-// placeID names an update by its place, which no update of a stream made anew shares.
-func placeID(k lane.Key, stream int64, seq uint64) string {
-	return string(k) + ":" + strconv.FormatInt(stream, 36) + ":" + strconv.FormatUint(seq, 10)
 }
 
 // Has tells whether the letter of an update is stored, however long ago.
@@ -124,7 +119,6 @@ const (
 	headerError    = "Chatlane-Error"
 	headerStack    = "Chatlane-Stack" // base64: a header holds one line
 	headerAttempts = "Chatlane-Attempts"
-	headerSeq      = "Chatlane-Sequence"
 	headerFirst    = "Chatlane-First"
 	headerDied     = "Chatlane-Died"
 	headerTrace    = "Chatlane-Trace"
@@ -135,13 +129,13 @@ func (l *DeadLetter) header() nats.Header {
 	if u.Scope.Kind == 0 {
 		u.Scope.Kind = lane.KindOther
 	}
-	h := u.header()
+	h := u.EncodeHeader()
 	set := func(name, value string) { h[name] = []string{value} }
 	set(headerReason, l.Reason)
 	set(headerError, mapLine(clip(l.Error)))
 	set(headerAttempts, strconv.Itoa(l.Attempts))
-	set(headerSeq, strconv.FormatUint(l.Seq, 10))
-	set(headerStream, strconv.FormatInt(l.Stream, 10))
+	set(HeaderSequence, strconv.FormatUint(l.Seq, 10))
+	set(HeaderStream, strconv.FormatInt(l.Stream, 10))
 	set(headerFirst, strconv.FormatInt(l.First.UnixMilli(), 10))
 	set(headerDied, strconv.FormatInt(l.Died.UnixMilli(), 10))
 	set(headerTrace, l.Trace)
@@ -152,30 +146,21 @@ func (l *DeadLetter) header() nats.Header {
 }
 
 func readDeadLetter(subject string, h nats.Header, body []byte, id uint64) (DeadLetter, error) {
-	u, err := readUpdate(subject, h, body)
+	u, err := DecodeUpdate(subject, h, body)
 	if err != nil {
 		return DeadLetter{}, fmt.Errorf("dead letter %d: %w", id, err)
 	}
-	stack, err := base64.StdEncoding.DecodeString(headerValue(h, headerStack))
+	stack, err := base64.StdEncoding.DecodeString(HeaderValue(h, headerStack))
 	if err != nil {
 		stack = nil // a damaged stack is no reason to hide the letter
 	}
 	return DeadLetter{
 		ID: id, Bot: u.Scope.Bot, Update: u.ID, Type: u.Type, Scope: u.Scope, Lane: u.Lane, Partition: u.Partition,
-		Stream: headerInt(h, headerStream), Seq: uint64(headerInt(h, headerSeq)), Reason: headerValue(h, headerReason), Error: headerValue(h, headerError),
-		Stack: string(stack), Attempts: int(headerInt(h, headerAttempts)), Received: u.Received,
-		First: time.UnixMilli(headerInt(h, headerFirst)), Died: time.UnixMilli(headerInt(h, headerDied)),
-		Trace: headerValue(h, headerTrace), Body: body,
+		Stream: HeaderInt(h, HeaderStream), Seq: uint64(HeaderInt(h, HeaderSequence)), Reason: HeaderValue(h, headerReason), Error: HeaderValue(h, headerError),
+		Stack: string(stack), Attempts: int(HeaderInt(h, headerAttempts)), Received: u.Received,
+		First: time.UnixMilli(HeaderInt(h, headerFirst)), Died: time.UnixMilli(HeaderInt(h, headerDied)),
+		Trace: HeaderValue(h, headerTrace), Body: body,
 	}, nil
-}
-
-// headerInt reads a number of ours; 0 if it is missing or damaged.
-func headerInt(h nats.Header, name string) int64 {
-	n, err := strconv.ParseInt(headerValue(h, name), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 func orDash(s string) string {

@@ -65,7 +65,7 @@ func Schedule(ctx context.Context, c *broker.Conn, t Timer) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	at, err := time.Parse(time.RFC3339, strings.TrimPrefix(headerValue(m.Header, headerSchedule), "@at "))
+	at, err := time.Parse(time.RFC3339, strings.TrimPrefix(HeaderValue(m.Header, headerSchedule), "@at "))
 	if err != nil {
 		return time.Time{}
 	}

@@ -80,7 +80,7 @@ func (l *lot) job(d *Delivery) lane.Job {
 	run := l.turn(d)
 	var aside time.Time // until when it has to wait, where the copy could not be written
 	return func(ctx context.Context) time.Duration {
-		if d.finished.Load() {
+		if d.Finished() {
 			return 0 // by the turn of its album
 		}
 		if left := time.Until(aside); left > 0 {

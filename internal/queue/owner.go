@@ -16,14 +16,7 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Why a term ended. Turns that run then see it as their context's cause.
-var (
-	// ErrPinLost says that another worker owns the partition now.
-	ErrPinLost = errors.New("partition pin lost")
-	// ErrSilent says that the broker has not answered for longer than the pin lives.
-	ErrSilent = errors.New("broker silent for longer than the pin lives")
-	errHand   = errors.New("partition belongs to another worker")
-)
+var errHand = errors.New("partition belongs to another worker")
 
 // OwnerConfig holds what all partitions of a worker share.
 type OwnerConfig struct {
@@ -205,7 +198,7 @@ func (o *Owner) awaitPin(ctx context.Context, f *feed, advisory string, wait tim
 			case status(m) != "":
 				return "", nil
 			default:
-				return headerValue(m.Header, headerPin), nil
+				return HeaderValue(m.Header, headerPin), nil
 			}
 		}
 	}

@@ -50,7 +50,7 @@ func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
 	ctx, span := p.tracer.Start(ctx, "queue.publish", trace.WithSpanKind(trace.SpanKindProducer))
 	defer func() { endSpan(span, err) }()
 	u.Partition = partition.Of(string(u.Lane), p.partitions)
-	msg := &nats.Msg{Subject: broker.LaneSubject(broker.UpdatesPrefix, u.Partition, u.Lane), Header: u.header(), Data: u.Body}
+	msg := &nats.Msg{Subject: broker.LaneSubject(broker.UpdatesPrefix, u.Partition, u.Lane), Header: u.EncodeHeader(), Data: u.Body}
 	msg.Header[jetstream.MsgIDHeader] = []string{u.messageID()}
 	p.carrier.Inject(ctx, carrier(msg.Header))
 	if span.IsRecording() {

@@ -154,7 +154,7 @@ func (t *term) receive(ctx context.Context, m *nats.Msg) error {
 
 // accept takes the next delivery, or resynchronises when it is not the next.
 func (t *term) accept(ctx context.Context, m *nats.Msg) error {
-	if headerValue(m.Header, headerPin) != t.pin {
+	if HeaderValue(m.Header, headerPin) != t.pin {
 		return ErrPinLost
 	}
 	meta, err := m.Metadata()
@@ -176,7 +176,7 @@ func (t *term) accept(ctx context.Context, m *nats.Msg) error {
 		return m.Ack()
 	}
 	d := t.delivery(ctx, m, meta)
-	t.o.metrics.age.Observe(d.aged.Seconds())
+	t.o.metrics.age.Observe(d.Age().Seconds())
 	if err := t.submit(d); err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (t *term) inherited(meta *nats.MsgMetadata) bool {
 }
 
 func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata) *Delivery {
-	u, err := readUpdate(m.Subject, m.Header, m.Data)
+	u, err := DecodeUpdate(m.Subject, m.Header, m.Data)
 	if err != nil {
 		// Not published by ingress. It takes its turn like any other and dies there,
 		// because a message that nobody finishes would hold the ack floor for ever.
@@ -215,17 +215,17 @@ func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata
 		}
 	}
 	u.Partition = t.p
-	now := time.Now()
 	d := &Delivery{
-		Update: u, Seq: meta.Sequence.Stream, Stream: t.stream, Stored: meta.Timestamp, header: m.Header,
-		Inherited: t.inherited(meta),
-		work:      t.work, arrived: now, aged: max(0, now.Add(t.ahead).Sub(meta.Timestamp)),
+		Update: u, Seq: meta.Sequence.Stream, Stream: t.stream, Stored: meta.Timestamp, Inherited: t.inherited(meta),
 	}
-	d.behind = func(ctx context.Context) ([]*Delivery, error) { return t.lot.behind(ctx, d, 1) }
-	d.ack = func() error {
-		t.forget(d)
-		return m.Ack()
-	}
+	d.Arrive(Origin{
+		Work: t.work, Header: m.Header, Age: time.Now().Add(t.ahead).Sub(meta.Timestamp),
+		Ack: func() error {
+			t.forget(d)
+			return m.Ack()
+		},
+		Behind: func(ctx context.Context) ([]*Delivery, error) { return t.lot.behind(ctx, d, 1) },
+	})
 	return d
 }
 

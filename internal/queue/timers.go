@@ -75,7 +75,7 @@ func (t *Timers) Arm(ctx context.Context, timer Timer) error {
 	u := timer.Update
 	u.Partition = partition.Of(string(u.Lane), t.partitions)
 	u.Received = now
-	msg := &nats.Msg{Subject: timer.subject(), Header: u.header(), Data: u.Body}
+	msg := &nats.Msg{Subject: timer.subject(), Header: u.EncodeHeader(), Data: u.Body}
 	msg.Header[headerSchedule] = []string{"@at " + wholeSecond(now.Add(max(timer.After, time.Second))).UTC().Format(time.RFC3339)}
 	msg.Header[headerTarget] = []string{broker.LaneSubject(broker.FiredPrefix, u.Partition, u.Lane)}
 	t.carrier.Inject(ctx, carrier(msg.Header))
@@ -217,7 +217,7 @@ func (t *Timers) fire(ctx context.Context, m jetstream.Msg) {
 // place in TIMERS: a relay that dies before its acknowledgement fires nothing
 // twice, and a timer that is armed again is no repetition.
 func (t *Timers) store(ctx context.Context, m jetstream.Msg) (result string, err error) {
-	u, err := readUpdate(m.Subject(), m.Headers(), m.Data())
+	u, err := DecodeUpdate(m.Subject(), m.Headers(), m.Data())
 	if err != nil {
 		return firedFailed, fmt.Errorf("%w: %w", errEnvelope, err)
 	}
@@ -227,9 +227,9 @@ func (t *Timers) store(ctx context.Context, m jetstream.Msg) (result string, err
 	}
 	u.Partition = partition.Of(string(u.Lane), t.partitions)
 	u.Received = meta.Timestamp
-	msg := &nats.Msg{Subject: broker.LaneSubject(broker.UpdatesPrefix, u.Partition, u.Lane), Header: u.header(), Data: u.Body}
+	msg := &nats.Msg{Subject: broker.LaneSubject(broker.UpdatesPrefix, u.Partition, u.Lane), Header: u.EncodeHeader(), Data: u.Body}
 	for _, name := range t.carrier.Fields() {
-		if v := headerValue(m.Headers(), name); v != "" {
+		if v := HeaderValue(m.Headers(), name); v != "" {
 			msg.Header[name] = []string{v}
 		}
 	}

@@ -9,7 +9,7 @@ const scopeName = "github.com/chatlane/chatlane/internal/queue"
 // W3C names (lower case), which nats.Header.Set would change.
 type carrier nats.Header
 
-func (c carrier) Get(key string) string { return headerValue(nats.Header(c), key) }
+func (c carrier) Get(key string) string { return HeaderValue(nats.Header(c), key) }
 
 func (c carrier) Set(key, value string) { c[key] = []string{value} }
 

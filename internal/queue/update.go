@@ -41,12 +41,18 @@ const (
 	headerAlbum    = "Chatlane-Album"
 )
 
+// The position of an update in UPDATES, on copies and dead letters.
+const (
+	HeaderSequence = "Chatlane-Sequence"
+	HeaderStream   = "Chatlane-Stream"
+)
+
 const envelopeVersion = "1"
 
 var errEnvelope = errors.New("envelope header is not ours")
 
-// header writes what a worker must know of the update without reading its body.
-func (u *Update) header() nats.Header {
+// EncodeHeader writes what a worker must know of the update without reading its body.
+func (u *Update) EncodeHeader() nats.Header {
 	b := make([]byte, 0, 96)
 	b = append(b, envelopeVersion...)
 	b = strconv.AppendInt(append(b, ' '), u.ID, 10)
@@ -78,15 +84,16 @@ func (u *Update) messageID() string {
 	return id
 }
 
-// readUpdate is the inverse of header, for a message on subject.
-func readUpdate(subject string, h nats.Header, body []byte) (Update, error) {
+// DecodeUpdate is the inverse of EncodeHeader, for a message on subject. With an error
+// it returns what it could read.
+func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	u := Update{Body: body}
 	var err error
 	if u.Partition, u.Lane, err = broker.ParseSubject(subject); err != nil {
 		return u, err
 	}
 	u.Scope.Bot = u.Lane.Bot()
-	f := strings.SplitN(headerValue(h, headerEnvelope), " ", 9)
+	f := strings.SplitN(HeaderValue(h, headerEnvelope), " ", 9)
 	if len(f) < 8 || f[0] != envelopeVersion || len(f[3]) != 1 {
 		return u, errEnvelope
 	}
@@ -102,8 +109,8 @@ func readUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	}
 	u.ID, u.Scope.Chat, u.Scope.User, u.Scope.Thread = n[1], n[4], n[5], n[6]
 	received := n[7]
-	u.Received, u.Album = time.UnixMilli(received), headerValue(h, headerAlbum)
-	if r := headerValue(h, headerReplay); r != "" {
+	u.Received, u.Album = time.UnixMilli(received), HeaderValue(h, headerAlbum)
+	if r := HeaderValue(h, headerReplay); r != "" {
 		if u.Replay, err = strconv.ParseUint(r, 10, 64); err != nil {
 			return u, fmt.Errorf("%w: replay", errEnvelope)
 		}
@@ -111,12 +118,26 @@ func readUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	return u, nil
 }
 
-// headerValue reads a header of ours as it was written, without canonical spelling.
-func headerValue(h nats.Header, name string) string {
+// HeaderValue is a header as it was written, without canonical spelling; empty if it is missing.
+func HeaderValue(h nats.Header, name string) string {
 	if v := h[name]; len(v) > 0 {
 		return v[0]
 	}
 	return ""
+}
+
+// HeaderInt is a header that is a number; 0 if it is missing or damaged.
+func HeaderInt(h nats.Header, name string) int64 {
+	n, err := strconv.ParseInt(HeaderValue(h, name), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// PositionID names an update by its position. No update of a stream that was made anew shares it.
+func PositionID(k lane.Key, stream int64, seq uint64) string {
+	return string(k) + ":" + strconv.FormatInt(stream, 36) + ":" + strconv.FormatUint(seq, 10)
 }
 
 // oneLine keeps a value from breaking out of its header.
