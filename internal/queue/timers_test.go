@@ -196,10 +196,10 @@ func TestTimersOutliveTheBroker(t *testing.T) {
 		w.arm("cancelled", time.Hour)
 		w.cancel("cancelled")
 		w.stop()
-		s.Stop()
+		natstest.Stop(s)
 		time.Sleep(30 * time.Minute) // everything is down
 		s = restart(t, dir)
-		defer s.Stop()
+		defer natstest.Stop(s)
 		w = wind(t, s)
 		defer w.stop()
 		time.Sleep(5 * time.Second)
@@ -281,7 +281,7 @@ func TestTimerIsNotArmedWhileTheBrokerIsAway(t *testing.T) {
 		s := restart(t, t.TempDir())
 		c := connect(t, s)
 		defer c.Close(context.Background())
-		s.Stop()
+		natstest.Stop(s)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := queue.NewTimers(c, 1, nil, nil).Arm(ctx, timer("a", time.Second)); !errors.Is(err, queue.ErrNotArmed) {
