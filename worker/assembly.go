@@ -137,7 +137,8 @@ func (a *assembly) openState(ctx context.Context) (api.Limiter, error) {
 			}
 			return err
 		})
-		return limit.NewLocal(limits), err
+		limits.Replicas = a.cfg.Broker.Topology().Replicas
+		return limit.NewNATS(a.conn.JetStream(), limits, a.tel.Log), err
 	}
 	client, err := redisstore.Dial(a.cfg.RedisURL)
 	if err != nil {
@@ -154,7 +155,7 @@ func (a *assembly) openState(ctx context.Context) (api.Limiter, error) {
 		return nil
 	})
 	a.store, a.looks = store, append(a.looks, store.Preflight)
-	return limit.New(client, limits), nil
+	return limit.NewRedis(client, limits), nil
 }
 
 func (a *assembly) turnConfig() turn.Config {

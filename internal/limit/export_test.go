@@ -6,3 +6,10 @@ func (l *Local) Size() int {
 	defer l.mu.Unlock()
 	return len(l.buckets) + len(l.blocks) + len(l.refused)
 }
+
+// Known is how many records are known.
+func (l *NATS) Known() int {
+	l.known.mu.Lock()
+	defer l.known.mu.Unlock()
+	return len(l.known.entries)
+}

@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Local counts in this process, for where one process is all there is. Safe for
-// concurrent use.
+// Local counts in one process.
 type Local struct {
 	cfg Config
 
@@ -15,7 +14,7 @@ type Local struct {
 	buckets map[bucketKey]time.Time // when the bucket is full again
 	blocks  map[bucketKey]time.Time // until when nothing goes
 	refused map[int64]*refusals
-	sweep   int // size of the maps at which what has passed is thrown out
+	prune   int // size of the maps at which what has passed is dropped
 }
 
 type bucketKey struct {
@@ -29,25 +28,28 @@ type refusals struct {
 	chats map[int64]struct{}
 }
 
-// leastSweep is the size from which on it is worth to look for what has passed.
-const leastSweep = 1024
+// leastPrune is the size from which on clean looks for what has passed.
+const leastPrune = 1024
 
 // NewLocal makes a limiter for one process; cfg must be valid.
 func NewLocal(cfg Config) *Local {
 	return &Local{
-		cfg: cfg.withDefaults(), sweep: leastSweep,
+		cfg: cfg.withDefaults(), prune: leastPrune,
 		buckets: make(map[bucketKey]time.Time), blocks: make(map[bucketKey]time.Time), refused: make(map[int64]*refusals),
 	}
 }
 
-// Wait returns when a message may go into the chat; chat 0 counts for the bot alone. A
-// *LaterError says that this would take too long.
+// Wait implements [Limiter].
 func (l *Local) Wait(ctx context.Context, bot, chat int64) error {
+	return l.wait(ctx, bot, chat, l.cfg.rates(chat))
+}
+
+func (l *Local) wait(ctx context.Context, bot, chat int64, rates [3]rate) error {
 	if err := l.unblocked(ctx, bot, chat); err != nil {
 		return err
 	}
 	waited := false
-	for _, r := range l.cfg.rates(chat) {
+	for _, r := range rates {
 		if r.n == 0 {
 			continue
 		}
@@ -62,7 +64,7 @@ func (l *Local) Wait(ctx context.Context, bot, chat int64) error {
 			waited = true
 		}
 	}
-	if waited { // and meanwhile Telegram may have asked for more
+	if waited { // Telegram may have asked for more time meanwhile
 		return l.unblocked(ctx, bot, chat)
 	}
 	return nil
@@ -84,7 +86,7 @@ func (l *Local) unblocked(ctx context.Context, bot, chat int64) error {
 	}
 }
 
-// Block holds the chat's messages back for d; for chat 0, all of the bot's.
+// Block implements [Limiter].
 func (l *Local) Block(_ context.Context, bot, chat int64, d time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,36 +133,30 @@ func (l *Local) blocked(bot, chat int64) time.Duration {
 	return time.Until(until)
 }
 
-// reserve takes the next token of one bucket, and says how long until it is there. One
-// that is too far away it leaves. Places are given in order of asking; who gives up
-// leaves its place empty.
+// reserve takes the next place of one bucket, and says how long until it is there. A
+// place that is too far away is not taken. Places are given in the order of asking; a
+// caller that gives up leaves its place empty.
 func (l *Local) reserve(bot, chat int64, r rate) (left time.Duration, reserved bool) {
 	if r.name == "bot" {
 		chat = 0
 	}
 	k := bucketKey{bot: bot, chat: chat, name: r.name}
-	step := r.per / time.Duration(r.n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	l.clean(now)
-	full := l.buckets[k]
-	if full.Before(now) {
-		full = now
-	}
-	full = full.Add(step)
-	left = full.Sub(now) - time.Duration(max(r.burst, 1))*step
+	next, left := r.reserve(l.buckets[k], now)
 	if left > l.cfg.Patience {
 		return left, false
 	}
-	l.buckets[k] = full
+	l.buckets[k] = next
 	return left, true
 }
 
-// clean throws out what has passed, once there is twice as much as the last time. It
+// clean drops what has passed, once the maps are twice as large as the last time. It
 // needs l.mu.
 func (l *Local) clean(now time.Time) {
-	if len(l.buckets)+len(l.blocks) < l.sweep {
+	if len(l.buckets)+len(l.blocks) < l.prune {
 		return
 	}
 	for _, m := range [...]map[bucketKey]time.Time{l.buckets, l.blocks} {
@@ -175,5 +171,5 @@ func (l *Local) clean(now time.Time) {
 			delete(l.refused, bot)
 		}
 	}
-	l.sweep = max(leastSweep, 2*(len(l.buckets)+len(l.blocks)))
+	l.prune = max(leastPrune, 2*(len(l.buckets)+len(l.blocks)))
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // send sends n messages into a chat, one after the other, and tells when each went.
-func send(t *testing.T, l limiter, chat int64, n int) (after []time.Duration) {
+func send(t *testing.T, l limit.Limiter, chat int64, n int) (after []time.Duration) {
 	t.Helper()
 	began := time.Now()
 	for range n {

@@ -3,6 +3,7 @@ package limit_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
+
+	"github.com/chatlane/chatlane/internal/limit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -57,4 +60,11 @@ func connect(tb testing.TB, o *redis.Options) *redis.Client {
 	c := redis.NewClient(o)
 	tb.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// generous never makes a message wait.
+func generous() limit.Config {
+	return limit.Config{BotPerSecond: 1 << 20, BotBurst: 1 << 20, ChatPerSecond: 1 << 20, ChatBurst: 1 << 20}
 }

@@ -11,20 +11,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Shared counts in Redis. Safe for concurrent use by any number of processes.
-//
-// All keys of a bot share a hash tag, "chatlane:{limit:<bot>}:...", and live no longer
-// than they matter.
-type Shared struct {
+// Redis counts in Redis, for all workers that use it. All keys of a bot share a hash
+// tag, "chatlane:{limit:<bot>}:...", and live no longer than they matter.
+type Redis struct {
 	cfg   Config
 	redis redis.UniversalClient
 	rates *redis_rate.Limiter
 	block *redis.Script
 }
 
-// New makes a limiter on a Redis server or cluster; cfg must be valid.
-func New(client redis.UniversalClient, cfg Config) *Shared {
-	return &Shared{
+// NewRedis makes a limiter on a Redis server or cluster; cfg must be valid.
+func NewRedis(client redis.UniversalClient, cfg Config) *Redis {
+	return &Redis{
 		cfg: cfg.withDefaults(), redis: client,
 		rates: redis_rate.NewLimiter(client), block: redis.NewScript(blockScript),
 	}
@@ -50,9 +48,8 @@ end
 return 0
 `
 
-// Wait returns when a message may go into the chat; chat 0 counts for the bot alone. A
-// *LaterError says that this would take too long.
-func (s *Shared) Wait(ctx context.Context, bot, chat int64) error {
+// Wait implements [Limiter].
+func (s *Redis) Wait(ctx context.Context, bot, chat int64) error {
 	if err := s.unblocked(ctx, bot, chat); err != nil {
 		return err
 	}
@@ -67,14 +64,14 @@ func (s *Shared) Wait(ctx context.Context, bot, chat int64) error {
 		}
 		waited = waited || w
 	}
-	if waited { // and meanwhile Telegram may have asked for more
+	if waited { // Telegram may have asked for more time meanwhile
 		return s.unblocked(ctx, bot, chat)
 	}
 	return nil
 }
 
-// Block holds the chat's messages back for d; for chat 0, all of the bot's.
-func (s *Shared) Block(ctx context.Context, bot, chat int64, d time.Duration) error {
+// Block implements [Limiter].
+func (s *Redis) Block(ctx context.Context, bot, chat int64, d time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	keys := []string{s.key(bot, chat, "blocked:chat"), s.key(bot, 0, "blocked:bot"), s.key(bot, 0, "refused")}
@@ -86,7 +83,7 @@ func (s *Shared) Block(ctx context.Context, bot, chat int64, d time.Duration) er
 }
 
 // unblocked waits until neither the chat nor the bot is blocked.
-func (s *Shared) unblocked(ctx context.Context, bot, chat int64) error {
+func (s *Redis) unblocked(ctx context.Context, bot, chat int64) error {
 	for {
 		left, err := s.blocked(ctx, bot, chat)
 		if err != nil || left <= 0 {
@@ -101,7 +98,7 @@ func (s *Shared) unblocked(ctx context.Context, bot, chat int64) error {
 	}
 }
 
-func (s *Shared) blocked(ctx context.Context, bot, chat int64) (time.Duration, error) {
+func (s *Redis) blocked(ctx context.Context, bot, chat int64) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	var ofBot, ofChat *redis.DurationCmd
@@ -117,7 +114,7 @@ func (s *Shared) blocked(ctx context.Context, bot, chat int64) (time.Duration, e
 }
 
 // take waits for a token of one bucket, and tells whether it had to.
-func (s *Shared) take(ctx context.Context, key string, r rate) (waited bool, err error) {
+func (s *Redis) take(ctx context.Context, key string, r rate) (waited bool, err error) {
 	limit := redis_rate.Limit{Rate: r.n, Burst: r.burst, Period: r.per}
 	began := time.Now()
 	for try := 0; ; try++ {
@@ -126,7 +123,7 @@ func (s *Shared) take(ctx context.Context, key string, r rate) (waited bool, err
 			return waited, err
 		}
 		// Many may wait for the same bucket, and only one of them gets the next token:
-		// the longer one has waited, the less often it asks.
+		// the longer a message has waited, the less often it asks.
 		after := max(got.RetryAfter, time.Millisecond)
 		after += rand.N(min(after<<min(try, 10), time.Second)) //nolint:gosec // spreads load, guards nothing
 		if waits := time.Since(began); waits+after > s.cfg.Patience {
@@ -139,7 +136,7 @@ func (s *Shared) take(ctx context.Context, key string, r rate) (waited bool, err
 	}
 }
 
-func (s *Shared) allow(ctx context.Context, key string, l redis_rate.Limit) (*redis_rate.Result, error) {
+func (s *Redis) allow(ctx context.Context, key string, l redis_rate.Limit) (*redis_rate.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	got, err := s.rates.Allow(ctx, key, l)
@@ -149,8 +146,8 @@ func (s *Shared) allow(ctx context.Context, key string, l redis_rate.Limit) (*re
 	return got, nil
 }
 
-// key is for a chat if what is asked for is a chat's.
-func (*Shared) key(bot, chat int64, what string) string {
+// key names a bot's key, or one of its chat's.
+func (*Redis) key(bot, chat int64, what string) string {
 	b := make([]byte, 0, 64)
 	b = append(b, "chatlane:{limit:"...)
 	b = strconv.AppendInt(b, bot, 10)
@@ -161,16 +158,4 @@ func (*Shared) key(bot, chat int64, what string) string {
 		b = strconv.AppendInt(b, chat, 10)
 	}
 	return string(b)
-}
-
-// pause waits for d, or for the end of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -1,0 +1,45 @@
+package limit
+
+import "time"
+
+// rate allows burst messages at once, then one in each interval.
+type rate struct {
+	name     string
+	n, burst int // n of 0: no limit
+	per      time.Duration
+}
+
+// The places of the rates in the result of Config.rates.
+const (
+	ofChat = iota
+	ofGroup
+	ofBot
+)
+
+// rates lists the limits that a message counts against, the narrowest first: a message
+// that waits for its chat must not have taken a place of the bot.
+func (c Config) rates(chat int64) [3]rate {
+	var r [3]rate
+	if chat != 0 && c.ChatPerSecond > 0 {
+		r[ofChat] = rate{name: "chat", n: c.ChatPerSecond, burst: c.ChatBurst, per: time.Second}
+	}
+	if chat < 0 && c.GroupPerMinute > 0 {
+		r[ofGroup] = rate{name: "group", n: c.GroupPerMinute, burst: c.GroupBurst, per: time.Minute}
+	}
+	if c.BotPerSecond > 0 {
+		r[ofBot] = rate{name: "bot", n: c.BotPerSecond, burst: c.BotBurst, per: time.Second}
+	}
+	return r
+}
+
+// reserve takes the next place of a bucket that is full again at the time full. It
+// returns when the bucket is full after that, and how long until the place is there.
+// A bucket is one time, so that it fits a map and a shared record alike.
+func (r rate) reserve(full, now time.Time) (next time.Time, left time.Duration) {
+	step := r.per / time.Duration(r.n)
+	if full.Before(now) {
+		full = now
+	}
+	next = full.Add(step)
+	return next, next.Sub(now) - time.Duration(max(r.burst, 1))*step
+}

@@ -1,0 +1,70 @@
+package limit_test
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/chatlane/chatlane/internal/limit"
+)
+
+func TestKeysAreTaggedAndPass(t *testing.T) {
+	o := startRedis(t)
+	c := connect(t, o)
+	l := limit.NewRedis(c, limit.Default())
+	send(t, l, -5, 2)
+	_ = l.Block(t.Context(), 42, -5, time.Minute)
+	_ = l.Block(t.Context(), 42, 0, time.Minute)
+	keys := c.Keys(t.Context(), "*").Val()
+	if len(keys) != 6 {
+		t.Errorf("%d keys: %v", len(keys), keys)
+	}
+	for _, k := range keys {
+		if !strings.Contains(k, "chatlane:{limit:42}:") {
+			t.Errorf("key %s has another tag", k)
+		}
+		if ttl := c.PTTL(t.Context(), k).Val(); ttl <= 0 || ttl > 2*time.Minute {
+			t.Errorf("key %s lives for %v", k, ttl)
+		}
+	}
+}
+
+// A Redis that is away, or says nothing, must not hold a bot up for long.
+func TestABrokenRedisIsAnErrorSoon(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = gone.Close()
+	for _, addr := range []string{silent.Addr().String(), gone.Addr().String()} {
+		l := limit.NewRedis(connect(t, &redis.Options{Addr: addr, ContextTimeoutEnabled: true}), limit.Config{BotPerSecond: 30, Timeout: 100 * time.Millisecond})
+		began := time.Now()
+		if err := l.Wait(t.Context(), 42, 5); err == nil {
+			t.Error("no error")
+		}
+		if err := l.Block(t.Context(), 42, 5, time.Second); err == nil {
+			t.Error("no error")
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("took %v", took)
+		}
+	}
+}
+
+func BenchmarkRedisWait(b *testing.B) {
+	l := limit.NewRedis(connect(b, startRedis(b)), generous())
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := l.Wait(b.Context(), 42, 5); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
