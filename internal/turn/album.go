@@ -2,7 +2,6 @@ package turn
 
 import (
 	"context"
-	"iter"
 	"log/slog"
 	"time"
 
@@ -12,16 +11,16 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// album is what a turn gathers of a media group. The turn stands at the place of the
-// first part: its journal, its attempts and its cursor are that part's. The others
-// are done by the ids that the commit remembers, so that what came between the parts
-// is not passed over.
+// album is what a turn gathers of a media group. The turn has the position of the first
+// part: its journal, its attempts and its cursor are that part's. The others are done by
+// the ids that the commit remembers, so that what came between the parts is not passed
+// over. docs/decisions/0008-albums.md
 type album struct {
 	complete bool // no more parts are taken
 	parts    []part
 }
 
-// part is one part of an album beside the first.
+// part is a further part of an album, after the first.
 type part struct {
 	d       *queue.Delivery
 	message *telego.Message
@@ -34,8 +33,8 @@ func albumWait(r *bot.Router) time.Duration {
 	return r.AlbumWait()
 }
 
-// gather says how long the lane is to wait for further parts of an album, then takes
-// those that wait behind the first. While it waits it holds no slot.
+// gather returns how long the lane has to wait for further parts of an album. It holds
+// no slot meanwhile. Then it takes the parts that wait behind the first.
 func (t *task) gather(ctx context.Context) (wait time.Duration) {
 	if t.r.albums == 0 || t.d.Album == "" || t.album.complete {
 		return 0
@@ -60,8 +59,8 @@ func (t *task) gather(ctx context.Context) (wait time.Duration) {
 	return 0
 }
 
-// message decodes a further part. What cannot be decoded, and what an urgent handler
-// takes, has a turn of its own: nil.
+// message decodes a further part. It is nil for what has a turn of its own: what cannot
+// be decoded, and what an urgent handler takes.
 func (t *task) message(ctx context.Context, d *queue.Delivery) *telego.Message {
 	p, err := (&task{r: t.r, d: d}).parts(ctx)
 	if err != nil || t.r.urgent.wants(d) && t.r.deps.Router.IsUrgent(ctx, bot.NewTurn(p)) {
@@ -80,17 +79,10 @@ func messageOf(u *telego.Update) *telego.Message {
 	return nil
 }
 
-// messages lists the whole album, of which first is the first part; nil for what is
-// no part of one.
-func (a *album) messages(first *telego.Update) []*telego.Message {
-	if !a.complete {
-		return nil
-	}
-	all := []*telego.Message{messageOf(first)}
-	for _, p := range a.parts {
-		all = append(all, p.message)
-	}
-	return all
+// joinAlbum has the commit cover the further parts.
+func (t *task) joinAlbum(context.Context) (progress, error) {
+	t.session.Also(t.album.ids()...)
+	return goOn, nil
 }
 
 // ids are the update ids of the further parts.
@@ -105,27 +97,14 @@ func (a *album) ids() []int64 {
 	return ids
 }
 
-// updates yields the deliveries that the turn is for.
-func (t *task) updates() iter.Seq[*queue.Delivery] {
-	return func(yield func(*queue.Delivery) bool) {
-		if !yield(t.d) {
-			return
-		}
-		for _, p := range t.album.parts {
-			if !yield(p.d) {
-				return
-			}
-		}
+// messages lists the whole album, whose first part is first; nil for what is no part of one.
+func (a *album) messages(first *telego.Update) []*telego.Message {
+	if !a.complete {
+		return nil
 	}
-}
-
-// ackAll acknowledges every update of the turn.
-func (t *task) ackAll(ctx context.Context) {
-	t.ack(ctx)
-	for _, p := range t.album.parts {
-		if err := p.d.Ack(ctx); err != nil {
-			t.r.metrics.ackErrors.Inc()
-		}
-		t.r.metrics.turns.WithLabelValues(outGathered).Inc()
+	all := []*telego.Message{messageOf(first)}
+	for _, p := range a.parts {
+		all = append(all, p.message)
 	}
+	return all
 }

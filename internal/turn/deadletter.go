@@ -16,14 +16,22 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// An update dies in three steps, each in another place: that it dies is noted in its
-// journal, the letter is stored, the cursor moves. Whoever finds the note, after a crash
-// or an outage in between, takes the steps that are left: the handler does not run
-// again, so that no update is both a dead letter and committed. The note is fenced like
-// any other entry: who has lost the lane writes no letter.
-const discardIndex = -2 // in the journal; no call has it
+// DeadLetters takes updates that used up their attempts.
+type DeadLetters interface {
+	// Put returns nil once the letter is stored; a repetition may be stored again.
+	Put(ctx context.Context, l queue.DeadLetter) error
+	// Has tells whether the letter of an update is stored.
+	Has(ctx context.Context, l queue.DeadLetter) (bool, error)
+}
 
-// discard is why an update dies.
+// discardIndex is where the journal keeps that its update was given up; no call has it.
+const discardIndex = -2
+
+// discard is why an update is given up. Giving up takes three steps, each in another
+// place: the journal keeps the discard, the letter is stored, the cursor moves. Whoever
+// finds the discard after a crash or an outage takes the steps that are left, and the
+// handler does not run again, so that no update is both a dead letter and committed.
+// The entry is fenced as all of the journal is: a worker that has lost the lane stores no letter.
 type discard struct {
 	Reason   string `json:"reason"`
 	Error    string `json:"error"`
@@ -31,81 +39,85 @@ type discard struct {
 	Attempts int    `json:"attempts"`
 }
 
-// discardedBefore finds the note of an earlier attempt.
-func (t *task) discardedBefore(s *fsm.Session) (note discard, found bool) {
+// discard gives the update up. Without an open session there is no journal and no
+// cursor: the letter alone is stored.
+func (t *task) discard(ctx context.Context, why discard) error {
+	why.Error, why.Stack = clip(why.Error), clip(why.Stack)
+	if t.session != nil {
+		raw, err := json.Marshal(why)
+		if err != nil {
+			return fmt.Errorf("encode why the update is discarded: %w", err)
+		}
+		if err := t.session.Record(ctx, discardIndex, raw); err != nil {
+			return fmt.Errorf("%w: %w", errDeadLetter, err)
+		}
+	}
+	t.discarded = why
+	return t.storeLetters(ctx, why, false)
+}
+
+// finishDiscard takes the steps that an earlier attempt did not get to.
+func (t *task) finishDiscard(ctx context.Context) (progress, error) {
+	why, found := t.wasDiscarded(t.session)
+	if !found {
+		return goOn, nil
+	}
+	if err := t.storeLetters(ctx, why, true); err != nil {
+		return goOn, err
+	}
+	t.r.metrics.turns.WithLabelValues(outDead).Inc()
+	t.r.log.ErrorContext(ctx, "update is a dead letter", t.attrs(slog.String("reason", why.Reason), slog.String("error", why.Error))...)
+	t.ackAll(ctx)
+	return finished, nil
+}
+
+// wasDiscarded finds the discard of an earlier attempt.
+func (t *task) wasDiscarded(s *fsm.Session) (why discard, found bool) {
 	raw, found := s.Recall(discardIndex)
 	if !found {
 		return t.discarded, t.discarded.Reason != ""
 	}
-	if err := json.Unmarshal(raw, &note); err != nil || note.Reason == "" {
-		note = discard{Reason: queue.ReasonError, Error: "the note of why the update dies is unreadable", Attempts: s.Attempts()}
+	if err := json.Unmarshal(raw, &why); err != nil || why.Reason == "" {
+		why = discard{Reason: queue.ReasonError, Error: "the journal's entry of why the update was discarded is unreadable", Attempts: s.Attempts()}
 	}
-	return note, true
+	return why, true
 }
 
-// bury stores the dead letter before the cursor moves past its update. The session is
-// nil where the update died before its lane was opened.
-func (t *task) discardUpdate(ctx context.Context, s *fsm.Session, note discard) error {
-	note.Error, note.Stack = clip(note.Error), clip(note.Stack)
-	if s != nil {
-		raw, err := json.Marshal(note)
-		if err != nil {
-			return fmt.Errorf("encode why the update dies: %w", err)
-		}
-		if err := s.Record(ctx, discardIndex, raw); err != nil {
+// storeLetters stores a letter for each update of the turn and then moves the cursor.
+// With again it looks for a letter before: the broker knows repetitions for a while only.
+func (t *task) storeLetters(ctx context.Context, why discard, again bool) error {
+	for d := range t.deliveries() {
+		if err := t.storeLetter(ctx, d, why, again); err != nil {
 			return fmt.Errorf("%w: %w", errDeadLetter, err)
 		}
 	}
-	t.discarded = note
-	return t.storeLetters(ctx, s, note, false)
-}
-
-// finishDiscard takes the steps that an earlier attempt did not get to.
-func (t *task) finishDiscard(ctx context.Context, s *fsm.Session, note discard) (queue.Next, error) {
-	if err := t.storeLetters(ctx, s, note, true); err != nil {
-		return t.settle(ctx, s, err)
-	}
-	t.r.metrics.turns.WithLabelValues(outDead).Inc()
-	t.r.log.ErrorContext(ctx, "update is a dead letter", t.attrs(slog.String("reason", note.Reason), slog.String("error", note.Error))...)
-	t.ackAll(ctx)
-	return queue.Next{}, nil
-}
-
-// storeLetters stores a letter for each update of the turn and moves the cursor. A letter that
-// may be stored already is looked for: the broker knows repetitions for a while only.
-func (t *task) storeLetters(ctx context.Context, s *fsm.Session, note discard, look bool) error {
-	for d := range t.updates() {
-		if err := t.letter(ctx, d, note, look); err != nil {
-			return fmt.Errorf("%w: %w", errDeadLetter, err)
-		}
-	}
-	if s == nil {
+	if t.session == nil {
 		return nil
 	}
-	if err := s.CommitCursor(ctx); err != nil {
+	if err := t.session.CommitCursor(ctx); err != nil {
 		return fmt.Errorf("%w: %w", errDeadLetter, err)
 	}
 	return nil
 }
 
-// clip bounds what the note holds of a text: a letter holds no more of it.
-func clip(text string) string {
-	return strings.ToValidUTF8(text[:min(len(text), queue.MaxNote)], "?")
-}
-
-func (t *task) letter(ctx context.Context, d *queue.Delivery, note discard, look bool) error {
+func (t *task) storeLetter(ctx context.Context, d *queue.Delivery, why discard, again bool) error {
 	l := queue.DeadLetter{
 		Bot: d.Scope.Bot, Update: d.ID, Type: d.Type, Scope: d.Scope, Lane: d.Lane, Partition: d.Partition,
-		Stream: d.Stream, Seq: d.Seq, Reason: note.Reason, Error: note.Error, Stack: note.Stack, Attempts: note.Attempts,
+		Stream: d.Stream, Seq: d.Seq, Reason: why.Reason, Error: why.Error, Stack: why.Stack, Attempts: why.Attempts,
 		Received: d.Received, First: t.first, Died: time.Now(),
 		Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: d.Body,
 	}
-	if look {
+	if again {
 		if stored, err := t.r.deps.Dead.Has(ctx, l); stored || err != nil {
 			return err
 		}
 	}
 	return t.r.deps.Dead.Put(ctx, l)
+}
+
+// clip bounds a text to what a letter holds of it.
+func clip(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), queue.MaxNote)], "?")
 }
 
 func stackOf(err error) string {

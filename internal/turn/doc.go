@@ -1,8 +1,24 @@
-// Package turn is the pipeline of one turn: open the session, ask whether the
-// update is done already, answer it with the router, commit, acknowledge.
+// Package turn takes one update through its turn: it locks the lane, has the router
+// answer, commits what the answer changed, and acknowledges.
 //
-// What an error means for the update (retry, wait, dead letter) is decided in
-// verdict.go and nowhere else. A turn acknowledges only after its commit
-// succeeded, or after the session said that an earlier attempt's did, so that
-// every acknowledgement is true, whoever sends it.
+//	Start ── urgent run, in parallel to the lane, if an urgent handler may want the update
+//	  │
+//	 run ─── wait: partition paused (breaker), album incomplete
+//	  │
+//	stages   awaitUrgent → admit → open → skipDuplicate → admitInherited → joinAlbum
+//	  │      → finishDiscard → retryUrgent → skipCancelled → suspect → checkFreshness
+//	  │      → dispatch → commit → acknowledge
+//	  │                                 │ every stage
+//	  │ finished                        ▼ error
+//	  ▼                               settle ── verdict: wait, retry, dead letter, leave
+//	next update of the lane             │
+//	                                    ▼
+//	                          the same update again, in place or parked
+//
+// pipeline.go lists the stages in order, each with its file. Two rules hold throughout:
+//
+//   - verdict.go alone decides what an error means for the update.
+//   - A turn acknowledges only after its commit succeeded, or after the session showed
+//     that an earlier attempt's did. So every acknowledgement is true, whichever
+//     worker sends it.
 package turn

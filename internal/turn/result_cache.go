@@ -9,122 +9,134 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// cached is a turn's journal as its calls see it: the session's, and what could not
-// be written to it. A call that was made while the store was away is so remembered
-// by the process that made it, and is not made again when the turn goes on here.
-type cached struct {
-	home resultCache // where it outlives the partition's loss
-	at   position
-
-	mu      sync.Mutex
-	kept    map[int][]byte
-	started bool // this process noted that the turn began, and has not taken that back
-	failed  int  // attempts at that time: when one fails, the note stands for nothing
-	cuts    int  // how often in a row that was so
+// resultCache holds what this worker knows of its unfinished updates and could not write
+// to the store. It outlives the loss of a partition: where the store is in the broker,
+// both are away at once, and the partition may come back to this worker.
+// docs/decisions/0003-journal-while-the-store-is-away.md
+type resultCache struct {
+	updates *expirable.LRU[position, *unfinished]
 }
 
-// start notes that this process begins the turn.
-func (m *cached) markStart(s *fsm.Session) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.started, m.failed = true, s.Attempts()
-	m.cuts++
-	m.home.keep(m)
+// position is an update's place in its stream.
+type position struct {
+	stream int64
+	seq    uint64
+	urgent bool // its urgent run
 }
 
-// left notes that it took the note of that back.
-func (m *cached) clearStart() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.started, m.cuts = false, 0
-	if len(m.kept) == 0 {
-		m.home.forget(m.at)
+func (t *task) position() position { return position{stream: t.d.Stream, seq: t.d.Seq} }
+
+func (t *task) urgentPosition() position {
+	return position{stream: t.d.Stream, seq: t.d.Seq, urgent: true}
+}
+
+// maxCached bounds the cache. What other workers have finished is dropped once there is
+// as much that is newer.
+const maxCached = 4096
+
+func newResultCache() resultCache {
+	return resultCache{expirable.NewLRU[position, *unfinished](maxCached, nil, 0)}
+}
+
+// of gives what is known of an update, never nil. It is not kept before there is something to keep.
+func (c resultCache) of(at position) *unfinished {
+	if known, ok := c.updates.Get(at); ok {
+		return known
+	}
+	return &unfinished{cache: c, at: at}
+}
+
+func (c resultCache) keep(u *unfinished) { c.updates.Add(u.at, u) }
+
+func (c resultCache) forget(at position) { c.updates.Remove(at) }
+
+// forget drops what the cache holds of an update that is finished.
+func (t *task) forget() {
+	t.r.results.forget(t.position())
+	if t.urgent != nil {
+		t.r.results.forget(t.urgentPosition())
 	}
 }
 
-// starts is how many of the starts that are noted are this process's: 1 or 0, since
-// each of its own stands for the one before.
-func (m *cached) ownStarts(s *fsm.Session) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.started && m.failed == s.Attempts() && unendedStarts(s) > 0 && m.cuts <= maxOwn {
+// unfinished is what this worker knows of one update. Safe for concurrent use.
+type unfinished struct {
+	cache resultCache
+	at    position
+
+	mu      sync.Mutex
+	results map[int][]byte // of calls, by journal index: those that are not written
+	started bool           // the start marker counts a start of this worker
+	failed  int            // attempts when it started; a later failure makes the start void
+	cuts    int            // starts of its own in a row that it could not count down
+}
+
+// startBegan keeps that the next start in the marker is this worker's.
+func (u *unfinished) startBegan(s *fsm.Session) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.started, u.failed = true, s.Attempts()
+	u.cuts++
+	u.cache.keep(u)
+}
+
+// startEnded keeps that no start in the marker is this worker's.
+func (u *unfinished) startEnded() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.started, u.cuts = false, 0
+	if len(u.results) == 0 {
+		u.cache.forget(u.at)
+	}
+}
+
+// ownStarts is how many starts in the marker are this worker's: 1 or 0, since each of
+// its own replaces the one before.
+func (u *unfinished) ownStarts(s *fsm.Session) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.started && u.failed == s.Attempts() && unendedStarts(s) > 0 && u.cuts <= maxOwn {
 		return 1
 	}
 	return 0
 }
 
-// memory holds the memos of updates that are not finished: where the store is in the
-// broker, both are away at once, and what could not be written down must still be
-// known when the partition comes back to this process. The memos of updates that others
-// have finished go when there are many newer ones.
-type resultCache struct {
-	updates *expirable.LRU[position, *cached]
-}
+// journal joins the session's journal with the results that are not written.
+func (u *unfinished) journal(s *fsm.Session) *journal { return &journal{own: u, session: s} }
 
-// position is an update's position in its stream.
-type position struct {
-	stream int64
-	seq    uint64
-	urgent bool // its turn beside the lane
-}
-
-const maxCached = 4096
-
-func newResultCache() resultCache {
-	return resultCache{expirable.NewLRU[position, *cached](maxCached, nil, 0)}
-}
-
-// of gives what is known of the update at that place.
-func (c resultCache) of(at position) *cached {
-	if known, ok := c.updates.Get(at); ok {
-		return known
-	}
-	return &cached{home: c, at: at}
-}
-
-func (c resultCache) keep(v *cached) { c.updates.Add(v.at, v) }
-
-// forget is for an update that is finished.
-func (c resultCache) forget(at position) { c.updates.Remove(at) }
-
-// journal joins the cached entry with the session of one attempt.
-func (m *cached) journal(s *fsm.Session) *attemptJournal {
-	return &attemptJournal{cached: m, session: s}
-}
-
-type attemptJournal struct {
-	cached  *cached
+// journal is the journal as the calls of one attempt see it.
+type journal struct {
+	own     *unfinished
 	session *fsm.Session
 }
 
-// Recall implements telegram.Journal.
-func (j *attemptJournal) Recall(index int) (entry []byte, ok bool) {
+// Recall implements journal.Journal.
+func (j *journal) Recall(index int) (entry []byte, ok bool) {
 	if entry, ok := j.session.Recall(index); ok {
 		return entry, true
 	}
-	j.cached.mu.Lock()
-	defer j.cached.mu.Unlock()
-	entry, ok = j.cached.kept[index]
+	j.own.mu.Lock()
+	defer j.own.mu.Unlock()
+	entry, ok = j.own.results[index]
 	return entry, ok
 }
 
-// Held implements telegram.Holder.
-func (j *attemptJournal) Held() error { return j.session.Held() }
+// Held implements journal.Holder.
+func (j *journal) Held() error { return j.session.Held() }
 
-// Record implements telegram.Journal. Its error still ends the attempt: the result
-// counts only when it is written, or when this process is asked again.
-func (j *attemptJournal) Record(ctx context.Context, index int, entry []byte) error {
+// Record implements journal.Journal. An error ends the attempt although the result is
+// cached: what counts is what is written, since another worker may be the next to try.
+func (j *journal) Record(ctx context.Context, index int, entry []byte) error {
 	err := j.session.Record(ctx, index, entry)
-	j.cached.mu.Lock()
-	defer j.cached.mu.Unlock()
+	j.own.mu.Lock()
+	defer j.own.mu.Unlock()
 	if err == nil {
-		delete(j.cached.kept, index)
+		delete(j.own.results, index)
 		return nil
 	}
-	if j.cached.kept == nil {
-		j.cached.kept = make(map[int][]byte)
+	if j.own.results == nil {
+		j.own.results = make(map[int][]byte)
 	}
-	j.cached.kept[index] = entry
-	j.cached.home.keep(j.cached)
+	j.own.results[index] = entry
+	j.own.cache.keep(j.own)
 	return err
 }

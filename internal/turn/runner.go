@@ -1,7 +1,6 @@
 package turn
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/fsm"
-	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 )
@@ -22,14 +20,6 @@ import (
 type Identity struct {
 	Token    api.Token
 	Username string // empty while it is not known, see Runner.Named
-}
-
-// DeadLetters takes updates that used up their attempts.
-type DeadLetters interface {
-	// Put returns nil once the letter is stored; a repetition may be stored again.
-	Put(ctx context.Context, l queue.DeadLetter) error
-	// Has tells whether the letter of an update is stored.
-	Has(ctx context.Context, l queue.DeadLetter) (bool, error)
 }
 
 // Deps is what a runner works with.
@@ -95,23 +85,4 @@ func (r *Runner) username(bot int64, id Identity) string {
 	name, _ := r.names.Load(bot)
 	text, _ := name.(string)
 	return text
-}
-
-// keys names what the turn of a delivery locks and loads.
-func (r *Runner) keys(d *queue.Delivery) fsm.Keys {
-	s := d.Scope
-	state, home := r.cfg.Strategy.Key(s)
-	k := fsm.Keys{Lane: string(d.Lane), Home: s.Home(), State: state, StateHome: home, Shared: r.shared}
-	if r.cfg.LaneKey == lane.ByUser {
-		k.Home = string(d.Lane) // such a lane crosses chats
-	}
-	return k
-}
-
-func storePosition(d *queue.Delivery) fsm.Position {
-	p := fsm.Position{Stream: d.Stream, Seq: d.Seq, Update: d.ID, Stored: d.Stored}
-	if d.Replay != 0 {
-		p.Update = 0 // a person asked for it again
-	}
-	return p
 }

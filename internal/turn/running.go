@@ -15,8 +15,8 @@ type runningTurns struct {
 	lanes map[lane.Key]*runningTurn
 }
 
-// runningTurn is one turn from its first attempt until its lane goes on, with all that it
-// waits in between.
+// runningTurn is one turn from its first attempt until its lane goes on or is parked,
+// with the waits in between.
 type runningTurn struct {
 	key   lane.Key
 	seq   uint64
@@ -27,38 +27,58 @@ type runningTurn struct {
 	cancel    context.CancelCauseFunc // of the attempt under way, else nil
 }
 
-// begin notes a turn. It is forgotten with end, at the latest when ctx ends.
-func (l *runningTurns) begin(ctx context.Context, k lane.Key, seq uint64) (one *runningTurn, end func()) {
-	one = &runningTurn{key: k, seq: seq, ended: make(chan struct{})}
-	l.mu.Lock()
-	if l.lanes == nil {
-		l.lanes = make(map[lane.Key]*runningTurn)
+// register keeps the turn among the running ones, where an urgent update may come to
+// cancel it. The turn's end, or that of ctx, removes it.
+func (t *task) register(ctx context.Context) (end func()) {
+	if t.r.urgent.types == 0 {
+		return func() {}
 	}
-	l.lanes[k] = one
-	l.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() { l.end(one) })
-	return one, func() { stop(); l.end(one) }
+	if t.running == nil {
+		t.running, t.endRunning = t.r.running.begin(ctx, t.d.Lane, t.d.Seq)
+	}
+	return func() { t.endRunning(); t.running = nil }
 }
 
-func (l *runningTurns) end(one *runningTurn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// skipCancelled ends a turn that an urgent update has cancelled before its handler ran.
+func (t *task) skipCancelled(ctx context.Context) (progress, error) {
+	if t.running.isCancelled() {
+		return t.skip(ctx, outCancelled)
+	}
+	return goOn, nil
+}
+
+func (r *runningTurns) begin(ctx context.Context, k lane.Key, seq uint64) (one *runningTurn, end func()) {
+	one = &runningTurn{key: k, seq: seq, ended: make(chan struct{})}
+	r.mu.Lock()
+	if r.lanes == nil {
+		r.lanes = make(map[lane.Key]*runningTurn)
+	}
+	r.lanes[k] = one
+	r.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() { r.end(one) })
+	return one, func() { stop(); r.end(one) }
+}
+
+func (r *runningTurns) end(one *runningTurn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	select {
 	case <-one.ended:
 		return
 	default:
 		close(one.ended)
 	}
-	if l.lanes[one.key] == one {
-		delete(l.lanes, one.key)
+	if r.lanes[one.key] == one {
+		delete(r.lanes, one.key)
 	}
 }
 
-// interrupt cancels what a lane has under way before position seq, and returns it.
-func (l *runningTurns) interrupt(k lane.Key, seq uint64) *runningTurn {
-	l.mu.Lock()
-	one := l.lanes[k]
-	l.mu.Unlock()
+// interrupt cancels the running turn of a lane if it is of an update before seq, and
+// returns it, else nil.
+func (r *runningTurns) interrupt(k lane.Key, seq uint64) *runningTurn {
+	r.mu.Lock()
+	one := r.lanes[k]
+	r.mu.Unlock()
 	if one == nil || one.seq >= seq {
 		return nil
 	}
@@ -71,17 +91,17 @@ func (l *runningTurns) interrupt(k lane.Key, seq uint64) *runningTurn {
 	return one
 }
 
-// attempt gives a handler a context that an urgent update can end.
-func (one *runningTurn) attempt(ctx context.Context) (context.Context, func()) {
+// cancellable gives a handler a context that an urgent update can end. Nil gives ctx.
+func (one *runningTurn) cancellable(ctx context.Context) (context.Context, func()) {
 	if one == nil {
 		return ctx, func() {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	one.arm(cancel)
-	return ctx, func() { one.arm(nil); cancel(nil) }
+	one.setCancel(cancel)
+	return ctx, func() { one.setCancel(nil); cancel(nil) }
 }
 
-func (one *runningTurn) arm(cancel context.CancelCauseFunc) {
+func (one *runningTurn) setCancel(cancel context.CancelCauseFunc) {
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	if one.cancel = cancel; cancel != nil && one.cancelled {
@@ -96,15 +116,4 @@ func (one *runningTurn) isCancelled() bool {
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	return one.cancelled
-}
-
-// live notes the turn, where an urgent update may come to cancel it.
-func (t *task) live(ctx context.Context) (end func()) {
-	if t.r.urgent.types == 0 {
-		return func() {}
-	}
-	if t.running == nil {
-		t.running, t.end = t.r.running.begin(ctx, t.d.Lane, t.d.Seq)
-	}
-	return func() { t.end(); t.running = nil }
 }

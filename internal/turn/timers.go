@@ -3,11 +3,9 @@ package turn
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
-	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
@@ -15,22 +13,23 @@ import (
 type Timers interface {
 	// Arm returns nil once the timer is stored; arming the same token again replaces it.
 	Arm(ctx context.Context, t queue.Timer) error
-	// Cancel may fail to have effect: a timer that nobody waits for is ignored.
+	// Cancel may have no effect: a timer that no state waits for is ignored.
 	Cancel(t queue.Timer) error
 }
 
-// timerWish is what an attempt leaves about its conversation's timer. The zero
-// value: nothing, at no cost.
+// timerWish is what an attempt wants done about its conversation's timer. The zero
+// value wants nothing.
 type timerWish struct {
 	after  time.Duration
 	token  string // to arm; empty for none
 	former string // to cancel; empty for none
 	body   []byte
-	late   bool // the update was a timeout, and nobody waits for it any more
+	late   bool // the update was a timeout that no state waits for any more
 }
 
-// noteTimer reads the wish of a turn that its handler has ended.
-func (t *task) noteTimer(turn *bot.Turn, err error) {
+// readTimer reads the wish of a turn whose handler has ended well. The turn of an
+// abandoned handler, which still runs, must not be read.
+func (t *task) readTimer(turn *bot.Turn, err error) {
 	if err != nil && !errors.Is(err, bot.ErrUnhandled) {
 		return
 	}
@@ -42,27 +41,18 @@ func (t *task) noteTimer(turn *bot.Turn, err error) {
 	}
 }
 
-// commit arms before the state that waits for the timer is kept, so that a kept
-// timeout is never lost; and cancels after, because what fires without a state that
-// waits for it is ignored. In between a turn may die at any point.
-func (t *task) commit(ctx context.Context, s *fsm.Session) error {
-	if t.timer.token != "" {
-		if err := t.r.deps.Timers.Arm(ctx, t.timerOf(t.timer.token)); err != nil {
-			return err
-		}
+func (t *task) armTimer(ctx context.Context) error {
+	if t.timer.token == "" {
+		return nil
 	}
-	if err := s.Commit(ctx); err != nil {
-		return err
+	return t.r.deps.Timers.Arm(ctx, t.timerOf(t.timer.token))
+}
+
+func (t *task) cancelTimer() error {
+	if t.timer.former == "" {
+		return nil
 	}
-	if t.timer.former != "" {
-		if err := t.r.deps.Timers.Cancel(t.timerOf(t.timer.former)); err != nil {
-			t.r.log.DebugContext(ctx, "timer not cancelled, it will be ignored", t.attrs(slog.String("error", err.Error()))...)
-		}
-	}
-	if t.timer.late {
-		t.r.metrics.late.Inc()
-	}
-	return nil
+	return t.r.deps.Timers.Cancel(t.timerOf(t.timer.former))
 }
 
 // timerOf is the timer of this turn's conversation. It fires in the lane of the

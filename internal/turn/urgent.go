@@ -3,20 +3,15 @@ package turn
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"strconv"
 	"sync"
-	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/chatlane/chatlane/bot"
-	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// urgentRuns is what turns beside their lanes share.
+// urgentRuns is what the urgent runs of a worker share.
 type urgentRuns struct {
 	types   bot.Type      // that may be urgent; 0 for most bots, which pay nothing
 	slots   chan struct{} // bounds how many run at once
@@ -40,72 +35,72 @@ func (u *urgentRuns) wants(d *queue.Delivery) bool {
 // their partitions.
 func (r *Runner) Wait() { r.urgent.running.Wait() }
 
-// urgentRun is what of an update happens beside its lane, when it arrives. The lane's
-// turn of the update waits for its end, so that the update is acknowledged after it.
+// urgentRun is the run of an update's urgent handler when the update arrives, in parallel
+// to its lane. The lane's turn of the update waits for its end, and only then
+// acknowledges. docs/decisions/0007-urgent-updates.md
 type urgentRun struct {
-	done     chan struct{}
-	admitted error // what the gates said
-	asked    bool  // and the lane has not heard it yet
-	err      error // of the one attempt; the lane makes the others
-	settled  bool  // the urgent handler has been run, or there is none
+	done    chan struct{} // closed at its end; what follows is the lane's from then on
+	gates   error         // what the gates said
+	asked   bool          // the gates were asked, and the lane has not used what they said
+	err     error         // of the one attempt in parallel; the lane makes the others
+	settled bool          // the urgent handler has succeeded, or there is none
 }
 
-// startUrgent starts what happens beside the lane, for an update that might be urgent.
+// startUrgent starts the urgent run of an update that might be urgent.
 func (t *task) startUrgent() {
-	u := t.r.urgent
-	if !u.wants(t.d) {
+	shared := t.r.urgent
+	if !shared.wants(t.d) {
 		return
 	}
-	b := &urgentRun{done: make(chan struct{})}
-	t.urgent = b
-	u.running.Go(func() {
-		defer close(b.done)
+	u := &urgentRun{done: make(chan struct{})}
+	t.urgent = u
+	shared.running.Go(func() {
+		defer close(u.done)
 		ctx := t.d.Work()
 		select {
-		case u.slots <- struct{}{}:
-			defer func() { <-u.slots }()
+		case shared.slots <- struct{}{}:
+			defer func() { <-shared.slots }()
 		case <-ctx.Done():
-			b.err = context.Cause(ctx)
+			u.err = context.Cause(ctx)
 			return
 		}
-		b.admitted, b.asked = t.admit(ctx), true
-		if b.admitted == nil {
-			b.settled, b.err = t.runUrgent(ctx)
+		u.gates, u.asked = t.gates(ctx), true
+		if u.gates == nil {
+			u.settled, u.err = t.runUrgent(ctx)
 		}
 	})
 }
 
-// awaitUrgent waits for what happens beside the lane.
-func (t *task) awaitUrgent(ctx context.Context) error {
+// awaitUrgent waits for the end of the urgent run.
+func (t *task) awaitUrgent(ctx context.Context) (progress, error) {
 	if t.urgent == nil {
-		return nil
+		return goOn, nil
 	}
 	select {
 	case <-t.urgent.done:
-		return nil
+		return goOn, nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return goOn, context.Cause(ctx)
 	}
 }
 
-// retryUrgent sees to it that the urgent handler has been run before the lane's turn of
-// its update: what failed beside the lane is tried again in it.
-func (t *task) retryUrgent(ctx context.Context) error {
-	b := t.urgent
-	if b == nil || b.settled {
-		return nil
+// retryUrgent makes the urgent run succeed before the lane's own turn of the update: its
+// failure counts as the lane's, and the lane's further attempts repeat it.
+func (t *task) retryUrgent(ctx context.Context) (progress, error) {
+	u := t.urgent
+	if u == nil || u.settled {
+		return goOn, nil
 	}
-	if err := b.err; err != nil {
-		b.err = nil
-		return err
+	if err := u.err; err != nil {
+		u.err = nil
+		return goOn, err
 	}
 	var err error
-	b.settled, err = t.runUrgent(ctx)
-	return err
+	u.settled, err = t.runUrgent(ctx)
+	return goOn, err
 }
 
-// runUrgent runs the urgent handler that takes the update. Settled says that it need not
-// be run again.
+// runUrgent runs the urgent handler that takes the update. With settled it need not run again.
 func (t *task) runUrgent(ctx context.Context) (settled bool, err error) {
 	if t.stale() {
 		return true, nil
@@ -114,7 +109,7 @@ func (t *task) runUrgent(ctx context.Context) (settled bool, err error) {
 	defer span.End()
 	p, err := t.parts(ctx)
 	if errors.Is(err, ErrUndecoded) || errors.Is(err, ErrNoBot) {
-		return true, nil // the lane's turn will say so
+		return true, nil // the lane's own turn fails with it
 	}
 	if err != nil {
 		return false, err
@@ -122,111 +117,11 @@ func (t *task) runUrgent(ctx context.Context) (settled bool, err error) {
 	if !t.r.deps.Router.IsUrgent(ctx, bot.NewTurn(p)) {
 		return true, nil
 	}
-	err = t.urgentAttempt(ctx, p)
+	err = t.attemptUrgent(ctx, p)
 	outcome := urgentDone
 	if err != nil {
 		outcome = urgentFailed
 	}
 	t.r.metrics.urgent.WithLabelValues(outcome).Inc()
 	return err == nil, err
-}
-
-// urgentAttempt is one attempt of the urgent handler, once for each update: it has a record
-// of its own in the store, with its journal and its cursor.
-func (t *task) urgentAttempt(ctx context.Context, p bot.Parts) error {
-	opening, cancel := context.WithTimeout(ctx, t.r.cfg.OpenWait)
-	defer cancel()
-	s, err := t.r.deps.Store.Open(opening, t.urgentKeys(), storePosition(t.d))
-	if err != nil {
-		return fmt.Errorf("open urgent turn in lane %s: %w", t.d.Lane, err)
-	}
-	defer t.close(ctx, s)
-	if s.Done() {
-		return nil
-	}
-	own := t.r.results.of(t.urgentPosition()) // an earlier term's too, which ended before the lock was free
-	unmark, err := t.markUrgentStart(ctx, s, own)
-	if err != nil {
-		return err
-	}
-	defer unmark()
-	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, own.journal(s), arounds(t.r.deps.Router))
-	var stopped cancelledTurns
-	p.API, p.Call, p.Once, p.File = calls.Bot(), calls.Call, calls.Once, calls.File
-	p.CancelRunning = func() { stopped.add(t.r.running.interrupt(t.d.Lane, t.d.Seq)) }
-	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Router.AnswerUrgent(ctx, bot.NewTurn(p)) })
-	if err != nil && !errors.Is(err, bot.ErrUnhandled) {
-		t.r.log.WarnContext(ctx, "urgent handler failed, the lane tries it again", t.attrs(slog.String("error", err.Error()))...)
-		return err
-	}
-	stopped.wait(ctx, t.r.cfg.Deadline)
-	return s.Commit(ctx)
-}
-
-// markUrgentStart is begin for an urgent handler, in the journal of its own record: it ends
-// its worker before the lane's turn could count anything.
-func (t *task) markUrgentStart(ctx context.Context, s *fsm.Session, own *cached) (unmark func(), err error) {
-	n := unendedStarts(s) - own.ownStarts(s)
-	switch {
-	case !t.d.Inherited && n == 0:
-		return func() {}, nil
-	case n >= maxStarts:
-		return nil, fmt.Errorf("%w: %d times, in its urgent handler", ErrCrashed, n)
-	}
-	own.markStart(s)
-	if err := t.markStarts(ctx, s, n+1); err != nil {
-		return nil, err
-	}
-	return func() { // after a commit the record takes no more
-		ctx, cancel := fsm.CleanUp(ctx)
-		defer cancel()
-		if t.markStarts(ctx, s, n) == nil {
-			own.clearStart()
-		}
-	}, nil
-}
-
-// urgentKeys name a record for this update alone: urgent turns of a lane pass each
-// other, so that no cursor could tell which of them are done.
-func (t *task) urgentKeys() fsm.Keys {
-	id := "!u" + strconv.FormatInt(t.d.ID, 10)
-	if t.d.Replay != 0 || t.d.ID == 0 {
-		id = "!s" + strconv.FormatUint(t.d.Seq, 10)
-	}
-	return fsm.Keys{Lane: t.keys.Lane + id, Home: t.keys.Home}
-}
-
-// cancelledTurns are the turns that an urgent handler has cancelled.
-type cancelledTurns struct {
-	mu  sync.Mutex
-	all []*runningTurn
-}
-
-func (v *cancelledTurns) add(one *runningTurn) {
-	if one == nil {
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.all = append(v.all, one)
-}
-
-// wait returns when the cancelled turns are over. Were the urgent turn committed
-// before, a crash in between would bring the cancelled one back with nobody left to
-// cancel it.
-func (v *cancelledTurns) wait(ctx context.Context, limit time.Duration) {
-	v.mu.Lock()
-	all := v.all
-	v.mu.Unlock()
-	late := time.NewTimer(limit)
-	defer late.Stop()
-	for _, one := range all {
-		select {
-		case <-one.ended:
-		case <-late.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
 }

@@ -3,7 +3,6 @@ package turn
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
@@ -61,7 +60,7 @@ func (c Config) judge(ctx context.Context, err error, attempts, waits int) verdi
 		return verdict{action: actDead, reason: reason}
 	}
 	after := c.backoff(attempts)
-	return verdict{action: actRetry, after: after, park: after > c.ParkAfter, reason: reason}
+	return verdict{action: actRetry, after: after, park: c.parks(after), reason: reason}
 }
 
 // blameless finds the errors that are no fault of the update: rate limits, fences
@@ -71,8 +70,7 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 	var away *bot.UnavailableError
 	switch {
 	case errors.As(err, &no) && no.RetryAfter > 0:
-		after := jitter(no.RetryAfter, no.RetryAfter/10)
-		return verdict{action: actWait, after: after, park: after > c.ParkAfter, reason: "rate_limited"}, true
+		return c.wait(jitter(no.RetryAfter, no.RetryAfter/10), "rate_limited"), true
 	case errors.Is(err, fsm.ErrLockLost), errors.Is(err, fsm.ErrCursorMoved),
 		errors.Is(err, fsm.ErrStreamChanged), errors.Is(err, fsm.ErrClosed):
 		return verdict{action: actWait, after: pace(waits), reason: "fenced"}, true
@@ -88,14 +86,18 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 	case lostAnswer(err):
 		return verdict{action: actWait, after: pace(waits), reason: "answer_lost"}, true
 	case errors.As(err, &away) && away.RetryAfter > 0:
-		after := jitter(away.RetryAfter, away.RetryAfter/10)
-		return verdict{action: actWait, after: after, park: after > c.ParkAfter, reason: "away"}, true
+		return c.wait(jitter(away.RetryAfter, away.RetryAfter/10), "away"), true
 	case errors.As(err, &away):
 		return verdict{action: actWait, after: pace(waits), reason: "away"}, true
 	case errors.Is(err, ErrNoBot):
-		return verdict{action: actWait, after: c.MaxBackoff, park: c.MaxBackoff > c.ParkAfter, reason: "no_bot"}, true
+		return c.wait(c.MaxBackoff, "no_bot"), true
 	}
 	return verdict{}, false
+}
+
+// wait is the verdict to try again later, parked where that is long.
+func (c Config) wait(after time.Duration, reason string) verdict {
+	return verdict{action: actWait, after: after, park: c.parks(after), reason: reason}
 }
 
 // storeFailed tells that the state store itself is broken or away, for other lanes
@@ -132,27 +134,3 @@ func blame(err error) string {
 
 // hopeless tells that another attempt would end the same way.
 func hopeless(err error) bool { return errors.Is(err, ErrUndecoded) || errors.Is(err, ErrCrashed) }
-
-// backoff is MinBackoff times 4 for each attempt before, half of it random.
-func (c Config) backoff(attempts int) time.Duration {
-	d := c.MaxBackoff
-	if attempts < 16 {
-		d = min(c.MinBackoff<<(2*attempts), c.MaxBackoff)
-	}
-	return jitter(d/2, d/2)
-}
-
-// pace is how soon to look again at what is broken and not ours to mend: quickly at
-// first, at most every 5 s, so that nothing spins and recovery is noticed.
-func pace(waits int) time.Duration {
-	d := min(100*time.Millisecond<<min(waits, 10), 5*time.Second)
-	return jitter(d/2, d/2)
-}
-
-// jitter is least plus up to spread more.
-func jitter(least, spread time.Duration) time.Duration {
-	if spread <= 0 {
-		return least
-	}
-	return least + rand.N(spread) //nolint:gosec // spreading load needs no secret
-}

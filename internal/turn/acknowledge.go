@@ -1,0 +1,46 @@
+package turn
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// acknowledge lets the broker forget the update, once its commit has succeeded.
+func (t *task) acknowledge(ctx context.Context) (progress, error) {
+	t.ackAll(ctx)
+	t.r.metrics.committed(t.outcome, time.Since(t.began), t.d.Age())
+	return finished, nil
+}
+
+// ackAll acknowledges every update of the turn.
+func (t *task) ackAll(ctx context.Context) {
+	t.ack(ctx, t.d)
+	for _, p := range t.album.parts {
+		t.ack(ctx, p.d)
+		t.r.metrics.turns.WithLabelValues(outGathered).Inc()
+	}
+}
+
+// ack tells the broker; a failure costs one redelivery, which is skipped as a duplicate.
+func (t *task) ack(ctx context.Context, d *queue.Delivery) {
+	if err := d.Ack(ctx); err != nil {
+		t.r.metrics.ackErrors.Inc()
+	}
+}
+
+// deliveries yields the deliveries that the turn is for: more than one for an album.
+func (t *task) deliveries() iter.Seq[*queue.Delivery] {
+	return func(yield func(*queue.Delivery) bool) {
+		if !yield(t.d) {
+			return
+		}
+		for _, p := range t.album.parts {
+			if !yield(p.d) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package turn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/chatlane/chatlane/bot"
+)
+
+// admit asks the router's gates, before the update takes a lock. What an earlier owner
+// may have begun is asked about later: a turn that has begun is not dropped half way.
+func (t *task) admit(ctx context.Context) (progress, error) {
+	if t.d.Inherited {
+		return goOn, nil
+	}
+	return t.askGates(ctx)
+}
+
+// admitInherited asks the gates about an update that nobody has begun, as its journal shows.
+func (t *task) admitInherited(ctx context.Context) (progress, error) {
+	t.admitted = t.admitted || t.session.Begun()
+	return t.askGates(ctx)
+}
+
+// askGates asks the gates until they have let the update pass. What they refuse is
+// acknowledged without a trace in the store.
+func (t *task) askGates(ctx context.Context) (progress, error) {
+	if t.admitted {
+		return goOn, nil
+	}
+	err := t.gateVerdict(ctx)
+	switch {
+	case err == nil:
+		t.admitted = true
+		return goOn, nil
+	case errors.Is(err, bot.ErrDropped):
+		t.r.metrics.turns.WithLabelValues(outDropped).Inc()
+		t.ackAll(ctx)
+		return finished, nil
+	case errors.Is(err, bot.ErrUnhandled):
+		return goOn, fmt.Errorf("a gate returned an error that only handlers may return: %v", err) //nolint:errorlint // it must not count as a handler's
+	}
+	return goOn, err
+}
+
+// gateVerdict is what the gates say; what they said to the urgent run is used up first.
+func (t *task) gateVerdict(ctx context.Context) error {
+	if u := t.urgent; u != nil && u.asked {
+		u.asked = false
+		return u.gates
+	}
+	return t.gates(ctx)
+}
+
+// gates shows the update's envelope to the gates of the router.
+func (t *task) gates(ctx context.Context) error {
+	s := t.d.Scope
+	return t.r.deps.Router.Admit(ctx, bot.Envelope{
+		Bot: s.Bot, Update: t.d.ID, Type: t.d.Type, Chat: s.Chat, User: s.User, Thread: s.Thread, Received: t.d.Received, Raw: t.d.Body,
+	})
+}

@@ -1,0 +1,30 @@
+package turn
+
+import (
+	"context"
+	"log/slog"
+)
+
+// skipDuplicate ends the turn of an update that is committed already: its
+// acknowledgement was lost, or Telegram has sent it again.
+func (t *task) skipDuplicate(ctx context.Context) (progress, error) {
+	if !t.session.Done() {
+		return goOn, nil
+	}
+	t.r.log.DebugContext(ctx, "update was done already", t.attrs(slog.String("by", t.session.DoneBy()))...)
+	return t.skip(ctx, outDone)
+}
+
+// skip moves the cursor past an update that gets no answer.
+func (t *task) skip(ctx context.Context, outcome string) (progress, error) {
+	t.r.metrics.turns.WithLabelValues(outcome).Inc()
+	if err := t.session.CommitCursor(ctx); err != nil {
+		return goOn, err
+	}
+	if t.session.Done() {
+		t.ack(ctx, t.d) // whether the further parts of its album are done is not known
+	} else {
+		t.ackAll(ctx)
+	}
+	return finished, nil
+}

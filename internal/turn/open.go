@@ -1,0 +1,64 @@
+package turn
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// closeTime bounds the giving back of a lock; one that is not given back expires.
+const closeTime = 2 * time.Second
+
+// open locks the lane, and loads its state, its cursor and the journal of the update.
+func (t *task) open(ctx context.Context) (progress, error) {
+	opening, cancel := context.WithTimeout(ctx, t.openWait)
+	defer cancel()
+	s, err := t.r.deps.Store.Open(opening, t.keys, storePosition(t.d))
+	t.storeAnswered(ctx, err)
+	if err != nil {
+		return goOn, fmt.Errorf("open lane %s: %w", t.d.Lane, err)
+	}
+	t.session, t.attempts = s, max(t.attempts, s.Attempts())
+	return goOn, nil
+}
+
+// close gives the lock back, also when ctx has ended.
+func (t *task) close(ctx context.Context, s *fsm.Session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	if err := s.Close(ctx); err != nil {
+		t.r.log.DebugContext(ctx, "lock not released, it expires", t.attrs(slog.String("error", err.Error()))...)
+	}
+}
+
+// storeAnswered closes the partition's circuit, unless err says that the store did not
+// answer. An attempt that was cancelled proves nothing. Failures are counted by settle.
+func (t *task) storeAnswered(ctx context.Context, err error) {
+	if err == nil || ctx.Err() == nil && !storeFailed(err) {
+		t.r.breaker.answer(ctx, int(t.d.Partition))
+	}
+}
+
+// keys names what the turn of a delivery locks and loads.
+func (r *Runner) keys(d *queue.Delivery) fsm.Keys {
+	state, home := r.cfg.Strategy.Key(d.Scope)
+	k := fsm.Keys{Lane: string(d.Lane), Home: d.Scope.Home(), State: state, StateHome: home, Shared: r.shared}
+	if r.cfg.LaneKey == lane.ByUser {
+		k.Home = string(d.Lane) // such a lane crosses chats
+	}
+	return k
+}
+
+// storePosition is where the store's cursor stands once the delivery is committed.
+func storePosition(d *queue.Delivery) fsm.Position {
+	p := fsm.Position{Stream: d.Stream, Seq: d.Seq, Update: d.ID, Stored: d.Stored}
+	if d.Replay != 0 {
+		p.Update = 0 // a person asked for it again: its id does not make it a duplicate
+	}
+	return p
+}

@@ -1,0 +1,114 @@
+package turn
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// stages lists the stages of an attempt, in their order.
+func stages() [14]stage {
+	return [...]stage{
+		(*task).awaitUrgent,    // urgent.go: the urgent run of the same update is over
+		(*task).admit,          // admission.go: gates refuse an update before it takes a lock
+		(*task).open,           // open.go: lock the lane; load state, cursor and journal
+		(*task).skipDuplicate,  // duplicate.go: an update that is committed already gets no second answer
+		(*task).admitInherited, // admission.go: gates, for what an earlier owner may have begun
+		(*task).joinAlbum,      // album.go: the commit covers the further parts of the album
+		(*task).finishDiscard,  // deadletter.go: an update that was given up stays given up
+		(*task).retryUrgent,    // urgent.go: an urgent run that failed is made again
+		(*task).skipCancelled,  // running.go: an urgent update cancelled this turn
+		(*task).suspect,        // crash.go: an update that may have ended its worker is counted
+		(*task).checkFreshness, // freshness.go: an update that outlived its use gets no answer
+		(*task).dispatch,       // dispatch.go: the router answers, under supervision (supervise.go)
+		(*task).commit,         // commit.go: state, cursor and journal in one step; timers around it
+		(*task).acknowledge,    // acknowledge.go: the broker forgets the update
+	}
+}
+
+// stage is one step of an attempt. An error ends the attempt: settle.go carries out
+// what verdict.go says that it means.
+type stage func(t *task, ctx context.Context) (progress, error)
+
+// progress is where a stage leads.
+type progress uint8
+
+const (
+	goOn     progress = iota // to the next stage
+	finished                 // nothing is left to do for the update
+)
+
+// run makes one attempt at the update, unless the update has to wait before: for a
+// paused partition (breaker.go), or for further parts of its album (album.go).
+func (t *task) run(ctx context.Context) queue.Next {
+	wait, probe := t.r.breaker.enter(int(t.d.Partition), t.d.Lane)
+	if wait > 0 {
+		return queue.Next{Again: wait}
+	}
+	if t.openWait = t.r.cfg.OpenWait; probe != nil {
+		defer t.r.breaker.leave(probe)
+		t.openWait = min(t.openWait, probeWait)
+	}
+	if wait := t.gather(ctx); wait > 0 {
+		return queue.Next{Again: wait}
+	}
+	if t.first.IsZero() {
+		t.first = time.Now()
+	}
+	end := t.register(ctx)
+	next := t.traced(ctx)
+	if next.Again == 0 || next.Park {
+		end()
+	}
+	if next == (queue.Next{}) {
+		t.forget()
+	}
+	return next
+}
+
+// traced puts the attempt into the trace that began at ingress.
+func (t *task) traced(ctx context.Context) queue.Next {
+	ctx, span := t.r.tracer.Start(t.d.Context(ctx, t.r.carrier), "turn.run", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+		attribute.Int64("chatlane.bot", t.d.Scope.Bot), attribute.String("chatlane.lane", string(t.d.Lane)),
+		attribute.Int64("chatlane.update.id", t.d.ID), attribute.String("chatlane.update.type", t.d.Type),
+		attribute.Int("chatlane.attempt", t.attempts+1)))
+	defer span.End()
+	next, err := t.attempt(ctx)
+	if err != nil {
+		span.SetStatus(codes.Error, "attempt failed") // the log has the reason; an error may quote the update
+	}
+	return next
+}
+
+// attempt runs the stages until one of them ends the attempt.
+func (t *task) attempt(ctx context.Context) (queue.Next, error) {
+	t.began, t.outcome = time.Now(), ""
+	defer t.release(ctx)
+	for _, s := range stages() {
+		p, err := s(t, ctx)
+		if err != nil {
+			return t.settle(ctx, err), err
+		}
+		if p == finished {
+			break
+		}
+	}
+	return queue.Next{}, nil
+}
+
+// release gives back what the attempt holds.
+func (t *task) release(ctx context.Context) {
+	if t.alone {
+		t.alone = false
+		<-t.r.suspects
+	}
+	if t.session != nil {
+		t.close(ctx, t.session)
+		t.session = nil
+	}
+}

@@ -1,0 +1,73 @@
+package turn
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// leaveNow has the lane ask again at once: it then notices that its partition is gone.
+const leaveNow = time.Nanosecond
+
+// settle carries out the verdict on the error of an attempt.
+func (t *task) settle(ctx context.Context, err error) queue.Next {
+	if ctx.Err() == nil && storeFailed(err) {
+		t.r.breaker.strike(ctx, int(t.d.Partition), t.d.Lane, err)
+	}
+	v := t.r.cfg.judge(ctx, err, t.attempts, t.waits)
+	if v.action == actDead {
+		if derr := t.discard(ctx, discard{Reason: v.reason, Error: err.Error(), Stack: stackOf(err), Attempts: t.attempts + 1}); derr != nil {
+			v = t.r.cfg.judge(ctx, derr, t.attempts, t.waits)
+		}
+	}
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String("chatlane.reason", v.reason))
+	t.r.metrics.setbacks.WithLabelValues(v.reason).Inc()
+	switch v.action {
+	case actDead:
+		t.r.metrics.turns.WithLabelValues(outDead).Inc()
+		t.logVerdict(ctx, slog.LevelError, "update is a dead letter", v, err)
+		t.ackAll(ctx)
+		return queue.Next{}
+	case actRetry:
+		t.countFailure(ctx)
+		t.r.metrics.turns.WithLabelValues(outRetried).Inc()
+		t.logVerdict(ctx, slog.LevelWarn, "attempt failed", v, err)
+	case actWait:
+		if t.waits == 0 {
+			t.logVerdict(ctx, slog.LevelInfo, "lane waits", v, err)
+		}
+		t.waits++
+		t.removeStartMarker(ctx)
+		t.r.metrics.turns.WithLabelValues(outWaited).Inc()
+	case actLeave, actCommit:
+		t.removeStartMarker(ctx)
+		t.r.metrics.turns.WithLabelValues(outLeft).Inc()
+		return queue.Next{Again: leaveNow}
+	}
+	return queue.Next{Again: max(v.after, time.Nanosecond), Park: v.park}
+}
+
+// countFailure uses up an attempt, for later owners too. The start marker of the
+// attempt is void from then on.
+func (t *task) countFailure(ctx context.Context) {
+	t.attempts, t.waits, t.marked = t.attempts+1, 0, false
+	if t.session == nil {
+		return
+	}
+	if err := t.session.Fail(ctx, t.attempts); err != nil {
+		t.r.log.DebugContext(ctx, "attempt not counted in the store", t.attrs(slog.String("error", err.Error()))...)
+		return
+	}
+	t.r.results.of(t.position()).startEnded()
+}
+
+func (t *task) logVerdict(ctx context.Context, level slog.Level, msg string, v verdict, err error) {
+	t.r.log.Log(ctx, level, msg, t.attrs( //nolint:sloglint // constant at each caller
+		slog.String("reason", v.reason), slog.Int("attempt", t.attempts),
+		slog.Duration("next_in", v.after), slog.String("error", err.Error()))...)
+}

@@ -1,0 +1,113 @@
+package turn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/fsm"
+)
+
+// attemptUrgent is one attempt of the urgent handler. It succeeds once for each update:
+// the store has a record for it, with a lock, a journal and a cursor of its own.
+func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) error {
+	opening, cancel := context.WithTimeout(ctx, t.r.cfg.OpenWait)
+	defer cancel()
+	s, err := t.r.deps.Store.Open(opening, t.urgentKeys(), storePosition(t.d))
+	if err != nil {
+		return fmt.Errorf("open urgent turn in lane %s: %w", t.d.Lane, err)
+	}
+	defer t.close(ctx, s)
+	if s.Done() {
+		return nil
+	}
+	own := t.r.results.of(t.urgentPosition()) // looked up under the lock: an earlier term's run has ended
+	unmark, err := t.markUrgentStart(ctx, s, own)
+	if err != nil {
+		return err
+	}
+	defer unmark()
+	calls := t.give(&p, s, own)
+	var stopped cancelledTurns
+	p.CancelRunning = func() { stopped.add(t.r.running.interrupt(t.d.Lane, t.d.Seq)) }
+	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Router.AnswerUrgent(ctx, bot.NewTurn(p)) })
+	if err != nil && !errors.Is(err, bot.ErrUnhandled) {
+		t.r.log.WarnContext(ctx, "urgent handler failed, the lane tries it again", t.attrs(slog.String("error", err.Error()))...)
+		return err
+	}
+	stopped.wait(ctx, t.r.cfg.Deadline)
+	return s.Commit(ctx)
+}
+
+// markUrgentStart writes the start marker of an urgent run, as suspect does for the
+// lane's: a worker may end in the urgent handler, before the lane's turn counts anything.
+func (t *task) markUrgentStart(ctx context.Context, s *fsm.Session, own *unfinished) (unmark func(), err error) {
+	n := unendedStarts(s) - own.ownStarts(s)
+	switch {
+	case !t.d.Inherited && n == 0:
+		return func() {}, nil
+	case n >= maxStarts:
+		return nil, fmt.Errorf("%w: %d times, in its urgent handler", ErrCrashed, n)
+	}
+	own.startBegan(s)
+	if err := writeStarts(ctx, s, n+1); err != nil {
+		return nil, err
+	}
+	return func() { // after a commit the session refuses it
+		ctx, cancel := fsm.CleanUp(ctx)
+		defer cancel()
+		if writeStarts(ctx, s, n) == nil {
+			own.startEnded()
+		}
+	}, nil
+}
+
+// urgentKeys name a record for this update alone: urgent runs of one lane pass each
+// other, so that no cursor could tell which of them are done.
+func (t *task) urgentKeys() fsm.Keys {
+	id := "!u" + strconv.FormatInt(t.d.ID, 10)
+	if t.d.Replay != 0 || t.d.ID == 0 {
+		id = "!s" + strconv.FormatUint(t.d.Seq, 10)
+	}
+	return fsm.Keys{Lane: t.keys.Lane + id, Home: t.keys.Home}
+}
+
+// cancelledTurns are the turns that an urgent handler has cancelled.
+type cancelledTurns struct {
+	mu  sync.Mutex
+	all []*runningTurn
+}
+
+func (c *cancelledTurns) add(one *runningTurn) {
+	if one == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, one)
+}
+
+// wait returns when the cancelled turns are over. If the urgent run were committed
+// before, a crash in between would bring a cancelled turn back, and no urgent run would
+// cancel it again.
+func (c *cancelledTurns) wait(ctx context.Context, limit time.Duration) {
+	c.mu.Lock()
+	all := c.all
+	c.mu.Unlock()
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	for _, one := range all {
+		select {
+		case <-one.ended:
+		case <-late.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
