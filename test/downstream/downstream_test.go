@@ -1,5 +1,5 @@
-// Package downstream puts Chatlane before bots that are written with other frameworks,
-// as those are published.
+// Package downstream puts Chatlane before bots that are written with published releases of
+// other frameworks.
 package downstream
 
 import (
@@ -60,23 +60,23 @@ func TestSessionsOfExistingBotsAreExactBehindForwarding(t *testing.T) {
 	}
 }
 
-// load is traffic of some chats to one webhook.
+// load is the traffic of some chats to one webhook.
 type load struct {
 	rig             *harness.Rig
 	bot             *existing
 	first           int64
 	webhook, secret string
-	from            int // calls that were made before
+	from            int // number of calls that were made before
 }
 
-// result is what the sessions hold in the end.
+// result compares the sessions in the end with what was sent.
 type result struct {
-	lost  int // updates that no session counts
+	lost  int // updates that no session has counted
 	wrong int // chats whose count is off, in either direction
 	took  time.Duration
 }
 
-// run lets each chat say and press at the same time, and waits until all is handled.
+// run sends each chat's messages and pressed buttons at once, and waits until all are handled.
 func (l *load) run(t *testing.T) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -107,7 +107,7 @@ func (l *load) run(t *testing.T) result {
 	return l.count(t, time.Since(began).Round(time.Millisecond))
 }
 
-// count adds the sessions up.
+// count adds the counts of all sessions up.
 func (l *load) count(t *testing.T, took time.Duration) result {
 	t.Helper()
 	r := result{took: took}
@@ -124,8 +124,8 @@ func (l *load) count(t *testing.T, took time.Duration) result {
 	return r
 }
 
-// checkAnswers wants each message answered once, with a count above the one before,
-// and each button.
+// checkAnswers checks that each message has one answer, with a count above the one before,
+// and each button one.
 func (l *load) checkAnswers(t *testing.T) {
 	t.Helper()
 	for c := range int64(chats) {

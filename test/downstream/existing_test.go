@@ -43,8 +43,8 @@ func needNode(t *testing.T) {
 	}
 }
 
-// existing is a bot as it runs somewhere: two processes behind a balancer, and a store
-// of sessions that both use.
+// existing is a bot as people run it: two processes behind a balancer, with one store of
+// sessions.
 type existing struct {
 	URL   string
 	store *store
@@ -70,7 +70,7 @@ func startExisting(t *testing.T, framework, apiURL string) *existing {
 	return e
 }
 
-// startNode runs a script until the test ends, and gives the address that it prints.
+// startNode runs a script until the test ends, and returns the address that it prints.
 func startNode(t *testing.T, script string, env []string) *url.URL {
 	t.Helper()
 	cmd := exec.Command("node", script)
@@ -110,8 +110,8 @@ func startNode(t *testing.T, script string, env []string) *url.URL {
 	return nil
 }
 
-// store keeps values by their path. Each request takes a little while, as it does with
-// any store across a network.
+// store keeps values by their path. Each request takes up to 5 ms, as with a store across a
+// network.
 type store struct {
 	mu     sync.Mutex
 	random *rand.Rand
@@ -148,7 +148,7 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// find gives the value whose path ends so.
+// find returns the value whose path has the suffix.
 func (s *store) find(suffix string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

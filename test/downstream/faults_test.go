@@ -17,10 +17,10 @@ import (
 	"github.com/chatlane/chatlane/test/harness"
 )
 
-// A worker is killed, and the bot is away for a while. The bot gets every update, in
-// order per chat; again only what it worked on when the worker died, and then under
-// the same name. Each update has three attempts, since one may be lost with the worker and
-// one with a connection that the bot is just closing: if absence cost any, there would be
+// A worker is killed, and later the bot is down for a while. The bot gets every update, in
+// order per chat, and repeated only those that it worked on when the worker died, with the
+// same id. Each update has three attempts: one may be lost with the worker, and one with a
+// connection that the bot is closing. If the bot's absence used an attempt up, there would be
 // dead letters.
 func TestForwardingOutlivesAWorkerAndAnAbsentBot(t *testing.T) {
 	const first = 9_000_000
@@ -28,7 +28,7 @@ func TestForwardingOutlivesAWorkerAndAnAbsentBot(t *testing.T) {
 	_, hook := r.Ingress()
 	b := startRecorder(t)
 	settings := []string{"CHATLANE_FORWARD_URL=" + b.url(), "CHATLANE_MAX_ATTEMPTS=3"}
-	doomed := r.Worker(settings...)
+	killed := r.Worker(settings...)
 	survivor := r.Worker(settings...)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -44,7 +44,7 @@ func TestForwardingOutlivesAWorkerAndAnAbsentBot(t *testing.T) {
 		r.Telegram.Deliver(sending, simulator.WebhookConfig{URL: hook, Secret: harness.Secret, RetryBase: 100 * time.Millisecond})
 	}()
 	b.await(t, chats*each/5)
-	doomed.Kill()
+	killed.Kill()
 	b.await(t, chats*each/2)
 	b.stop(t)
 	pause(ctx, 2*time.Second)
@@ -57,7 +57,7 @@ func TestForwardingOutlivesAWorkerAndAnAbsentBot(t *testing.T) {
 	<-delivered
 	awaitNothingQueued(t, r)
 	if survivor.Metric(t, "chatlane_forward_seconds_count", `outcome="away"`) == 0 {
-		t.Error("the bot was not missed: this test shows nothing")
+		t.Error("no request met the absent bot: this test shows nothing")
 	}
 	again := b.check(t, first)
 	answers := map[string]int{}
@@ -68,13 +68,13 @@ func TestForwardingOutlivesAWorkerAndAnAbsentBot(t *testing.T) {
 	for _, n := range answers {
 		twice += n - 1
 	}
-	t.Logf("%d updates: %d came again and %d answers were sent again, after one kill", chats*each, again, twice)
+	t.Logf("%d updates: %d were repeated and %d answers were sent again, after one kill", chats*each, again, twice)
 	if len(answers) != chats*each || again > chats || twice > chats {
 		t.Errorf("%d different answers, want %d; at most the %d lanes in flight may repeat one", len(answers), chats*each, chats)
 	}
 }
 
-// recorder is a bot that notes what it gets.
+// recorder is a bot that records the updates that it gets.
 type recorder struct {
 	addr   string
 	server *http.Server
@@ -82,10 +82,10 @@ type recorder struct {
 
 	mu  sync.Mutex
 	got []noted
-	new chan struct{} // closed with the next note
+	new chan struct{} // closed with the next update
 }
 
-// noted is one update that was handled to its end.
+// noted is one update that was handled completely.
 type noted struct {
 	chat         int64
 	text, update string
@@ -114,7 +114,7 @@ func (b *recorder) start(t *testing.T) {
 	}()
 }
 
-// stop lets running requests end, then refuses connections.
+// stop refuses new connections and waits for running requests.
 func (b *recorder) stop(t *testing.T) {
 	t.Helper()
 	if err := b.server.Shutdown(context.WithoutCancel(t.Context())); err != nil {
@@ -135,7 +135,7 @@ func (b *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no update", http.StatusBadRequest)
 		return
 	}
-	pause(context.WithoutCancel(r.Context()), 5*time.Millisecond) // it works on, whether or not anybody waits
+	pause(context.WithoutCancel(r.Context()), 5*time.Millisecond) // it goes on when the client has gone
 	b.mu.Lock()
 	b.got = append(b.got, noted{u.Message.Chat.ID, u.Message.Text, r.Header.Get("X-Chatlane-Update")})
 	close(b.new)
@@ -145,7 +145,7 @@ func (b *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"method": "sendMessage", "chat_id": u.Message.Chat.ID, "text": "got " + u.Message.Text})
 }
 
-// await waits until so many different updates were handled.
+// await waits until n different updates were handled.
 func (b *recorder) await(t *testing.T, n int) {
 	t.Helper()
 	end := time.After(90 * time.Second)
@@ -168,7 +168,7 @@ func (b *recorder) await(t *testing.T, n int) {
 	}
 }
 
-// check wants each chat's updates in order, and counts those that came again.
+// check checks that each chat's updates came in order, and counts repeated ones.
 func (b *recorder) check(t *testing.T, first int64) (again int) {
 	t.Helper()
 	b.mu.Lock()

@@ -13,7 +13,7 @@ import (
 
 const first = 500_001
 
-// deliver runs the webhook sender against the targets until the test ends.
+// deliver runs the simulated webhook sender until the test ends.
 func deliver(t *testing.T, tg *simulator.Telegram, cfg simulator.WebhookConfig) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -95,7 +95,7 @@ func restartEverything(t *testing.T, store string) {
 	}
 }
 
-// nothingLeft is law 5 where nothing failed: all that was accepted is committed.
+// nothingLeft checks law 5 after a run without failures: every accepted update is committed.
 func nothingLeft(t *testing.T, r *harness.Rig) {
 	t.Helper()
 	c, err := broker.Connect(t.Context(), broker.Config{URL: r.NATSURL()})

@@ -11,19 +11,20 @@ import (
 	"github.com/chatlane/chatlane/test/harness"
 )
 
-// stopping is a worker that is in the middle of a turn: the Bot API withholds its answer.
+// stopping is a worker that gets SIGTERM in the middle of a turn: the Bot API withholds the
+// answer to the turn's call.
 type stopping struct {
 	t *testing.T
 	r *harness.Rig
 	w *harness.Process
 }
 
-// stop starts a worker, has it answer once, and stops it while the next turn's
-// call takes so long. Only that one call is slow.
+// stop starts a worker, has it answer once, and sends SIGTERM while the next turn's call
+// takes as long as latency. Only that one call is slow.
 func stop(t *testing.T, latency time.Duration, env ...string) *stopping {
 	t.Helper()
 	r := harness.New(t)
-	_, hook := r.Ingress("OTEL_TRACES_EXPORTER=console") // who begins a trace decides whether it is kept
+	_, hook := r.Ingress("OTEL_TRACES_EXPORTER=console") // ingress begins the traces, so it decides which are sampled
 	s := &stopping{t: t, r: r, w: r.Worker(env...)}
 	deliver(t, r.Telegram, simulator.WebhookConfig{Targets: []string{hook}, Secret: harness.Secret, RetryBase: 100 * time.Millisecond})
 	r.Telegram.Say(first, "Ann", "/tally")
@@ -50,7 +51,7 @@ func (s *stopping) await(replies int) {
 	}
 }
 
-// recovered tells that another worker goes on where the stopped one was.
+// recovered checks that another worker goes on where the stopped one was.
 func (s *stopping) recovered() {
 	s.t.Helper()
 	s.r.Worker()
@@ -98,7 +99,7 @@ func TestGracePeriodEndsAWorker(t *testing.T) {
 	code := s.w.Exit(t, 15*time.Second)
 	t.Logf("exits with %d", code) // 0 where the cancelled turn left time to hand over
 	if code != 0 && !s.w.LogContains("the grace period ended") {
-		t.Errorf("exits with %d, and does not say why", code)
+		t.Errorf("exits with %d, and logs no reason", code)
 	}
 	s.recovered()
 }

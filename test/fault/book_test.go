@@ -10,14 +10,14 @@ import (
 	"github.com/chatlane/chatlane/internal/simulator"
 )
 
-// page is what Redis holds of one chat at one moment.
+// page is Redis's record of one chat at one moment.
 type page struct {
-	counted int            // texts that the conversation's data has counted; -1: it has not begun
-	made    map[int64]bool // messages, by id, that the journal knows to be sent
+	counted int            // texts that the conversation's data has counted; -1 before the conversation
+	made    map[int64]bool // ids of the messages that the journal records as sent
 	updates int            // committed
 }
 
-// readScript takes it all in one step, as commits are made in one.
+// readScript reads all records in one step, so that no commit falls between two of them.
 const readScript = `
 local out = {}
 for _, key in ipairs(redis.call('KEYS', 'chatlane:*')) do
@@ -30,7 +30,7 @@ for _, key in ipairs(redis.call('KEYS', 'chatlane:*')) do
 end
 return out`
 
-// book is what Redis holds of all chats.
+// book reads Redis's records of all chats.
 func (l *load) book() map[int64]*page {
 	l.t.Helper()
 	opt, err := redis.ParseURL(l.r.Redis.URL)
@@ -60,7 +60,7 @@ func (l *load) book() map[int64]*page {
 	return pages
 }
 
-// add reads one record: of the state, the journal, or the update ids.
+// add reads one record: the state, the journal, or the ids of recent updates.
 func (p *page) add(kind string, flat []any) {
 	fields := make(map[string]string, len(flat)/2)
 	for i := 0; i+1 < len(flat); i += 2 {
@@ -88,7 +88,7 @@ func (p *page) add(kind string, flat []any) {
 	}
 }
 
-// noted tells whether a call's turn was committed, or the call in the journal.
+// noted returns whether a call is recorded: its turn is committed, or the journal has it.
 func noted(book map[int64]*page) func(simulator.Call) bool {
 	return func(c simulator.Call) bool {
 		p := book[c.Chat]

@@ -11,9 +11,9 @@ import (
 	"github.com/chatlane/chatlane/test/harness"
 )
 
-// TestClocksOfTwoWorkersFiveMinutesApart lets lanes, locks, journals and parked
-// updates pass between two workers who do not agree on the time. A clock that is 150 s
-// ahead would find an inline query stale, whose use ends after 30 s; one that is 150 s
+// TestClocksOfTwoWorkersFiveMinutesApart moves lanes, locks, journals and parked updates
+// between two workers whose clocks differ. If a worker trusted its clock, one that is 150 s
+// ahead would find inline queries stale, which are useful for 30 s, and one that is 150 s
 // behind would leave a parked lane waiting.
 func TestClocksOfTwoWorkersFiveMinutesApart(t *testing.T) {
 	r := harness.New(t)
@@ -22,7 +22,7 @@ func TestClocksOfTwoWorkersFiveMinutesApart(t *testing.T) {
 	for _, skew := range []time.Duration{-150 * time.Second, 150 * time.Second} {
 		w := r.SkewedWorker(skew)
 		if off := time.Until(w.Clock(t)) - skew; off < -25*time.Second || off > 25*time.Second {
-			t.Fatalf("the worker's clock is off by %v, meant was %v", time.Until(w.Clock(t)), skew)
+			t.Fatalf("the worker's clock is off by %v, want %v", time.Until(w.Clock(t)), skew)
 		}
 		workers[skew] = w
 	}
@@ -55,13 +55,13 @@ func TestClocksOfTwoWorkersFiveMinutesApart(t *testing.T) {
 	}
 }
 
-// limited makes calls take a while, and refuses some with a wait that parks their lane.
+// limited makes calls slow, and answers some with a 429 whose wait parks the lane.
 func limited(r *harness.Rig) {
 	var n atomic.Uint64
 	r.Telegram.Faults(func(string, int64) simulator.Fault {
 		k := n.Add(1)
 		f := simulator.Fault{Latency: time.Duration(20+k%60) * time.Millisecond}
-		if k%100 == 0 { // rare enough not to look as if Telegram refused the whole bot
+		if k%100 == 0 { // rare enough that the limiter does not hold the whole bot
 			f.Status, f.RetryAfter = http.StatusTooManyRequests, 4
 		}
 		return f

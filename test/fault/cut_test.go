@@ -8,7 +8,7 @@ import (
 	"github.com/chatlane/chatlane/test/harness"
 )
 
-// cutTime is longer than PinTTL and the lock's TTL (both 2 s), and than what a client
+// cutTime is longer than PinTTL and the lock's TTL (both 2 s), and longer than a client
 // waits for an answer.
 func cutTime() time.Duration {
 	if *whole {
@@ -27,7 +27,7 @@ func TestWorkerCutFromTheBroker(t *testing.T) {
 	before := took()
 	cutAndHeal(t, r, hook, proxy, cut)
 	if took() <= before {
-		t.Error("the worker took nothing over again after the cut: it had lost nothing")
+		t.Error("the worker took no partition over after the cut: it had not lost any")
 	}
 }
 
@@ -39,7 +39,7 @@ func TestWorkerCutFromRedis(t *testing.T) {
 	r.Worker()
 	cutAndHeal(t, r, hook, proxy, cut)
 	if waited := cut.Metric(t, "chatlane_turns_total", `outcome="waited"`); waited == 0 {
-		t.Error("no turn of the worker waited: the cut met nobody")
+		t.Error("no turn of the worker waited: the cut met no turn")
 	}
 }
 

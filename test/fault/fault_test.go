@@ -1,5 +1,5 @@
-// Package fault kills, freezes and cuts off the real programs under load, and adds
-// up what the chats were answered.
+// Package fault kills, freezes and cuts off the real programs under load, and checks that
+// every chat was answered once and in order.
 package fault
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/chatlane/chatlane/test/harness"
 )
 
-// whole runs the full length; without it each fault has a short form.
+// whole runs every fault at full length instead of some seconds.
 var whole = flag.Bool("whole", false, "run the fault suite at full length")
 
 func TestMain(m *testing.M) {
@@ -69,7 +69,7 @@ func TestBrokerKilledAndRestarted(t *testing.T) {
 		wait(t, 2*time.Second)
 		o := away(t, in, a, b)
 		r.NATS.Kill()
-		o.told()
+		o.notReady()
 		wait(t, orWhole(time.Second, time.Minute))
 		r.StartNATS()
 		o.over(l.chats)
@@ -86,10 +86,10 @@ func TestRedisStoppedAndRestarted(t *testing.T) {
 		wait(t, 2*time.Second)
 		o := away(t, a, b)
 		r.Redis.Stop()
-		o.told()
+		o.notReady()
 		wait(t, orWhole(time.Second, time.Minute))
 		if !in.Ready() {
-			t.Error("ingress needs no Redis, and says that it is not ready without")
+			t.Error("ingress is not ready without Redis, which it does not need")
 		}
 		r.Redis.Restart()
 		o.over(l.chats)
@@ -160,7 +160,7 @@ func TestBotAPIFails(t *testing.T) {
 		case k%11 == 0:
 			return simulator.Fault{Status: 500}
 		case k%13 == 0:
-			return simulator.Fault{HangUp: true} // the request was read
+			return simulator.Fault{HangUp: true} // after reading the request
 		case k%17 == 0:
 			return simulator.Fault{LoseAnswer: true}
 		case k%101 == 0:

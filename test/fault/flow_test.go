@@ -16,16 +16,16 @@ import (
 	"github.com/chatlane/chatlane/test/harness"
 )
 
-// flow is tally traffic at a steady pace: the chats say a text one after the other,
-// each again after the same time, until the test says stop. So it lasts as long as
-// the faults do, and how long each chat waited for a reply can be told.
+// flow is tally traffic at a steady pace: in each round every chat sends one text, the chats
+// one after the other, until the test stops it. It records the times, from which the longest
+// wait of each chat follows.
 type flow struct {
 	*load
 	every    time.Duration
-	together atomic.Bool  // all chats speak at once, instead of one after the other
-	round    atomic.Int64 // the number of the text that is being said
+	together atomic.Bool  // all chats send at once, instead of one after the other
+	round    atomic.Int64 // the number of the text that is being sent
 
-	said [][]time.Time // by chat: when text k was said; text 0 is /tally. Read it after stop
+	said [][]time.Time // by chat: when text k was sent; text 0 is /tally. To be read after stop
 	quit chan struct{}
 	done chan struct{}
 }
@@ -44,7 +44,7 @@ func deliver(t *testing.T, r *harness.Rig, hooks ...string) {
 	t.Cleanup(func() { stop(); <-done })
 }
 
-// latency makes each call take a while, so that faults meet turns half way.
+// latency makes calls slow, so that faults meet turns half way.
 func latency(r *harness.Rig, least, most time.Duration) {
 	var n atomic.Uint64
 	r.Telegram.Faults(func(string, int64) simulator.Fault {
@@ -71,7 +71,7 @@ func (f *flow) run() {
 		select {
 		case <-f.quit:
 			if k > 1 {
-				return // all chats have said the same number of texts
+				return // all chats have sent the same number of texts
 			}
 		default:
 		}
@@ -91,7 +91,7 @@ func (f *flow) run() {
 	}
 }
 
-// pause lets time pass between two texts.
+// pause waits between two texts.
 func pause(d time.Duration) {
 	if d <= 0 {
 		return
@@ -101,7 +101,7 @@ func pause(d time.Duration) {
 	<-t.C
 }
 
-// stop ends the traffic with the running round.
+// stop ends the traffic after the running round.
 func (f *flow) stop() {
 	select {
 	case <-f.quit:
@@ -112,15 +112,15 @@ func (f *flow) stop() {
 	f.texts = len(f.said[0]) - 1
 }
 
-// finish ends the traffic, waits for the last reply of each chat and adds up: nothing
-// lost, repeated or out of order, and law 5's sum.
+// finish ends the traffic, waits for the last reply of each chat, and checks that nothing
+// is lost, repeated or out of order, and law 5's sum.
 func (f *flow) finish(within time.Duration) simulator.Report {
 	f.t.Helper()
 	f.stop()
 	return f.load.finish(within)
 }
 
-// replied is finish for who adds up otherwise.
+// replied is finish without law 5's sum, for tests that have dead letters.
 func (f *flow) replied(within time.Duration) {
 	f.t.Helper()
 	f.stop()
@@ -139,8 +139,8 @@ func (f *flow) replied(within time.Duration) {
 	}
 }
 
-// stored is law 5 by the broker's books alone: the updates were accepted, and stored;
-// none is queued any more, so many are dead letters, and all others had their reply.
+// stored checks law 5 by the broker's counts alone: all updates were accepted and stored, none
+// is still queued, and so many are dead letters.
 func (f *flow) stored(updates, dead int) {
 	f.t.Helper()
 	c, err := broker.Connect(f.t.Context(), broker.Config{URL: f.r.NATSURL()})
@@ -154,11 +154,11 @@ func (f *flow) stored(updates, dead int) {
 		return err == nil && d.Queued+d.Parked == 0
 	})
 	if accepted := f.r.Telegram.First().Sent().Delivered; accepted != updates || int(d.Stored) < updates || int(d.Dead) != dead {
-		f.t.Errorf("%d updates were said, %d accepted, and %+v; want all accepted and stored, and %d dead letters", updates, accepted, d, dead)
+		f.t.Errorf("%d updates were sent, %d accepted, and %+v; want all accepted and stored, and %d dead letters", updates, accepted, d, dead)
 	}
 }
 
-// chorus waits until the chats, speaking all at once, begin with their next texts.
+// chorus makes all chats send at once from now on, and waits until such a round begins.
 func (f *flow) chorus() {
 	f.t.Helper()
 	f.together.Store(true)
@@ -166,7 +166,7 @@ func (f *flow) chorus() {
 	harness.Eventually(f.t, 10*f.every, "the chats' next texts", func() bool { return f.round.Load() > now+1 })
 }
 
-// caughtUp waits until each chat has had a reply to a text that it said after now.
+// caughtUp waits until each chat has had a reply to a text that it sent after this call.
 func (f *flow) caughtUp() {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
@@ -176,8 +176,8 @@ func (f *flow) caughtUp() {
 	}
 }
 
-// silences gives the longest time, of those that overlap the one from from to until, for
-// which a chat was owed a reply and got none: one for each of the chats that were.
+// silences returns, for each chat that waited for a reply between from and until, the longest
+// time without one.
 func (f *flow) silences(from, until time.Time, of func(chat int) bool) spread {
 	worst := make([]time.Duration, f.chats)
 	f.replies(func(chat int, said, before, at time.Time) {
@@ -200,14 +200,14 @@ func (f *flow) silences(from, until time.Time, of func(chat int) bool) spread {
 
 func everyChat(int) bool { return true }
 
-// partitionOf is where the chat's updates go, of so many partitions.
+// partitionOf is the partition of the chat's updates.
 func partitionOf(chat int64, partitions int) int {
 	bot, _, _ := strings.Cut(simulator.Token, ":")
 	return int(partition.Of(bot+":c:"+strconv.FormatInt(chat, 10), partitions))
 }
 
-// answers are the times from each text that one of the chats said between from and
-// until to its reply.
+// answers are the times to the reply, for each text that one of the chats sent between from
+// and until.
 func (f *flow) answers(from, until time.Time, of func(chat int) bool) spread {
 	var took spread
 	f.replies(func(chat int, said, _, at time.Time) {
@@ -219,9 +219,9 @@ func (f *flow) answers(from, until time.Time, of func(chat int) bool) spread {
 	return took
 }
 
-// replies tells each reply to a text, with the one before it in its chat.
-func (f *flow) replies(tell func(chat int, said, before, at time.Time)) {
-	heard := make([]time.Time, f.chats)
+// replies calls see for each reply to a text, with the time of the chat's reply before it.
+func (f *flow) replies(see func(chat int, said, before, at time.Time)) {
+	last := make([]time.Time, f.chats)
 	next := make([]int, f.chats)
 	for _, call := range f.r.Telegram.Calls(simulator.Filter{Method: "sendMessage"}) {
 		c := int(call.Chat - first)
@@ -229,12 +229,12 @@ func (f *flow) replies(tell func(chat int, said, before, at time.Time)) {
 			continue
 		}
 		next[c]++
-		tell(c, f.said[c][next[c]], heard[c], call.At)
-		heard[c] = call.At
+		see(c, f.said[c][next[c]], last[c], call.At)
+		last[c] = call.At
 	}
 }
 
-// spread is a sorted series of times.
+// spread is a sorted series of durations.
 type spread []time.Duration
 
 func (s spread) at(share float64) time.Duration {

@@ -8,31 +8,31 @@ import (
 	"github.com/chatlane/chatlane/test/harness"
 )
 
-// election bounds the silence after a leader's death: what the servers take for it,
-// on a busy machine, and the senders' retries.
+// election bounds the silence after a leader's death: the servers' election, on a busy
+// machine, and the senders' retries.
 const election = 20 * time.Second
 
 func TestStreamLeaderKilled(t *testing.T) {
 	f, resets := leaderKilled(t, orWhole(2, 5), []string{"gap", "redelivery", "stalled"}, nil)
 	if resets == 0 {
-		t.Error("nothing was found to be late or lost: the deaths met no delivery")
+		t.Error("no reset: the leader's deaths met no delivery")
 	}
 	f.finish(time.Minute)
 }
 
-// Here the broker waits for acknowledgements for 2 s, so that what the leader's death
-// lost comes back by itself, behind newer deliveries: the trial of the design. With the
-// hour that Chatlane sets nothing comes back late, and the watchdog finds what is missing.
+// Here the broker waits 2 s for acknowledgements, so that it repeats lost deliveries behind
+// newer ones. With the hour that Chatlane sets it repeats none, and the watchdog finds the
+// missing ones.
 func TestDeliveriesThatComeBackLate(t *testing.T) {
-	f, resets := leaderKilled(t, orWhole(2, 5), []string{"gap", "redelivery"}, func(r *harness.Rig) { hurry(t, r, 2*time.Second) })
+	f, resets := leaderKilled(t, orWhole(2, 5), []string{"gap", "redelivery"}, func(r *harness.Rig) { shortAckWait(t, r, 2*time.Second) })
 	if resets == 0 {
-		t.Error("no delivery was found to be late: the check of their order did not show")
+		t.Error("no reset: no delivery came back late")
 	}
 	f.finish(time.Minute)
 }
 
-// hurry sets how long the broker waits for acknowledgements.
-func hurry(t *testing.T, r *harness.Rig, wait time.Duration) {
+// shortAckWait sets how long the broker waits for acknowledgements.
+func shortAckWait(t *testing.T, r *harness.Rig, wait time.Duration) {
 	t.Helper()
 	c, err := broker.Connect(t.Context(), broker.Config{URL: r.NATSURL()})
 	if err != nil {
@@ -60,10 +60,9 @@ func TestStreamLeaderKilledWithStateInTheBroker(t *testing.T) {
 	f.stored(f.chats*(f.texts+1), 0)
 }
 
-// leaderKilled gives the flow when each chat has had its last reply, and how often the
-// workers reset a partition for one of the reasons. A death may meet no delivery: until
-// there was a reset there are more, up to ten. Prepare, unless it is nil, runs once the
-// workers are there.
+// leaderKilled kills the stream's leader so often, and returns the flow after each chat's last
+// reply, and the number of resets for one of the reasons. A death may meet no delivery: it goes
+// on until there was a reset, at most ten times. Prepare may be nil; it runs when the workers do.
 func leaderKilled(t *testing.T, kills int, reasons []string, prepare func(*harness.Rig), env ...string) (f *flow, resets float64) {
 	t.Helper()
 	r := harness.New(t)
@@ -102,7 +101,7 @@ func leaderKilled(t *testing.T, kills int, reasons []string, prepare func(*harne
 		silence := f.silences(moments[i], until, everyChat)
 		t.Logf("longest silences of the chats around death %d: %v", i+1, silence)
 		if silence.at(1) > election {
-			t.Errorf("a chat heard nothing for %v, want at most %v", silence.at(1), election)
+			t.Errorf("a chat had no reply for %v, want at most %v", silence.at(1), election)
 		}
 	}
 	t.Logf("resets for %v: %v", reasons, count())

@@ -12,7 +12,7 @@ import (
 
 const first = 700_001
 
-// load is tally traffic that goes on for as long as the faults do.
+// load is tally traffic, with what is needed to check it.
 type load struct {
 	t            *testing.T
 	r            *harness.Rig
@@ -20,8 +20,8 @@ type load struct {
 	stops        int // workers killed or frozen so far
 }
 
-// begin lets 200 chats say a text each second, and calls take a while, so that faults
-// meet turns half way.
+// begin lets 200 chats send a text each second and makes calls slow, so that faults meet
+// turns half way.
 func begin(t *testing.T, r *harness.Rig, hooks ...string) *flow {
 	t.Helper()
 	latency(r, 20*time.Millisecond, 80*time.Millisecond)
@@ -29,14 +29,14 @@ func begin(t *testing.T, r *harness.Rig, hooks ...string) *flow {
 	return pour(t, r, 200, time.Second)
 }
 
-// kill ends a worker as a crash does, and looks at once which calls it had noted.
+// kill ends a worker as a crash does, and reads at once which calls it had recorded.
 func (l *load) kill(p *harness.Process) {
 	l.t.Helper()
 	p.Kill()
 	l.stopped(p)
 }
 
-// freeze stops a worker in its tracks; thaw lets it go on.
+// freeze stops all threads of a worker; thaw lets them run again.
 func (l *load) freeze(p *harness.Process) {
 	l.t.Helper()
 	p.Freeze(l.t)
@@ -48,8 +48,8 @@ func (l *load) thaw(p *harness.Process) {
 	p.Thaw()
 }
 
-// stopped tells Telegram of a worker that does nothing any more. Nobody takes its
-// lanes over before its locks and pins run out, so what Redis holds now is what the
+// stopped tells the simulated Telegram which calls a stopped worker had recorded. No other
+// worker takes its lanes over before its locks and pins expire, so Redis still holds what this
 // worker left.
 func (l *load) stopped(p *harness.Process) {
 	l.t.Helper()
@@ -57,7 +57,7 @@ func (l *load) stopped(p *harness.Process) {
 	l.r.Telegram.Stopped(p.Caller, noted(l.book()))
 }
 
-// finish waits for the last reply of each chat and adds up.
+// finish waits for the last reply of each chat and checks the replies and the sums.
 func (l *load) finish(within time.Duration) simulator.Report {
 	l.t.Helper()
 	began := time.Now()
@@ -79,14 +79,14 @@ func (l *load) finish(within time.Duration) simulator.Report {
 	}
 	for i, n := range report.Windows {
 		if n > 1 {
-			l.t.Errorf("%d calls were answered and not noted when stop %d came, want at most one", n, i+1)
+			l.t.Errorf("%d calls were answered and not recorded at stop %d, want at most one", n, i+1)
 		}
 	}
 	return report
 }
 
-// sum is law 5: what was accepted is committed, dead or queued; and law 3: each text
-// is counted once. Here nothing may be dead, and in the end nothing is queued.
+// sum checks law 5 (accepted = committed + dead + queued) and law 3 (each text is counted
+// once). Here no update may be dead, and in the end none is queued.
 func (l *load) sum() broker.Depth {
 	l.t.Helper()
 	c, err := broker.Connect(l.t.Context(), broker.Config{URL: l.r.NATSURL()})
@@ -115,7 +115,7 @@ func (l *load) sum() broker.Depth {
 	return depth
 }
 
-// orWhole is short in the short form.
+// orWhole is full with -whole, else short.
 func orWhole[T any](short, full T) T {
 	if *whole {
 		return full
@@ -123,7 +123,7 @@ func orWhole[T any](short, full T) T {
 	return short
 }
 
-// rounds is n in the short form, 4 times as many in the whole one.
+// rounds is n, with -whole 4 times n.
 func rounds(n int) int {
 	if *whole {
 		return 4 * n
@@ -131,7 +131,7 @@ func rounds(n int) int {
 	return n
 }
 
-// wait lets load run between faults. The time is part of the fault, not a hope.
+// wait lets load run between faults. Its length is part of the fault; nothing is awaited.
 func wait(t *testing.T, d time.Duration) {
 	t.Helper()
 	timer := time.NewTimer(d)

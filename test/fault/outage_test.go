@@ -7,7 +7,7 @@ import (
 	"github.com/chatlane/chatlane/test/harness"
 )
 
-// outage is a time in which the broker or Redis is away.
+// outage is a time in which the broker or Redis is down, as the processes bear it.
 type outage struct {
 	t     *testing.T
 	began time.Time
@@ -16,7 +16,7 @@ type outage struct {
 	cpu   []time.Duration
 }
 
-// away begins an outage that each of the processes has to bear.
+// away begins an outage: it notes the log lines and processor time of the processes.
 func away(t *testing.T, procs ...*harness.Process) *outage {
 	t.Helper()
 	o := &outage{t: t, began: time.Now(), procs: procs}
@@ -26,16 +26,16 @@ func away(t *testing.T, procs ...*harness.Process) *outage {
 	return o
 }
 
-// told waits until each process says that it is not ready.
-func (o *outage) told() {
+// notReady waits until no process is ready.
+func (o *outage) notReady() {
 	o.t.Helper()
 	for _, p := range o.procs {
 		harness.Eventually(o.t, 10*time.Second, "not ready at "+p.Admin, func() bool { return !p.Ready() })
 	}
 }
 
-// over waits until each is ready again. Meanwhile it logged what changed, at most once
-// for each chat, and not each attempt; and it did not run in circles.
+// over waits until each process is ready again. During the outage a process may log at most
+// one line per chat, not one per attempt, and may not use much processor time.
 func (o *outage) over(chats int) {
 	o.t.Helper()
 	for i, p := range o.procs {

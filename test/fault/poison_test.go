@@ -16,9 +16,9 @@ import (
 
 const poisoned = first - 1 // the chat that Telegram refuses every message to
 
-// TestPoisonousChat lets every turn of one chat fail. The other chats are answered
-// as fast as without it, also those of its partition; its updates become dead letters;
-// and once the chat is well again its lane goes on in order.
+// TestPoisonousChat makes every turn of one chat fail. The other chats are answered as fast
+// as without it, also those of its partition. Its updates become dead letters, and after the
+// failures end its lane goes on in order.
 func TestPoisonousChat(t *testing.T) {
 	r := harness.New(t)
 	r.Partitions = 4 // so that the chat has many neighbours
@@ -28,8 +28,8 @@ func TestPoisonousChat(t *testing.T) {
 	_, hook := r.Ingress(env[0])
 	r.Worker(env...)
 	r.Worker(env...)
-	var ill atomic.Bool
-	refuse(r, &ill)
+	var failing atomic.Bool
+	refuse(r, &failing)
 	deliver(t, r, hook)
 	spell := 6 * time.Second
 	if *whole {
@@ -38,37 +38,37 @@ func TestPoisonousChat(t *testing.T) {
 	f := pour(t, r, 200, 2*time.Second)
 	r.Telegram.Say(poisoned, "Ann", "/tally")
 	wait(t, 2*time.Second)
-	well := time.Now()
+	healthy := time.Now()
 	wait(t, spell)
 	awaitReply(t, r, "")
-	fell := time.Now()
-	ill.Store(true)
+	failed := time.Now()
+	failing.Store(true)
 	said := sayUntil(t, r, spell)
 	harness.Eventually(t, 30*time.Second, "the poisonous chat's lane is shown as parked", func() bool {
 		return strings.Contains(r.Chatlane("lane", "list", "--parked"), ":c:"+strconv.Itoa(poisoned)+"\t")
 	})
-	rose := time.Now()
-	ill.Store(false)
+	recovered := time.Now()
+	failing.Store(false)
 	f.replied(time.Minute)
 
-	asFast(t, f, well, fell, rose)
+	asFast(t, f, healthy, failed, recovered)
 	dead := goesOn(t, r, said)
 	f.stored(f.chats*(f.texts+1)+1+said, dead)
 }
 
-// refuse makes each call of the poisonous chat fail while it is ill.
-func refuse(r *harness.Rig, ill *atomic.Bool) {
+// refuse makes each call of the poisonous chat fail while failing is set.
+func refuse(r *harness.Rig, failing *atomic.Bool) {
 	var n atomic.Uint64
 	r.Telegram.Faults(func(_ string, chat int64) simulator.Fault {
 		f := simulator.Fault{Latency: time.Duration(10+n.Add(1)%20) * time.Millisecond}
-		if chat == poisoned && ill.Load() {
+		if chat == poisoned && failing.Load() {
 			f.Status = http.StatusBadRequest
 		}
 		return f
 	})
 }
 
-// sayUntil lets the poisonous chat say 5 texts a second, and gives their number.
+// sayUntil sends 5 texts a second from the poisonous chat, and returns their number.
 func sayUntil(t *testing.T, r *harness.Rig, spell time.Duration) int {
 	t.Helper()
 	n := int(spell / (200 * time.Millisecond))
@@ -79,33 +79,32 @@ func sayUntil(t *testing.T, r *harness.Rig, spell time.Duration) int {
 	return n
 }
 
-// asFast compares the neighbours of the poisonous chat with the chats that share no
-// partition with it, at the same time, and both with the time before. So what else a
-// busy machine does to answer times is in both; between the times it may differ much.
-func asFast(t *testing.T, f *flow, well, fell, rose time.Time) {
+// asFast compares the chats in the poisonous chat's partition with all other chats at the same
+// time, and those with the time before. A busy machine slows both groups at the same time, so
+// the first bound is tight; the time before may differ much, so the second one is wide.
+func asFast(t *testing.T, f *flow, healthy, failed, recovered time.Time) {
 	t.Helper()
 	near := func(chat int) bool {
 		return partitionOf(first+int64(chat), f.r.Partitions) == partitionOf(poisoned, f.r.Partitions)
 	}
 	far := func(chat int) bool { return !near(chat) }
-	before := f.answers(well, fell, everyChat)
-	beside, apart := f.answers(fell, rose, near), f.answers(fell, rose, far)
+	before := f.answers(healthy, failed, everyChat)
+	neighbours, others := f.answers(failed, recovered, near), f.answers(failed, recovered, far)
 	t.Logf("answer times without the poisonous chat: %v", before)
-	t.Logf("with it, in other partitions: %v", apart)
-	t.Logf("with it, in its own partition: %v", beside)
+	t.Logf("with it, in other partitions: %v", others)
+	t.Logf("with it, in its own partition: %v", neighbours)
 	for _, share := range []float64{0.5, 0.99} {
-		if most := 2*apart.at(share) + 100*time.Millisecond; beside.at(share) > most {
-			t.Errorf("of the neighbours %v are answered within %v, at the same time elsewhere within %v: want at most %v", share, beside.at(share), apart.at(share), most)
+		if most := 2*others.at(share) + 100*time.Millisecond; neighbours.at(share) > most {
+			t.Errorf("of the neighbours %v are answered within %v, at the same time elsewhere within %v: want at most %v", share, neighbours.at(share), others.at(share), most)
 		}
-		if most := 2*before.at(share) + 3*time.Second; apart.at(share) > most {
-			t.Errorf("of the other chats %v are answered within %v, without the poisonous one within %v: want at most %v", share, apart.at(share), before.at(share), most)
+		if most := 2*before.at(share) + 3*time.Second; others.at(share) > most {
+			t.Errorf("of the other chats %v are answered within %v, without the poisonous one within %v: want at most %v", share, others.at(share), before.at(share), most)
 		}
 	}
 }
 
-// goesOn looks at what became of the poisonous chat's texts: the first ones are dead
-// letters, and the rest was answered in order, counting from 1. It gives the number
-// of dead letters.
+// goesOn checks the poisonous chat's texts: the first ones are dead letters, and the rest was
+// answered in order, counting from 1. It returns the number of dead letters.
 func goesOn(t *testing.T, r *harness.Rig, said int) (dead int) {
 	t.Helper()
 	awaitReply(t, r, "text "+strconv.Itoa(said))
@@ -116,7 +115,7 @@ func goesOn(t *testing.T, r *harness.Rig, said int) (dead int) {
 			t.Errorf("dead letter without its reason: %q", line)
 		}
 	}
-	replies := r.Telegram.Replies(poisoned)[1:] // behind the one to /tally
+	replies := r.Telegram.Replies(poisoned)[1:] // after the reply to /tally
 	if len(replies) != said-dead {
 		t.Errorf("the poisonous chat said %d texts, %d are dead letters, %d were answered", said, dead, len(replies))
 	}
@@ -126,7 +125,7 @@ func goesOn(t *testing.T, r *harness.Rig, said int) (dead int) {
 			break
 		}
 	}
-	t.Logf("poisonous chat: %d texts, %d dead letters, %d replies after it was well again", said, dead, len(replies))
+	t.Logf("poisonous chat: %d texts, %d dead letters, %d replies after the failures ended", said, dead, len(replies))
 	return dead
 }
 

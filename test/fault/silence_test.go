@@ -8,9 +8,9 @@ import (
 	"github.com/chatlane/chatlane/test/harness"
 )
 
-// What a planned and an unplanned end of a worker may cost its chats, with PinTTL 2 s.
-// On a busy machine every chat waits now and then: what those whose partition stays
-// where it is wait at the same time comes on top.
+// The longest silences after a planned and an unplanned end of a worker, with PinTTL 2 s. On a
+// busy machine every chat waits now and then, so the wait of chats whose partition does not
+// move, at the same time, is added.
 const (
 	handOverMost = 300 * time.Millisecond // at the 99th percentile
 	failoverMost = 3 * time.Second        // the longest
@@ -37,7 +37,7 @@ func TestChatsPauseShortlyWhenWorkersEnd(t *testing.T) {
 			planned = append(planned, p.during(3*time.Second, func() { p.workers[i] = p.start() }))
 		}
 	}
-	wait(t, time.Second) // so that no text meets both
+	wait(t, time.Second) // so that no text meets both kinds
 	for n := range rounds(1) {
 		i := n % len(p.workers)
 		killed = append(killed, p.during(4*time.Second, func() { p.flow.kill(p.workers[i]) }))
@@ -60,7 +60,7 @@ func TestChatsPauseShortlyWhenWorkersEnd(t *testing.T) {
 	}
 }
 
-// pauses measures what a change among the workers costs the chats.
+// pauses measures the silences that a change among the workers causes.
 type pauses struct {
 	t       *testing.T
 	r       *harness.Rig
@@ -68,7 +68,7 @@ type pauses struct {
 	workers []*harness.Process
 }
 
-// move is one change, with the partitions that changed hands.
+// move is one change, with the partitions whose owner changed.
 type move struct {
 	from, until time.Time
 	partitions  map[int]bool
@@ -76,7 +76,7 @@ type move struct {
 
 func (p *pauses) start() *harness.Process { return p.r.Worker("CHATLANE_PIN_TTL=2s") }
 
-// during makes a change and looks for some time who owns what after it.
+// during makes a change, waits, and notes which partitions have another owner.
 func (p *pauses) during(d time.Duration, change func()) move {
 	p.t.Helper()
 	before := p.owners()
@@ -104,7 +104,7 @@ func (p *pauses) owners() []string {
 	return owners
 }
 
-// silences are those of the chats in partitions that moved, and of all others.
+// silences returns those of the chats in partitions that moved, and those of all others.
 func (p *pauses) silences(moves []move) (moved, stayed spread) {
 	for _, m := range moves {
 		moves := func(chat int) bool { return m.partitions[partitionOf(first+int64(chat), p.r.Partitions)] }

@@ -1,5 +1,5 @@
-// Package model drives lanes, takeover and commit with random lives and deaths of
-// workers, in virtual time, and holds what comes of it to a reference model.
+// Package model runs workers through random faults in virtual time, and compares the result
+// with a reference model.
 package model
 
 import (
@@ -28,8 +28,8 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 6, "random lives to try")
-	seed  = flag.Uint64("seed", 0, "try this one alone, as a failure names it")
+	seeds = flag.Int("seeds", 6, "number of random runs")
+	seed  = flag.Uint64("seed", 0, "run this seed alone; a failure names it")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -40,8 +40,8 @@ const (
 	partitions = 2
 	chats      = 6
 	workers    = 3
-	lastLines  = 400                    // of the log, shown after a failure
-	window     = 100 * time.Millisecond // in which the stream itself knows a repetition
+	lastLines  = 400                    // number of log lines that a failure shows
+	window     = 100 * time.Millisecond // in which the stream itself drops a repetition
 )
 
 func TestLawsHoldThroughRandomLives(t *testing.T) {
@@ -56,7 +56,7 @@ func TestLawsHoldThroughRandomLives(t *testing.T) {
 	}
 }
 
-// life is one random run.
+// life is one random run: its processes, and the model beside them.
 type life struct {
 	*world
 	t    *testing.T
@@ -66,7 +66,7 @@ type life struct {
 
 	procs []*process
 	born  int
-	away  sync.WaitGroup // troubles under way
+	away  sync.WaitGroup // faults under way
 }
 
 func live(t *testing.T, s *embedded.Server, seed uint64) {
@@ -110,8 +110,8 @@ func (l *life) open() {
 	if err := l.conn.EnsureConsumers(l.t.Context(), topology); err != nil {
 		l.t.Fatal(err)
 	}
-	// Telegram may repeat an update after the stream's own window: so short here that
-	// the lane's memory is what recognises it.
+	// Telegram may repeat an update after the stream's own window. The window is so short here
+	// that the lane's record of recent ids has to recognise the repetition.
 	stream, err := l.conn.JetStream().Stream(l.t.Context(), broker.StreamUpdates)
 	if err != nil {
 		l.t.Fatal(err)
@@ -133,12 +133,12 @@ func (l *life) spawn() {
 	l.procs = append(l.procs, p)
 }
 
-// note puts what is done to the processes into their log.
+// note writes a fault into the log of the processes.
 func (l *life) note(format string, args ...any) {
 	_, _ = fmt.Fprintf(l.world, "time=%s %s\n", time.Now().Format(time.RFC3339Nano), fmt.Sprintf(format, args...))
 }
 
-// act does one random thing.
+// act publishes updates or causes one fault, at random.
 func (l *life) act() {
 	i, long := l.roll(len(l.procs)), time.Second+l.upTo(6*time.Second)
 	p := l.procs[i]
@@ -167,12 +167,12 @@ func (l *life) act() {
 		l.note("%s without store for %v", p.name, long)
 		l.away.Go(func() { p.losesStore(long) })
 	default:
-		l.note("deliveries of partition %d go astray", i%partitions)
+		l.note("deliveries of partition %d are lost", i%partitions)
 		l.steal(partition.ID(i%partitions), 1+l.roll(4))
 	}
 }
 
-// publish has n more updates accepted, some of them twice.
+// publish publishes n more updates, some of them twice.
 func (l *life) publish(n int) {
 	for range n {
 		chat := int64(100 + l.roll(chats))
@@ -204,8 +204,8 @@ func (l *life) update(id, chat int64) queue.Update {
 	return queue.Update{ID: id, Type: "message", Scope: s, Lane: lane.ByChat.Key(s), Received: time.Now(), Body: body}
 }
 
-// steal takes deliveries away from a partition's owner, as the death of a stream's
-// leader does: the broker has sent them, and nobody gets them.
+// steal loses deliveries of a partition, as the death of a stream's leader does: the broker
+// has sent them, and no worker receives them.
 func (l *life) steal(p partition.ID, n int) {
 	c, err := l.conn.JetStream().Consumer(l.t.Context(), broker.StreamUpdates, fmt.Sprintf("p-%04d", p))
 	if err != nil {
@@ -229,7 +229,7 @@ func (l *life) steal(p partition.ID, n int) {
 	l.away.Go(func() { time.Sleep(time.Second); _ = sub.Unsubscribe() })
 }
 
-// settled waits until nothing is queued or parked, by what the workers do of themselves.
+// settled waits until nothing is queued or parked; the workers get no help.
 func (l *life) settled() bool {
 	for range 600 {
 		depth, err := l.conn.Depth(l.t.Context())
@@ -241,7 +241,7 @@ func (l *life) settled() bool {
 	return false
 }
 
-// effects reads what each lane's state says to have been done.
+// effects reads from each lane's state which updates took effect.
 func (l *life) effects() map[int64][]int64 {
 	js, err := jetstream.New(l.conn.JetStream().Conn())
 	if err != nil {

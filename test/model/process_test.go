@@ -20,8 +20,8 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// process is a worker: an owner of each partition, with a way of its own to the
-// broker, to the store and to the Bot API.
+// process is a worker: an owner for each partition, with connections of its own to the broker,
+// the store and the Bot API.
 type process struct {
 	name          string
 	broker, store *natstest.Wire
@@ -29,11 +29,11 @@ type process struct {
 
 	mu       sync.Mutex
 	dead     bool
-	thawed   chan struct{} // closed unless it is frozen
+	thawed   chan struct{} // closed unless the process is frozen
 	troubles []trouble
 }
 
-// trouble is a time in which the process may not have noted what it was told.
+// trouble is a time in which the process may have failed to record an answer.
 type trouble struct{ from, to time.Time }
 
 var errDead = errors.New("process is dead")
@@ -91,7 +91,7 @@ func startProcess(s *embedded.Server, w *world, name string) (*process, error) {
 		records.JetStream().Conn().Close()
 		end()
 		p.thaw()
-		p.stop() // what it does from here on reaches nobody
+		p.stop() // from here on its connections are cut
 	}
 	return p, nil
 }
@@ -103,7 +103,7 @@ func cause(ends ...func()) error {
 	return nil
 }
 
-// freeze stops everything that the process sends and hears.
+// freeze holds everything that the process sends and receives.
 func (p *process) freeze(d time.Duration) {
 	if !p.chill() {
 		return
@@ -117,7 +117,7 @@ func (p *process) freeze(d time.Duration) {
 	p.thaw()
 }
 
-// chill is false for a process that is frozen already, or dead.
+// chill marks the process as frozen. It is false for one that is frozen already, or dead.
 func (p *process) chill() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,7 +143,7 @@ func (p *process) thaw() {
 	}
 }
 
-// losesStore holds only the way to the store.
+// losesStore holds only the connection to the store.
 func (p *process) losesStore(d time.Duration) {
 	p.trouble(time.Now(), time.Now().Add(d))
 	p.store.Hold()
@@ -151,7 +151,7 @@ func (p *process) losesStore(d time.Duration) {
 	p.store.Thaw()
 }
 
-// awake returns once the process is not frozen; what was told to stop meanwhile stops.
+// awake waits while the process is frozen, and fails if it is dead or ctx is cancelled.
 func (p *process) awake(ctx context.Context) error {
 	p.mu.Lock()
 	dead, thawed := p.dead, p.thawed
@@ -175,10 +175,10 @@ func (p *process) trouble(from, to time.Time) {
 	p.troubles = append(p.troubles, trouble{from, to})
 }
 
-// deaf notes that one call's answer was not heard.
-func (p *process) deaf(at time.Time) { p.trouble(at, at) }
+// missed notes that the process did not receive the answer to a call.
+func (p *process) missed(at time.Time) { p.trouble(at, at) }
 
-// troubled tells that the process may not have noted what it was told at a time.
+// troubled is whether the process may have failed to record an answer at that time.
 func (p *process) troubled(at time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

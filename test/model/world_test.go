@@ -18,31 +18,31 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// world is the reference model: what was accepted, in which order, and what each
-// update's handler does; and the Bot API, which sees what was called.
+// world is the reference model: the accepted updates in their order, and what the handler of
+// each does. It is the Bot API too, and records the calls.
 type world struct {
 	t *testing.T
 
 	mu      sync.Mutex
 	rng     *rand.Rand
 	next    int64
-	lanes   map[int64][]int64 // chat -> ids as accepted, repetitions left out
+	lanes   map[int64][]int64 // chat -> ids in the order of acceptance, without repetitions
 	fates   map[int64]fate
 	tries   map[int64]int
 	sent    []sending
 	excused int
-	log     [][]byte // what the processes logged
+	log     [][]byte // of all processes
 }
 
-// fate is how an update's handler behaves, at each try.
+// fate is how the handler of an update behaves.
 type fate struct {
-	fails  int           // tries that end in an error, after the first call
-	panics bool          // and those are panics
+	fails  int           // number of attempts that fail after the first call
+	panics bool          // those attempts panic
 	poison bool          // it never succeeds
 	takes  time.Duration // between its two calls
 }
 
-// sending is one call that was carried out.
+// sending is one call that the Bot API carried out.
 type sending struct {
 	chat int64
 	text string
@@ -55,7 +55,7 @@ func newWorld(t *testing.T, rng *rand.Rand) *world {
 	return &world{t: t, rng: rng, lanes: map[int64][]int64{}, fates: map[int64]fate{}, tries: map[int64]int{}}
 }
 
-// Write takes a line of a process's log.
+// Write records a log line of a process.
 func (w *world) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,7 +71,7 @@ func (w *world) roll(n int) int {
 
 func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.roll(int(d))) }
 
-// accept takes an update into the model.
+// accept adds an update to the model and chooses its fate.
 func (w *world) accept(chat int64) (id int64) {
 	kind, fails, takes := w.roll(20), 1+w.roll(2), w.upTo(2*time.Second)
 	w.mu.Lock()
@@ -92,12 +92,12 @@ func (w *world) accept(chat int64) (id int64) {
 	return id
 }
 
-// tally is the conversation's data: what has had its effect, in order.
+// tally is the conversation's data: the updates that took effect, in order.
 type tally struct{ Done []int64 }
 
 var errRefused = errors.New("handler refuses")
 
-// router answers each update with two messages, and notes it in the state.
+// router answers each update with two messages, and records it in the state.
 func (w *world) router() *bot.Router {
 	r := bot.New("model")
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
@@ -144,8 +144,8 @@ type botAPI struct {
 	p *process
 }
 
-// RoundTrip carries a call out unless it never left its process. Who is frozen or dead
-// meanwhile does not hear of it.
+// RoundTrip carries a call out, unless it has not left its process. A process that is frozen or
+// dead meanwhile does not receive the answer.
 func (a botAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	var params struct {
 		Chat int64  `json:"chat_id"`
@@ -160,7 +160,7 @@ func (a botAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	latency, onWay := a.w.upTo(40*time.Millisecond), a.w.roll(2) == 0
 	if err := a.p.awake(r.Context()); err != nil {
-		return nil, err // it never left
+		return nil, err // it has not left the process
 	}
 	err = sleep(r.Context(), latency)
 	if a.p.isDead() && !onWay {
@@ -170,7 +170,7 @@ func (a botAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.w.sent = append(a.w.sent, sending{params.Chat, params.Text, a.p, time.Now()})
 	a.w.mu.Unlock()
 	if err != nil {
-		a.p.deaf(time.Now()) // the caller was told to stop before the answer
+		a.p.missed(time.Now()) // the caller was cancelled before the answer
 		return nil, err
 	}
 	if err := a.p.awake(r.Context()); err != nil {
@@ -182,7 +182,7 @@ func (a botAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// check holds what has happened to the laws.
+// check compares what happened with the laws.
 func (w *world) check(done map[int64][]int64, dead []queue.DeadLetter) {
 	w.t.Helper()
 	w.mu.Lock()
@@ -191,7 +191,7 @@ func (w *world) check(done map[int64][]int64, dead []queue.DeadLetter) {
 	for _, l := range dead {
 		died[l.Update]++
 		if !w.fates[l.Update].poison {
-			w.t.Errorf("update %d died of %s, %q, after %d attempts: it was no poison", l.Update, l.Reason, l.Error, l.Attempts)
+			w.t.Errorf("update %d became a dead letter (%s, %q, %d attempts), and its handler does not always fail", l.Update, l.Reason, l.Error, l.Attempts)
 		}
 	}
 	for chat, ids := range w.lanes {
@@ -210,8 +210,8 @@ func (w *world) check(done map[int64][]int64, dead []queue.DeadLetter) {
 	}
 }
 
-// checkCalls wants each call once, in the order of the lane. A repetition is excused
-// where the caller was cut off, frozen or dead when the call was carried out.
+// checkCalls checks that each call was made once, in the order of the lane. A repetition is
+// excused if the caller was cut off, frozen or dead when the first call was carried out.
 func (w *world) checkCalls(chat int64, ids []int64) {
 	w.t.Helper()
 	last, n := map[string]sending{}, 1
