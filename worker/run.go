@@ -17,8 +17,12 @@ import (
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/fleet"
 	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
+	"github.com/chatlane/chatlane/internal/queue/timer"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/internal/turn"
@@ -62,30 +66,33 @@ func RunWith(ctx context.Context, router *bot.Router, cfg Config, shared Parts) 
 	if err != nil {
 		return quiet(ctx, err)
 	}
-	timers := queue.NewTimers(a.conn, cfg.Broker.Topology().Partitions, a.tel.Log, a.tel.Registry)
+	timers := timer.New(a.conn, cfg.Broker.Topology().Partitions, a.tel.Log, a.tel.Registry)
 	runner := turn.New(a.turnConfig(), turn.Deps{
-		Router: router, Store: a.store, Client: client, Dead: queue.NewDeadLetters(a.conn), Timers: timers, Bots: bots,
+		Router: router, Store: a.store, Client: client, Dead: deadletter.New(a.conn), Timers: timers, Bots: bots,
 	}, a.tel.Log, a.tel.Registry)
 	a.onStop("urgent handlers", func(context.Context) error { runner.Wait(); return nil })
-	presence := queue.NewPresence(a.conn, queue.PresenceConfig{
+	presence := fleet.NewPresence(a.conn, fleet.PresenceConfig{
 		Worker: cfg.Name, Partitions: cfg.Broker.Topology().Partitions, Every: min(cfg.Broker.PinTTL/4, 500*time.Millisecond), Logger: a.tel.Log,
 	})
 	owner := queue.NewOwner(a.conn, queue.OwnerConfig{
 		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Role: presence.Role, Hold: presence.Hold, Logger: a.tel.Log,
 	}, lane.NewSlots(cfg.Concurrency), a.tel.Registry)
-	return a.work(ctx, queue.NewFleet(presence, owner, runner.Start, a.tel.Log), timers.Run, a.preflight,
+	workers := fleet.New(fleet.Config{Linger: cfg.Broker.Topology().PinTTL / 10, Logger: a.tel.Log}, presence, func(ctx, work context.Context, p partition.ID) error {
+		return owner.Run(ctx, work, p, runner.Start)
+	})
+	return a.work(ctx, workers, timers.Run, a.preflight,
 		func(ctx context.Context) { a.learnNames(ctx, client, bots, runner.Named) })
 }
 
 // work runs the fleet, and what there is to do beside it; turns that still run when the grace period is nearly over
 // are cancelled, and recovered by the partitions' next owners.
-func (a *assembly) work(ctx context.Context, fleet *queue.Fleet, beside ...func(context.Context)) error {
+func (a *assembly) work(ctx context.Context, workers *fleet.Fleet, beside ...func(context.Context)) error {
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	a.tel.Health.SetReady(healthName)
 	a.tel.Log.InfoContext(ctx, "worker runs", slog.String("worker", a.cfg.Name))
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return fleet.Run(ctx, work) })
+	g.Go(func() error { return workers.Run(ctx, work) })
 	for _, run := range beside {
 		g.Go(func() error { run(ctx); return nil })
 	}

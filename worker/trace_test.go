@@ -27,7 +27,7 @@ import (
 	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/ingress"
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/worker"
 )
@@ -222,10 +222,10 @@ func TestDeadLetterCarriesTheTraceOfItsPost(t *testing.T) {
 	router.Message(func(_ context.Context, t *bot.Turn) error { return errors.New("cannot do " + t.Text()) })
 	x := startTraced(t, router)
 	x.post(8)
-	letters := queue.NewDeadLetters(x.conn)
-	var letter queue.DeadLetter
+	letters := deadletter.New(x.conn)
+	var letter deadletter.Letter
 	x.await("dead letter", func() bool {
-		for l, err := range letters.All(t.Context(), queue.Filter{}) {
+		for l, err := range letters.All(t.Context(), deadletter.Filter{}) {
 			if err == nil {
 				letter = l
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 )
 
 // deadConfig selects dead letters.
@@ -24,8 +25,8 @@ type deadConfig struct {
 	JSON   bool   `env:"CHATLANE_JSON" help:"Print JSON, a line each."`
 }
 
-func (c deadConfig) filter(now time.Time) (f queue.Filter, err error) {
-	f = queue.Filter{Bot: c.Bot, Chat: c.Chat, Reason: c.Reason}
+func (c deadConfig) filter(now time.Time) (f deadletter.Filter, err error) {
+	f = deadletter.Filter{Bot: c.Bot, Chat: c.Chat, Reason: c.Reason}
 	if f.Since, err = when("CHATLANE_DEAD_SINCE", c.Since, now); err != nil {
 		return f, err
 	}
@@ -60,12 +61,12 @@ func (p program) dead(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	act, ok := map[string]func(context.Context, *queue.Publisher, *queue.DeadLetters, queue.DeadLetter) error{
+	act, ok := map[string]func(context.Context, *queue.Publisher, *deadletter.Store, deadletter.Letter) error{
 		"list": nil, "show": nil,
-		"replay": func(ctx context.Context, pub *queue.Publisher, _ *queue.DeadLetters, l queue.DeadLetter) error {
-			return pub.Replay(ctx, l)
+		"replay": func(ctx context.Context, pub *queue.Publisher, d *deadletter.Store, l deadletter.Letter) error {
+			return d.Replay(ctx, pub, l)
 		},
-		"drop": func(ctx context.Context, _ *queue.Publisher, d *queue.DeadLetters, l queue.DeadLetter) error {
+		"drop": func(ctx context.Context, _ *queue.Publisher, d *deadletter.Store, l deadletter.Letter) error {
 			return d.Drop(ctx, l.ID)
 		},
 	}[verb]
@@ -76,7 +77,7 @@ func (p program) dead(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if act != nil && len(ids) == 0 && filter == (queue.Filter{}) && !cfg.All {
+	if act != nil && len(ids) == 0 && filter == (deadletter.Filter{}) && !cfg.All {
 		return fmt.Errorf("%w: dead %s wants ids or a filter, or --all for every dead letter", errUsage, verb)
 	}
 	conn, err := broker.Connect(ctx, broker.Config{URL: cfg.Broker.URL, Name: "chatlane-dead"})
@@ -84,7 +85,7 @@ func (p program) dead(ctx context.Context, args []string) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	letters, pub := queue.NewDeadLetters(conn), queue.NewPublisher(conn, cfg.Broker.Topology().Partitions, nil)
+	letters, pub := deadletter.New(conn), queue.NewPublisher(conn, cfg.Broker.Topology().Partitions, nil)
 	selected, err := choose(ctx, letters, filter, ids)
 	if err != nil {
 		return err
@@ -101,8 +102,8 @@ func (p program) dead(ctx context.Context, args []string) error {
 }
 
 // choose reads the letters with the ids, or all that match.
-func choose(ctx context.Context, letters *queue.DeadLetters, f queue.Filter, ids []string) ([]queue.DeadLetter, error) {
-	var out []queue.DeadLetter
+func choose(ctx context.Context, letters *deadletter.Store, f deadletter.Filter, ids []string) ([]deadletter.Letter, error) {
+	var out []deadletter.Letter
 	for _, text := range ids {
 		id, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
@@ -126,7 +127,7 @@ func choose(ctx context.Context, letters *queue.DeadLetters, f queue.Filter, ids
 	return out, nil
 }
 
-func (p program) letter(verb string, asJSON bool, l queue.DeadLetter) {
+func (p program) letter(verb string, asJSON bool, l deadletter.Letter) {
 	switch {
 	case asJSON:
 		line, err := json.Marshal(l)

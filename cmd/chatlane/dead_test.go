@@ -13,7 +13,7 @@ import (
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 )
 
 // graveyard is a broker with six dead letters: updates 1 to 6, of chats 100 and 101 in
@@ -33,16 +33,16 @@ func graveyard(t *testing.T) (p program, out *bytes.Buffer, conn *broker.Conn) {
 		t.Fatal(err)
 	}
 	for i := int64(1); i <= 6; i++ {
-		died, reason := time.Now().Add(-time.Minute), queue.ReasonError
+		died, reason := time.Now().Add(-time.Minute), deadletter.ReasonError
 		if i <= 3 {
 			died = time.Now().Add(-3 * time.Hour)
 		}
 		if i == 6 {
-			reason = queue.ReasonCrash
+			reason = deadletter.ReasonCrash
 		}
 		s := lane.Scope{Bot: 42 + i/6, Kind: lane.KindChat, Chat: 100 + i%2, User: 7}
 		k := lane.ByChat.Key(s)
-		err := queue.NewDeadLetters(conn).Put(t.Context(), queue.DeadLetter{
+		err := deadletter.New(conn).Put(t.Context(), deadletter.Letter{
 			Bot: s.Bot, Update: i, Type: "message", Scope: s, Lane: k, Partition: partition.Of(string(k), 64), Seq: uint64(i),
 			Reason: reason, Error: "no", Attempts: 5, Received: died, First: died, Died: died, Body: []byte("{}"),
 		})
@@ -74,7 +74,7 @@ func TestDeadListSelects(t *testing.T) {
 		code := p.run(t.Context(), append([]string{"dead", "list", "--json"}, strings.Fields(tt.flags)...))
 		var got []int64
 		for line := range strings.Lines(out.String()) {
-			var l queue.DeadLetter
+			var l deadletter.Letter
 			if err := json.Unmarshal([]byte(line), &l); err != nil {
 				t.Fatalf("no JSON: %s", line)
 			}

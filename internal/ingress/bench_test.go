@@ -14,6 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/ingress"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 )
 
 // nothing is a store that does nothing.
@@ -69,7 +70,10 @@ func BenchmarkPublish(b *testing.B) {
 		b.Fatal(err)
 	}
 	var l log
-	in := ingress.NewIntake(settings(), queue.NewPublisher(conn, 64, nil), nil, l.logger())
+	in := ingress.NewIntake(settings(), struct {
+		*queue.Publisher
+		*deadletter.Store
+	}{queue.NewPublisher(conn, 64, nil), deadletter.New(conn)}, nil, l.logger())
 	h, err := ingress.NewWebhook(settings(), in, nil, l.logger())
 	if err != nil {
 		b.Fatal(err)

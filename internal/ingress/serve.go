@@ -12,12 +12,16 @@ import (
 
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 // serve takes in updates until ctx ends.
 func (a *assembly) serve(ctx context.Context, ln net.Listener) error {
-	store := queue.NewPublisher(a.conn, a.cfg.Broker.Topology().Partitions, a.tel.Registry)
+	store := struct {
+		*queue.Publisher
+		*deadletter.Store
+	}{queue.NewPublisher(a.conn, a.cfg.Broker.Topology().Partitions, a.tel.Registry), deadletter.New(a.conn)}
 	intake := NewIntake(a.cfg, store, a.tel.Registry, a.tel.Log)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

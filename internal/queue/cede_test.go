@@ -11,6 +11,7 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/broker/natstest"
+	"github.com/chatlane/chatlane/internal/fleet"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
@@ -21,7 +22,7 @@ func startAssigned(t *testing.T, c *broker.Conn, role *atomic.Int32, turn func(*
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	o := queue.NewOwner(c, queue.OwnerConfig{
-		PinTTL: pinTTL, Role: func(partition.ID) queue.Role { return queue.Role(role.Load()) },
+		PinTTL: pinTTL, Role: func(partition.ID) fleet.Role { return fleet.Role(role.Load()) },
 	}, lane.NewSlots(64), nil)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = o.Run(ctx, t.Context(), partition.ID(0), turn) }()
@@ -56,14 +57,14 @@ func TestCededPartitionIsTakenAgainWhenThePlanTurns(t *testing.T) {
 		publish(t, a, 1, 3)
 		time.Sleep(100 * time.Millisecond)
 		var role atomic.Int32
-		role.Store(int32(queue.RoleStandby))
+		role.Store(int32(fleet.RoleStandby))
 		stopB := startAssigned(t, b, &role, j.turn)
 		time.Sleep(time.Second)
 		stopA()
 		publish(t, b, 4, 4) // it brings b the pin, which b cedes
 		time.Sleep(20 * time.Millisecond)
 		synctest.Wait()
-		role.Store(int32(queue.RoleOwner))
+		role.Store(int32(fleet.RoleOwner))
 		answeredSoon(t, b, &j, 5, 6)
 		stopB()
 		inOrder(t, j.seen(), 6)
@@ -78,10 +79,10 @@ func TestNewOwnerAsksAtOnceForAPartitionThatNobodyHolds(t *testing.T) {
 		defer c.Close(t.Context())
 		var j journal
 		var role atomic.Int32
-		role.Store(int32(queue.RoleBystander))
+		role.Store(int32(fleet.RoleBystander))
 		stop := startAssigned(t, c, &role, j.turn)
 		time.Sleep(pinTTL / 4)
-		role.Store(int32(queue.RoleOwner))
+		role.Store(int32(fleet.RoleOwner))
 		time.Sleep(pinTTL / 20)
 		answeredSoon(t, c, &j, 1, 3)
 		stop()
@@ -99,7 +100,7 @@ func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
 		defer b.Close(t.Context())
 		var j journal
 		var ofA, ofB atomic.Int32
-		ofB.Store(int32(queue.RoleStandby))
+		ofB.Store(int32(fleet.RoleStandby))
 		var ended, resumed time.Time
 		stopA := startAssigned(t, a, &ofA, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
@@ -122,8 +123,8 @@ func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
 		time.Sleep(time.Second)
 		publish(t, a, 1, 3)
 		time.Sleep(10 * time.Millisecond)
-		ofA.Store(int32(queue.RoleStandby))
-		ofB.Store(int32(queue.RoleOwner))
+		ofA.Store(int32(fleet.RoleStandby))
+		ofB.Store(int32(fleet.RoleOwner))
 		for id := 4; id <= 200; id++ {
 			publish(t, a, id, id)
 			time.Sleep(20 * time.Millisecond)
@@ -159,7 +160,7 @@ func TestBystanderTakesWhatNobodyElseDoes(t *testing.T) {
 			}
 		}
 		var role atomic.Int32
-		role.Store(int32(queue.RoleBystander))
+		role.Store(int32(fleet.RoleBystander))
 		var never, orphaned journal
 		stop := startAssigned(t, a, &role, never.turn)
 		publish(t, a, 1, 3)

@@ -32,8 +32,11 @@ type Delivery struct {
 	arrived  time.Time   // local, with the monotonic reading
 	finished atomic.Bool // acknowledged here: its job has nothing left to do
 
-	begun bool // its turn has started; guarded by the lot's mu, like
-	moved bool // it waits in PARKED instead
+	// Parking is what the parked lanes of the term note; their lock guards it.
+	Parking struct {
+		Begun bool // an attempt has started here
+		Moved bool // the update waits in PARKED instead
+	}
 }
 
 // Origin is what a delivery's owner knows of it. The zero value suits a test: nothing
@@ -106,7 +109,7 @@ func (d *Delivery) Finished() bool { return d.finished.Load() }
 
 // Context continues the trace that began at ingress.
 func (d *Delivery) Context(ctx context.Context, p propagation.TextMapPropagator) context.Context {
-	return p.Extract(ctx, carrier(d.origin.Header))
+	return p.Extract(ctx, Carrier(d.origin.Header))
 }
 
 // Header is a header of the message as it was stored.

@@ -48,21 +48,11 @@
 // docs/laws.md names the test of each of these guards, and says which of them stand
 // behind each other.
 //
-// # Who should own what
-//
-// Workers hear of each other by heartbeats (Presence), which say what each owns, and
-// each computes the same assignment from that: it moves the least that an even load
-// forces to. It may be wrong for a moment: it only says who asks for the pin. The next
-// in line keeps a pull request waiting at a pinned consumer, so that failover needs no
-// agreement; where the assigned owner does not hold the partition yet, all others leave
-// the first word to it (Role), and whoever has to give the partition up goes on for long
-// enough to let them. docs/decisions/0010-least-moves.md has the reasons.
-//
 // # Where an update can be
 //
 // UPDATES holds what waits or is being worked on, PARKED what waits aside with its
 // lane, DEADLETTERS what waits for a person. TIMERS holds what is still to come: see
-// [Timers]. A copy is written to the next place
+// package timer. A copy is written to the next place
 // before the former one is acknowledged, so an update may stand in two places for
 // a moment, and is never in none.
 //

@@ -143,7 +143,7 @@ func (l *lot) shift(ctx context.Context, flood []*Delivery, w wait, fresh bool) 
 	for _, d := range copied {
 		l.letGo(ctx, d)
 		l.mu.Lock()
-		d.moved = true
+		d.Parking.Moved = true
 		l.mu.Unlock()
 	}
 }
@@ -151,11 +151,11 @@ func (l *lot) shift(ctx context.Context, flood []*Delivery, w wait, fresh bool) 
 func (l *lot) hasBegun(d *Delivery) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return d.begun
+	return d.Parking.Begun
 }
 
 func (l *lot) hasMoved(d *Delivery) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return d.moved
+	return d.Parking.Moved
 }

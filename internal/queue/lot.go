@@ -206,10 +206,10 @@ func (l *lot) begin(d *Delivery) (s *space, here bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s = l.lanes[d.Lane]
-	if s == nil && !d.moved {
-		d.begun = true
+	if s == nil && !d.Parking.Moved {
+		d.Parking.Begun = true
 	}
-	return s, d.begun
+	return s, d.Parking.Begun
 }
 
 // follow puts the delivery behind the parked ones of its lane; false if the lane

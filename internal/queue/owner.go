@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/fleet"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
@@ -24,7 +25,7 @@ type OwnerConfig struct {
 	Window int           // as in Topology
 	// Role is what this worker is to a partition. Nil means the owner of all. It may be
 	// wrong for a moment: the pin decides.
-	Role func(partition.ID) Role
+	Role func(partition.ID) fleet.Role
 	// Hold is told of each partition that is taken over; it returns what is called when
 	// it is given up or lost. Nil tells nobody.
 	Hold   func(partition.ID) (drop func())
@@ -35,7 +36,7 @@ func (c OwnerConfig) withDefaults() OwnerConfig {
 	c.PinTTL = cmp.Or(c.PinTTL, 2*time.Second)
 	c.Window = cmp.Or(c.Window, 256)
 	if c.Role == nil {
-		c.Role = func(partition.ID) Role { return RoleOwner }
+		c.Role = func(partition.ID) fleet.Role { return fleet.RoleOwner }
 	}
 	if c.Hold == nil {
 		c.Hold = func(partition.ID) func() { return func() {} }
@@ -45,21 +46,6 @@ func (c OwnerConfig) withDefaults() OwnerConfig {
 	}
 	return c
 }
-
-// Role is what a worker is to a partition by the plan.
-type Role int
-
-// Who may ask for the pin of a partition.
-const (
-	// RoleOwner asks: the partition is this worker's, or that of one who fell silent.
-	RoleOwner Role = iota
-	// RoleStandby asks too: the partition is another's, who holds it, and the pin is to
-	// inherit when that one dies.
-	RoleStandby
-	// RoleBystander does not: the partition is about to be another's, and who asked now
-	// would come in between.
-	RoleBystander
-)
 
 // Owner takes partitions over, works on them, and hands them over. See the
 // package comment for the protocol. Safe for concurrent use, one Run per partition.
@@ -117,7 +103,7 @@ func (o *Owner) stepBack(ctx context.Context, p partition.ID) {
 }
 
 // elsewhere tells that a partition is another worker's.
-func (o *Owner) elsewhere(p partition.ID) bool { return o.cfg.Role(p) != RoleOwner }
+func (o *Owner) elsewhere(p partition.ID) bool { return o.cfg.Role(p) != fleet.RoleOwner }
 
 // await stands by until the broker pins p to this worker, and returns the pin.
 // The message that came with it is kept nowhere: the reset brings it again.
@@ -139,7 +125,7 @@ const neglect = 8
 // asks tells whether this worker may ask for the pin: also when it is another's turn,
 // who is alive and does not.
 func (o *Owner) asks(p partition.ID, w *watch) bool {
-	return o.cfg.Role(p) != RoleBystander || w.orphaned >= neglect
+	return o.cfg.Role(p) != fleet.RoleBystander || w.orphaned >= neglect
 }
 
 // stand is await for as long as the worker asks for the pin, or for as long as it does

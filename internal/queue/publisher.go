@@ -17,7 +17,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/chatlane/chatlane/internal/broker"
-	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
@@ -26,7 +25,6 @@ import (
 type Publisher struct {
 	conn       *broker.Conn
 	partitions int
-	dead       *DeadLetters
 	tracer     trace.Tracer
 	carrier    propagation.TextMapPropagator
 	metrics    publishMetrics
@@ -35,7 +33,7 @@ type Publisher struct {
 // NewPublisher publishes over conn into a stream of n partitions.
 func NewPublisher(conn *broker.Conn, n int, reg prometheus.Registerer) *Publisher {
 	return &Publisher{
-		conn: conn, partitions: n, dead: NewDeadLetters(conn),
+		conn: conn, partitions: n,
 		tracer:  otel.Tracer(scopeName),
 		carrier: otel.GetTextMapPropagator(),
 		metrics: newPublishMetrics(reg),
@@ -52,7 +50,7 @@ func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
 	u.Partition = partition.Of(string(u.Lane), p.partitions)
 	msg := &nats.Msg{Subject: broker.LaneSubject(broker.UpdatesPrefix, u.Partition, u.Lane), Header: u.EncodeHeader(), Data: u.Body}
 	msg.Header[jetstream.MsgIDHeader] = []string{u.messageID()}
-	p.carrier.Inject(ctx, carrier(msg.Header))
+	p.carrier.Inject(ctx, Carrier(msg.Header))
 	if span.IsRecording() {
 		span.SetAttributes(attribute.Int("chatlane.partition", int(u.Partition)), attribute.String("chatlane.lane", string(u.Lane)))
 	}
@@ -79,17 +77,6 @@ func (p *Publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-}
-
-// Reject stores a body that is authentic and cannot be read or routed.
-func (p *Publisher) Reject(ctx context.Context, bot int64, body []byte, reason string) error {
-	k := lane.ByChat.Key(lane.Scope{Bot: bot, Kind: lane.KindOther, ID: "unreadable"})
-	now := time.Now()
-	return p.dead.Put(ctx, DeadLetter{
-		Bot: bot, Lane: k, Partition: partition.Of(string(k), p.partitions),
-		Reason: ReasonUnreadable, Error: reason, Received: now, Died: now,
-		Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: body,
-	})
 }
 
 type publishMetrics struct {

@@ -5,15 +5,15 @@ import "github.com/nats-io/nats.go"
 // scopeName is the instrumentation scope of the spans made here.
 const scopeName = "github.com/chatlane/chatlane/internal/queue"
 
-// carrier lets a propagator read and write NATS headers, in the spelling of the
+// Carrier lets a propagator read and write NATS headers, in the spelling of the
 // W3C names (lower case), which nats.Header.Set would change.
-type carrier nats.Header
+type Carrier nats.Header
 
-func (c carrier) Get(key string) string { return HeaderValue(nats.Header(c), key) }
+func (c Carrier) Get(key string) string { return HeaderValue(nats.Header(c), key) }
 
-func (c carrier) Set(key, value string) { c[key] = []string{value} }
+func (c Carrier) Set(key, value string) { c[key] = []string{value} }
 
-func (c carrier) Keys() []string {
+func (c Carrier) Keys() []string {
 	keys := make([]string, 0, len(c))
 	for k := range c {
 		keys = append(keys, k)

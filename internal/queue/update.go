@@ -49,7 +49,8 @@ const (
 
 const envelopeVersion = "1"
 
-var errEnvelope = errors.New("envelope header is not ours")
+// ErrEnvelope says that a message carries no envelope that this version can read.
+var ErrEnvelope = errors.New("envelope header is not ours")
 
 // EncodeHeader writes what a worker must know of the update without reading its body.
 func (u *Update) EncodeHeader() nats.Header {
@@ -63,14 +64,14 @@ func (u *Update) EncodeHeader() nats.Header {
 	b = strconv.AppendInt(append(b, ' '), u.Scope.Thread, 10)
 	b = strconv.AppendInt(append(b, ' '), u.Received.UnixMilli(), 10)
 	if u.Scope.ID != "" {
-		b = append(append(b, ' '), mapLine(u.Scope.ID)...)
+		b = append(append(b, ' '), OneLine(u.Scope.ID)...)
 	}
 	h := nats.Header{headerEnvelope: {string(b)}}
 	if u.Replay != 0 {
 		h[headerReplay] = []string{strconv.FormatUint(u.Replay, 10)}
 	}
 	if u.Album != "" {
-		h[headerAlbum] = []string{mapLine(u.Album)}
+		h[headerAlbum] = []string{OneLine(u.Album)}
 	}
 	return h
 }
@@ -95,7 +96,7 @@ func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	u.Scope.Bot = u.Lane.Bot()
 	f := strings.SplitN(HeaderValue(h, headerEnvelope), " ", 9)
 	if len(f) < 8 || f[0] != envelopeVersion || len(f[3]) != 1 {
-		return u, errEnvelope
+		return u, ErrEnvelope
 	}
 	u.Type, u.Scope.Kind = f[2], lane.Kind(f[3][0])
 	if len(f) == 9 {
@@ -104,7 +105,7 @@ func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	var n [8]int64
 	for _, i := range [...]int{1, 4, 5, 6, 7} {
 		if n[i], err = strconv.ParseInt(f[i], 10, 64); err != nil {
-			return u, fmt.Errorf("%w: field %d", errEnvelope, i)
+			return u, fmt.Errorf("%w: field %d", ErrEnvelope, i)
 		}
 	}
 	u.ID, u.Scope.Chat, u.Scope.User, u.Scope.Thread = n[1], n[4], n[5], n[6]
@@ -112,7 +113,7 @@ func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	u.Received, u.Album = time.UnixMilli(received), HeaderValue(h, headerAlbum)
 	if r := HeaderValue(h, headerReplay); r != "" {
 		if u.Replay, err = strconv.ParseUint(r, 10, 64); err != nil {
-			return u, fmt.Errorf("%w: replay", errEnvelope)
+			return u, fmt.Errorf("%w: replay", ErrEnvelope)
 		}
 	}
 	return u, nil
@@ -140,21 +141,12 @@ func PositionID(k lane.Key, stream int64, seq uint64) string {
 	return string(k) + ":" + strconv.FormatInt(stream, 36) + ":" + strconv.FormatUint(seq, 10)
 }
 
-// oneLine keeps a value from breaking out of its header.
-func oneLine(r rune) rune {
-	if r < ' ' || r == 0x7f {
-		return '?'
-	}
-	return r
-}
-
-// mapLine makes a text fit for one header line.
-func mapLine(s string) string { return strings.Map(oneLine, s) }
-
-// clip cuts a note to its bound.
-func clip(s string) string {
-	if len(s) > MaxNote {
-		return s[:MaxNote]
-	}
-	return s
+// OneLine replaces control characters, so that a text cannot break out of its header.
+func OneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, s)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/broker/natstest"
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
@@ -70,12 +70,12 @@ func TestUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 			t.Errorf("%d workers died, want 6", killed)
 		}
 		letters := 0
-		for l, err := range queue.NewDeadLetters(r.conn).All(t.Context(), queue.Filter{}) {
+		for l, err := range deadletter.New(r.conn).All(t.Context(), deadletter.Filter{}) {
 			if err != nil {
 				t.Fatal(err)
 			}
 			letters++
-			if l.Reason != queue.ReasonCrash || l.Scope.Chat != 1 {
+			if l.Reason != deadletter.ReasonCrash || l.Scope.Chat != 1 {
 				t.Errorf("update %d of chat %d died of %s after %d attempts", l.Update, l.Scope.Chat, l.Reason, l.Attempts)
 			}
 		}

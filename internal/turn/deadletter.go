@@ -14,14 +14,15 @@ import (
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 )
 
 // DeadLetters takes updates that used up their attempts.
 type DeadLetters interface {
 	// Put returns nil once the letter is stored; a repetition may be stored again.
-	Put(ctx context.Context, l queue.DeadLetter) error
+	Put(ctx context.Context, l deadletter.Letter) error
 	// Has tells whether the letter of an update is stored.
-	Has(ctx context.Context, l queue.DeadLetter) (bool, error)
+	Has(ctx context.Context, l deadletter.Letter) (bool, error)
 }
 
 // discardIndex is where the journal keeps that its update was given up; no call has it.
@@ -78,7 +79,7 @@ func (t *task) wasDiscarded(s *fsm.Session) (why discard, found bool) {
 		return t.discarded, t.discarded.Reason != ""
 	}
 	if err := json.Unmarshal(raw, &why); err != nil || why.Reason == "" {
-		why = discard{Reason: queue.ReasonError, Error: "the journal's entry of why the update was discarded is unreadable", Attempts: s.Attempts()}
+		why = discard{Reason: deadletter.ReasonError, Error: "the journal's entry of why the update was discarded is unreadable", Attempts: s.Attempts()}
 	}
 	return why, true
 }
@@ -101,7 +102,7 @@ func (t *task) storeLetters(ctx context.Context, why discard, again bool) error 
 }
 
 func (t *task) storeLetter(ctx context.Context, d *queue.Delivery, why discard, again bool) error {
-	l := queue.DeadLetter{
+	l := deadletter.Letter{
 		Bot: d.Scope.Bot, Update: d.ID, Type: d.Type, Scope: d.Scope, Lane: d.Lane, Partition: d.Partition,
 		Stream: d.Stream, Seq: d.Seq, Reason: why.Reason, Error: why.Error, Stack: why.Stack, Attempts: why.Attempts,
 		Received: d.Received, First: t.first, Died: time.Now(),
@@ -117,7 +118,7 @@ func (t *task) storeLetter(ctx context.Context, d *queue.Delivery, why discard, 
 
 // clip bounds a text to what a letter holds of it.
 func clip(text string) string {
-	return strings.ToValidUTF8(text[:min(len(text), queue.MaxNote)], "?")
+	return strings.ToValidUTF8(text[:min(len(text), deadletter.MaxNote)], "?")
 }
 
 func stackOf(err error) string {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/broker"
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
@@ -63,7 +63,7 @@ type deadly struct {
 	die   chan struct{}
 }
 
-func (d deadly) Put(ctx context.Context, l queue.DeadLetter) error {
+func (d deadly) Put(ctx context.Context, l deadletter.Letter) error {
 	if d.after {
 		if err := d.DeadLetters.Put(ctx, l); err != nil {
 			return err

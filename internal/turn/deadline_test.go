@@ -13,14 +13,14 @@ import (
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/limit"
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
 // letters are the dead letters, as "chat reason attempts".
 func (r *rig) letters() (out []string) {
 	r.t.Helper()
-	for l, err := range queue.NewDeadLetters(r.conn).All(r.t.Context(), queue.Filter{}) {
+	for l, err := range deadletter.New(r.conn).All(r.t.Context(), deadletter.Filter{}) {
 		if err != nil {
 			r.t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm/redisstore/redistest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/turn"
 )
@@ -42,9 +42,9 @@ func (o *outage) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Se
 // graveyard counts dead letters.
 type graveyard struct{ letters atomic.Int64 }
 
-func (g *graveyard) Put(context.Context, queue.DeadLetter) error { g.letters.Add(1); return nil }
+func (g *graveyard) Put(context.Context, deadletter.Letter) error { g.letters.Add(1); return nil }
 
-func (g *graveyard) Has(context.Context, queue.DeadLetter) (bool, error) { return false, nil }
+func (g *graveyard) Has(context.Context, deadletter.Letter) (bool, error) { return false, nil }
 
 // pausable is a runner over a store, with the lanes of a partition and no broker.
 type pausable struct {

@@ -27,6 +27,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telegram/update"
 	"github.com/chatlane/chatlane/internal/turn"
@@ -109,7 +110,7 @@ func (r *rig) work(b *bot.Router) *worker {
 	}
 	reg := prometheus.NewRegistry()
 	r.reg = reg
-	dead := turn.DeadLetters(queue.NewDeadLetters(conn))
+	dead := turn.DeadLetters(deadletter.New(conn))
 	if r.grave != nil {
 		dead = r.grave(dead)
 	}
@@ -251,7 +252,7 @@ func (r *rig) expectTurns(outcome string, want int) {
 // dead lists the dead letters' update ids.
 func (r *rig) dead() (ids []int64) {
 	r.t.Helper()
-	for l, err := range queue.NewDeadLetters(r.conn).All(r.t.Context(), queue.Filter{}) {
+	for l, err := range deadletter.New(r.conn).All(r.t.Context(), deadletter.Filter{}) {
 		if err != nil {
 			r.t.Fatal(err)
 		}

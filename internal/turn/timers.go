@@ -7,14 +7,15 @@ import (
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/timer"
 )
 
 // Timers keep a conversation's timer beyond the turn that arms it.
 type Timers interface {
 	// Arm returns nil once the timer is stored; arming the same token again replaces it.
-	Arm(ctx context.Context, t queue.Timer) error
+	Arm(ctx context.Context, t timer.Timer) error
 	// Cancel may have no effect: a timer that no state waits for is ignored.
-	Cancel(t queue.Timer) error
+	Cancel(t timer.Timer) error
 }
 
 // timerWish is what an attempt wants done about its conversation's timer. The zero
@@ -57,8 +58,8 @@ func (t *task) cancelTimer() error {
 
 // timerOf is the timer of this turn's conversation. It fires in the lane of the
 // turn that arms it, for the same chat and user.
-func (t *task) timerOf(token string) queue.Timer {
-	return queue.Timer{
+func (t *task) timerOf(token string) timer.Timer {
+	return timer.Timer{
 		Conversation: t.keys.State, Token: token, After: t.timer.after,
 		Update: queue.Update{Type: bot.Timeout.String(), Scope: t.d.Scope, Lane: t.d.Lane, Body: t.timer.body},
 	}

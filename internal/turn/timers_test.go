@@ -17,6 +17,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm/memstore"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/timer"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telegram/update"
 )
@@ -28,13 +29,13 @@ const (
 
 // alarms notes what the pipeline asks of the broker, in order.
 type alarms struct {
-	armed     []queue.Timer
-	cancelled []queue.Timer
-	onArm     func(queue.Timer) error
+	armed     []timer.Timer
+	cancelled []timer.Timer
+	onArm     func(timer.Timer) error
 	onCancel  func()
 }
 
-func (a *alarms) Arm(_ context.Context, t queue.Timer) error {
+func (a *alarms) Arm(_ context.Context, t timer.Timer) error {
 	if a.onArm != nil {
 		if err := a.onArm(t); err != nil {
 			return err
@@ -44,7 +45,7 @@ func (a *alarms) Arm(_ context.Context, t queue.Timer) error {
 	return nil
 }
 
-func (a *alarms) Cancel(t queue.Timer) error {
+func (a *alarms) Cancel(t timer.Timer) error {
 	if a.onCancel != nil {
 		a.onCancel()
 	}
@@ -114,7 +115,7 @@ func (b *bench) says(chat int64, text string) *queue.Delivery {
 }
 
 // fires is an armed timer, come into its lane.
-func (b *bench) fires(t queue.Timer) *queue.Delivery {
+func (b *bench) fires(t timer.Timer) *queue.Delivery {
 	b.seq++
 	return b.delivery(t.Update)
 }
@@ -155,7 +156,7 @@ func TestTimerIsArmedBeforeTheCommitAndCancelledAfterIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Config{})
 	d := b.says(-5, "hello")
-	b.alarms.onArm = func(queue.Timer) error {
+	b.alarms.onArm = func(timer.Timer) error {
 		if at := b.step(d); at != bot.None {
 			t.Errorf("armed when the state was kept already: %q", at)
 		}
@@ -166,7 +167,7 @@ func TestTimerIsArmedBeforeTheCommitAndCancelledAfterIt(t *testing.T) {
 		t.Fatalf("stands at %q with %d timers", at, len(b.alarms.armed))
 	}
 	armed := b.alarms.armed[0]
-	want := queue.Timer{
+	want := timer.Timer{
 		Conversation: "42:c:-5:u:7", Token: armed.Token, After: time.Minute,
 		Update: queue.Update{
 			Type: "timeout", Lane: d.Lane, Scope: d.Scope, Body: bot.TimeoutEvent{State: waiting, Token: armed.Token}.Encode(),
@@ -212,9 +213,9 @@ func TestTurnWaitsForATimerThatCannotBeStored(t *testing.T) {
 	b := newBench(t, Config{MaxAttempts: 1})
 	d := b.says(-5, "hello")
 	away := true
-	b.alarms.onArm = func(queue.Timer) error {
+	b.alarms.onArm = func(timer.Timer) error {
 		if away {
-			return fmt.Errorf("broker is away: %w", queue.ErrNotArmed)
+			return fmt.Errorf("broker is away: %w", timer.ErrNotArmed)
 		}
 		return nil
 	}
@@ -238,8 +239,8 @@ func TestWorkerKilledBetweenArmAndCommit(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, Config{})
 			d := b.says(-5, "hello")
-			var orphan queue.Timer
-			b.alarms.onArm = func(t queue.Timer) error { orphan = t; runtime.Goexit(); return nil }
+			var orphan timer.Timer
+			b.alarms.onArm = func(t timer.Timer) error { orphan = t; runtime.Goexit(); return nil }
 			died := make(chan struct{})
 			go func() { defer close(died); b.run(d) }()
 			<-died
@@ -331,7 +332,7 @@ func TestStaleAttemptKeepsTheCommittedTimer(t *testing.T) {
 		t.Fatal(n)
 	}
 	armed := b.alarms.armed[0]
-	b.alarms.onArm = func(queue.Timer) error { return queue.ErrNotArmed } // or the store is away at the commit
+	b.alarms.onArm = func(timer.Timer) error { return timer.ErrNotArmed } // or the store is away at the commit
 	second := b.says(-5, "pay")
 	run := b.runner.Start(second)
 	if n := run(t.Context()); n.Again == 0 {

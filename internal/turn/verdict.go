@@ -8,7 +8,8 @@ import (
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/fsm"
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
+	"github.com/chatlane/chatlane/internal/queue/timer"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
@@ -79,7 +80,7 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 	case storeFailed(err):
 		return verdict{action: actWait, after: min(pace(waits), jitter(maxPause/2, maxPause/2)), reason: "infrastructure"}, true
 	case errors.Is(err, fsm.ErrUnavailable), errors.Is(err, broker.ErrDisconnected), errors.Is(err, errDeadLetter),
-		errors.Is(err, queue.ErrNotArmed):
+		errors.Is(err, timer.ErrNotArmed):
 		return verdict{action: actWait, after: pace(waits), reason: "infrastructure"}, true
 	case api.IsServerFault(err):
 		return verdict{action: actWait, after: pace(waits), reason: "bot_api_down"}, true
@@ -121,15 +122,15 @@ func blame(err error) string {
 	var p *bot.PanicError
 	switch {
 	case errors.As(err, &p):
-		return queue.ReasonPanic
+		return deadletter.ReasonPanic
 	case errors.Is(err, ErrDeadline):
-		return queue.ReasonTimeout
+		return deadletter.ReasonTimeout
 	case errors.Is(err, ErrUndecoded):
-		return queue.ReasonUndecoded
+		return deadletter.ReasonUndecoded
 	case errors.Is(err, ErrCrashed):
-		return queue.ReasonCrash
+		return deadletter.ReasonCrash
 	}
-	return queue.ReasonError
+	return deadletter.ReasonError
 }
 
 // hopeless tells that another attempt would end the same way.

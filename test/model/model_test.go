@@ -25,6 +25,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 )
 
 var (
@@ -270,9 +271,9 @@ func (l *life) effects() map[int64][]int64 {
 	return out
 }
 
-func (l *life) dead() []queue.DeadLetter {
-	var all []queue.DeadLetter
-	for d, err := range queue.NewDeadLetters(l.conn).All(l.t.Context(), queue.Filter{}) {
+func (l *life) dead() []deadletter.Letter {
+	var all []deadletter.Letter
+	for d, err := range deadletter.New(l.conn).All(l.t.Context(), deadletter.Filter{}) {
 		if err != nil {
 			l.t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/turn"
 )
@@ -63,7 +64,7 @@ func startProcess(s *embedded.Server, w *world, name string) (*process, error) {
 	runner := turn.New(turn.Config{
 		MaxAttempts: 4, MinBackoff: 100 * time.Millisecond, ParkAfter: time.Second, Deadline: 10 * time.Second,
 	}, turn.Deps{
-		Router: w.router(), Store: store, Dead: queue.NewDeadLetters(conn),
+		Router: w.router(), Store: store, Dead: deadletter.New(conn),
 		Client: api.NewClient(api.Config{Transport: botAPI{w, p}}, nil, nil),
 		Bots:   map[int64]turn.Identity{botID: {Token: token, Username: "test_bot"}},
 	}, log, nil)

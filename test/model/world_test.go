@@ -15,7 +15,7 @@ import (
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/lane"
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/deadletter"
 )
 
 // world is the reference model: the accepted updates in their order, and what the handler of
@@ -183,7 +183,7 @@ func (a botAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // check compares what happened with the laws.
-func (w *world) check(done map[int64][]int64, dead []queue.DeadLetter) {
+func (w *world) check(done map[int64][]int64, dead []deadletter.Letter) {
 	w.t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,4 +1,4 @@
-package queue_test
+package timer_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/chatlane/chatlane/internal/broker"
@@ -17,11 +19,12 @@ import (
 	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/timer"
 )
 
-// timer is one of Ann's conversation in chat 100.
-func timer(token string, after time.Duration) queue.Timer {
-	return queue.Timer{
+// armed is one of Ann's conversation in chat 100.
+func armed(token string, after time.Duration) timer.Timer {
+	return timer.Timer{
 		Conversation: "42:c:100:u:7", Token: token, After: after,
 		Update: queue.Update{
 			Type: "timeout", Lane: "42:c:100", Body: []byte(`{"token":"` + token + `"}`),
@@ -34,7 +37,7 @@ func timer(token string, after time.Duration) queue.Timer {
 type clockwork struct {
 	t      *testing.T
 	conn   *broker.Conn
-	timers *queue.Timers
+	timers *timer.Scheduler
 	reg    *prometheus.Registry
 	stop   func()
 
@@ -48,40 +51,78 @@ type firing struct {
 	update queue.Update
 }
 
-// wind starts an owner of the one partition and a relay.
+// wind starts a relay, and reads what arrives in the lanes.
 func wind(t *testing.T, s *embedded.Server) *clockwork {
 	t.Helper()
 	w := &clockwork{t: t, conn: connect(t, s), reg: prometheus.NewRegistry()}
-	w.timers = queue.NewTimers(w.conn, 1, nil, w.reg)
-	halt := start(t, w.conn, w.turn)
+	w.timers = timer.New(w.conn, 1, nil, w.reg)
+	lanes, err := w.conn.JetStream().CreateOrUpdateConsumer(t.Context(), broker.StreamUpdates, jetstream.ConsumerConfig{Durable: "lanes"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reading, err := lanes.Consume(w.note)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); w.timers.Run(ctx) }()
-	w.stop = sync.OnceFunc(func() { cancel(); <-done; halt(); w.conn.Close(context.Background()) })
+	w.stop = sync.OnceFunc(func() { cancel(); <-done; reading.Stop(); <-reading.Closed(); w.conn.Close(context.Background()) })
 	return w
 }
 
-func (w *clockwork) turn(d *queue.Delivery) queue.Attempt {
-	return func(ctx context.Context) queue.Next {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		token, _ := strings.CutPrefix(string(d.Body), `{"token":"`)
-		w.fired = append(w.fired, firing{strings.TrimSuffix(token, `"}`), time.Now(), d.Update})
-		_ = d.Ack(ctx)
-		return queue.Next{}
+func connect(t *testing.T, s *embedded.Server) *broker.Conn {
+	t.Helper()
+	c, err := broker.Connect(t.Context(), broker.Config{Options: []nats.Option{s.Option()}})
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { c.Close(context.Background()) })
+	if err := c.Ensure(t.Context(), broker.Topology{Partitions: 1}); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (w *clockwork) note(m jetstream.Msg) {
+	u, err := queue.DecodeUpdate(m.Subject(), m.Headers(), m.Data())
+	if err != nil {
+		w.t.Error(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	token, _ := strings.CutPrefix(string(u.Body), `{"token":"`)
+	w.fired = append(w.fired, firing{strings.TrimSuffix(token, `"}`), time.Now(), u})
+	_ = m.Ack()
+}
+
+// firings counts what the relay did, by its result.
+func (w *clockwork) firings(result string) (n int) {
+	w.t.Helper()
+	families, err := w.reg.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "chatlane_timers_fired_total" && m.GetLabel()[0].GetValue() == result {
+				n += int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return n
 }
 
 func (w *clockwork) arm(token string, after time.Duration) {
 	w.t.Helper()
-	if err := w.timers.Arm(w.t.Context(), timer(token, after)); err != nil {
+	if err := w.timers.Arm(w.t.Context(), armed(token, after)); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func (w *clockwork) cancel(token string) {
 	w.t.Helper()
-	if err := w.timers.Cancel(timer(token, 0)); err != nil {
+	if err := w.timers.Cancel(armed(token, 0)); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -114,7 +155,7 @@ func TestTimerFiresIntoItsLaneOnTheSecond(t *testing.T) {
 		if took := f.at.Sub(began); took < 90*time.Second || took > 92*time.Second {
 			t.Errorf("fired after %v, want 90 s, at most 2 s more", took)
 		}
-		want := timer("a.1", 0).Update
+		want := armed("a.1", 0).Update
 		want.Received = f.update.Received // when it fired
 		if diff := cmp.Diff(want, f.update); diff != "" {
 			t.Errorf("arrived (-want +got):\n%s", diff)
@@ -122,7 +163,7 @@ func TestTimerFiresIntoItsLaneOnTheSecond(t *testing.T) {
 		if age := f.at.Sub(f.update.Received); age < -time.Second || age > time.Second {
 			t.Errorf("received %v before its turn: not when it fired", age)
 		}
-		if n := queue.StreamMessages(t.Context(), w.conn, broker.StreamTimers); n != 0 {
+		if n := timer.StreamMessages(t.Context(), w.conn, broker.StreamTimers); n != 0 {
 			t.Errorf("%d messages are left of a timer that has fired", n)
 		}
 	})
@@ -222,18 +263,18 @@ func TestTimersFireOnceWhenTheRelayDiesBeforeItsAck(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)
 		defer c.Close(context.Background())
-		dying := queue.NewTimers(c, 1, nil, nil)
-		if err := dying.Arm(t.Context(), timer("a", time.Second)); err != nil {
+		dying := timer.New(c, 1, nil, nil)
+		if err := dying.Arm(t.Context(), armed("a", time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		if err := queue.RelayWithoutAck(t.Context(), dying); err != nil {
+		if err := timer.RelayWithoutAck(t.Context(), dying); err != nil {
 			t.Fatal(err)
 		}
 		w := wind(t, s)
 		defer w.stop()
 		time.Sleep(time.Minute)
 		w.expect("a")
-		if n := counter(t, w.reg, "chatlane_timers_fired_total", "duplicate"); n != 1 {
+		if n := w.firings("duplicate"); n != 1 {
 			t.Errorf("%d repetitions were seen, want 1: the test tests nothing", n)
 		}
 	})
@@ -244,15 +285,15 @@ func TestTimersWaitWhileTheStreamIsFull(t *testing.T) {
 		w := wind(t, s)
 		defer w.stop()
 		w.arm("a", time.Second)
-		if err := queue.Limit(t.Context(), w.conn, 1); err != nil {
+		if err := timer.Limit(t.Context(), w.conn, 1); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
 		w.expect()
-		if n := counter(t, w.reg, "chatlane_timers_fired_total", "failed"); n < 10 {
+		if n := w.firings("failed"); n < 10 {
 			t.Errorf("tried %d times in a minute", n)
 		}
-		if err := queue.Limit(t.Context(), w.conn, 1<<30); err != nil {
+		if err := timer.Limit(t.Context(), w.conn, 1<<30); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
@@ -264,13 +305,13 @@ func TestTimeIsTheBrokersAndNotTheWorkers(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)
 		defer c.Close(context.Background())
-		timers := queue.NewTimers(c, 1, nil, nil)
+		timers := timer.New(c, 1, nil, nil)
 		clock := time.Now().Add(5 * time.Minute)
-		queue.SetBrokerClock(timers, clock)
-		if err := timers.Arm(t.Context(), timer("a", time.Hour)); err != nil {
+		timer.SetBrokerClock(timers, clock)
+		if err := timers.Arm(t.Context(), armed("a", time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := queue.Schedule(t.Context(), c, timer("a", 0)), clock.Add(time.Hour); !got.Equal(want) {
+		if got, want := timer.Schedule(t.Context(), c, armed("a", 0)), clock.Add(time.Hour); !got.Equal(want) {
 			t.Errorf("armed for %v, want %v: an hour by the broker's clock", got, want)
 		}
 	})
@@ -284,7 +325,7 @@ func TestTimerIsNotArmedWhileTheBrokerIsAway(t *testing.T) {
 		natstest.Stop(s)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := queue.NewTimers(c, 1, nil, nil).Arm(ctx, timer("a", time.Second)); !errors.Is(err, queue.ErrNotArmed) {
+		if err := timer.New(c, 1, nil, nil).Arm(ctx, armed("a", time.Second)); !errors.Is(err, timer.ErrNotArmed) {
 			t.Errorf("armed without a broker: %v", err)
 		}
 	})

@@ -1,9 +1,8 @@
-package queue_test
+package fleet_test
 
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,13 +11,36 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
 
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/broker/natstest"
+	"github.com/chatlane/chatlane/internal/fleet"
 	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const pinTTL = 2 * time.Second
+
+func resets(t *testing.T, reg *prometheus.Registry, reason string) int {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "chatlane_partition_resets_total" && m.GetLabel()[0].GetValue() == reason {
+				return int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return 0
+}
 
 // crew is several workers at one broker. Each update is acknowledged at once, or when
 // its turn has taken its time.
@@ -64,18 +86,21 @@ func (c *crew) connect() *broker.Conn {
 func (c *crew) join() *member {
 	c.t.Helper()
 	m := &member{conn: c.connect(), reg: prometheus.NewRegistry()}
-	presence := queue.NewPresence(m.conn, queue.PresenceConfig{Worker: fmt.Sprintf("worker-%d", len(c.members)), Partitions: c.topology.Partitions})
+	presence := fleet.NewPresence(m.conn, fleet.PresenceConfig{Worker: fmt.Sprintf("worker-%d", len(c.members)), Partitions: c.topology.Partitions})
 	owner := queue.NewOwner(m.conn, queue.OwnerConfig{PinTTL: pinTTL, Role: presence.Role, Hold: presence.Hold}, lane.NewSlots(64), m.reg)
-	fleet := queue.NewFleet(presence, owner, func(d *queue.Delivery) queue.Attempt {
+	attempt := func(d *queue.Delivery) queue.Attempt {
 		return func(ctx context.Context) queue.Next {
 			time.Sleep(time.Duration(c.turns.Load()))
 			_ = d.Ack(ctx)
 			return queue.Next{}
 		}
-	}, slog.New(slog.DiscardHandler))
+	}
+	workers := fleet.New(fleet.Config{Linger: pinTTL / 10}, presence, func(ctx, work context.Context, p partition.ID) error {
+		return owner.Run(ctx, work, p, attempt)
+	})
 	ctx, cancel := context.WithCancel(c.t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = fleet.Run(ctx, c.t.Context()) }()
+	go func() { defer close(done); _ = workers.Run(ctx, c.t.Context()) }()
 	m.stop = sync.OnceFunc(func() { cancel(); <-done; m.conn.Close(context.Background()) })
 	c.t.Cleanup(m.stop)
 	c.members = append(c.members, m)
@@ -87,7 +112,7 @@ func (c *crew) settle() (takeovers, ceded int) {
 	c.t.Helper()
 	count := func(reason string) (n int) {
 		for _, m := range c.members {
-			n += counter(c.t, m.reg, "chatlane_partition_resets_total", reason)
+			n += resets(c.t, m.reg, reason)
 		}
 		return n
 	}

@@ -1,4 +1,4 @@
-package queue
+package timer
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/queue"
 )
 
 // StreamMessages counts what a stream holds; -1 if it cannot be seen.
@@ -33,7 +34,7 @@ func Limit(ctx context.Context, c *broker.Conn, size int64) error {
 }
 
 // RelayWithoutAck relays one timer as a worker that dies right after it.
-func RelayWithoutAck(ctx context.Context, t *Timers) error {
+func RelayWithoutAck(ctx context.Context, t *Scheduler) error {
 	c, err := t.conn.JetStream().CreateOrUpdateConsumer(ctx, broker.StreamTimers, jetstream.ConsumerConfig{
 		Durable: relayName, FilterSubject: broker.FiredPrefix + ">", AckPolicy: jetstream.AckExplicitPolicy, AckWait: relayWait, MaxDeliver: -1,
 	})
@@ -51,7 +52,7 @@ func RelayWithoutAck(ctx context.Context, t *Timers) error {
 }
 
 // SetBrokerClock makes the broker's clock show something else.
-func SetBrokerClock(t *Timers, broker time.Time) {
+func SetBrokerClock(t *Scheduler, broker time.Time) {
 	t.clock = brokerClock{broker: broker, here: time.Now()}
 }
 
@@ -65,7 +66,7 @@ func Schedule(ctx context.Context, c *broker.Conn, t Timer) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	at, err := time.Parse(time.RFC3339, strings.TrimPrefix(HeaderValue(m.Header, headerSchedule), "@at "))
+	at, err := time.Parse(time.RFC3339, strings.TrimPrefix(queue.HeaderValue(m.Header, headerSchedule), "@at "))
 	if err != nil {
 		return time.Time{}
 	}

@@ -1,0 +1,103 @@
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/partition"
+)
+
+// Own works on one partition, or stands by for it, until ctx ends; then it hands the
+// partition over and returns. Attempts run under work.
+type Own func(ctx, work context.Context, p partition.ID) error
+
+// Config of a fleet.
+type Config struct {
+	// Linger is how long a worker keeps a partition that left its plan, so that the new owner
+	// can ask for the pin first. 0: it leaves at once.
+	Linger time.Duration
+	Logger *slog.Logger // nil: logs nothing
+}
+
+// Fleet runs one owner for each partition that a worker's plan names.
+type Fleet struct {
+	cfg      Config
+	presence *Presence
+	own      Own
+
+	running sync.WaitGroup
+	posts   map[partition.ID]*post // only the presence loop reads and writes it
+}
+
+// post is a partition in the worker's plan, or one that has just left it.
+type post struct {
+	leave  context.CancelFunc
+	ended  chan struct{}
+	linger *time.Timer // until leave; nil while the plan has the partition
+}
+
+// New starts nothing; Run does. What own asks for its role should be presence.
+func New(cfg Config, presence *Presence, own Own) *Fleet {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Fleet{cfg: cfg, presence: presence, own: own, posts: make(map[partition.ID]*post)}
+}
+
+// Run works until ctx ends, then hands every partition over and returns. Attempts run
+// under work.
+func (f *Fleet) Run(ctx, work context.Context) error {
+	err := f.presence.Run(ctx, func(p Plan) { f.follow(ctx, work, p) })
+	f.running.Wait()
+	return err
+}
+
+// follow starts and ends owners so that they match the plan. An owner whose partition stays
+// in the plan is not touched: it asks for its role itself. An owner whose partition leaves
+// the plan goes on for a while (Linger): the work continues until the new owner asks for
+// the pin, and by then no other worker does.
+func (f *Fleet) follow(ctx, work context.Context, plan Plan) {
+	f.cfg.Logger.InfoContext(ctx, "plan changed", slog.Int("workers", plan.Workers),
+		slog.Int("own", len(plan.Own)), slog.Int("standby", len(plan.Standby)))
+	planned := make(map[partition.ID]bool, len(plan.Own)+len(plan.Standby))
+	for _, p := range slices.Concat(plan.Own, plan.Standby) {
+		planned[p] = true
+		if before := f.posts[p]; before == nil || !before.stay() {
+			f.posts[p] = f.start(ctx, work, p, before)
+		}
+	}
+	for p, post := range f.posts {
+		if !planned[p] && post.linger == nil {
+			post.linger = time.AfterFunc(f.cfg.Linger, post.leave)
+		}
+	}
+}
+
+// stay keeps a post that the plan names again. It is false if the owner has begun to leave.
+func (p *post) stay() bool {
+	if p.linger != nil && !p.linger.Stop() {
+		return false
+	}
+	p.linger = nil
+	return true
+}
+
+// start runs an owner, after the one before it has handed the partition over.
+func (f *Fleet) start(ctx, work context.Context, p partition.ID, before *post) *post {
+	ctx, leave := context.WithCancel(ctx)
+	now := &post{leave: leave, ended: make(chan struct{})}
+	f.running.Go(func() {
+		defer close(now.ended)
+		defer leave()
+		if before != nil {
+			<-before.ended
+		}
+		if err := f.own(ctx, work, p); err != nil {
+			f.cfg.Logger.ErrorContext(ctx, "owner of a partition ended", slog.Int("partition", int(p)), slog.String("error", err.Error()))
+		}
+	})
+	return now
+}

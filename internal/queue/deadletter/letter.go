@@ -1,0 +1,113 @@
+package deadletter
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/partition"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// Reasons why an update is a dead letter: a closed set, fit for a metric label.
+const (
+	ReasonUnreadable = "unreadable" // authentic, but no update that could be routed
+	ReasonUndecoded  = "undecoded"  // routed, but the worker's decoder could not read it
+	ReasonError      = "error"      // the handler failed at each attempt
+	ReasonPanic      = "panic"
+	ReasonTimeout    = "timeout"
+	ReasonCrash      = "crash" // its worker died each time that it was under way
+)
+
+// Letter is an update that used up its attempts, with all a person needs to decide.
+type Letter struct {
+	ID        uint64 // sequence in DEADLETTERS, set when read
+	Bot       int64
+	Update    int64
+	Type      string
+	Scope     lane.Scope
+	Lane      lane.Key
+	Partition partition.ID
+	Stream    int64  // identity of UPDATES, see Delivery.Stream
+	Seq       uint64 // sequence in UPDATES, 0 if it never got there
+	Reason    string
+	Error     string
+	Stack     string
+	Attempts  int
+	Received  time.Time
+	First     time.Time // first attempt
+	Died      time.Time
+	Trace     string // trace id
+	Body      []byte
+}
+
+// MaxNote bounds error and stack, so that the headers of a dead letter stay small, in bytes.
+const MaxNote = 4 << 10
+
+const (
+	headerReason   = "Chatlane-Reason"
+	headerError    = "Chatlane-Error"
+	headerStack    = "Chatlane-Stack" // base64: a header holds one line
+	headerAttempts = "Chatlane-Attempts"
+	headerFirst    = "Chatlane-First"
+	headerDied     = "Chatlane-Died"
+	headerTrace    = "Chatlane-Trace"
+)
+
+func (l *Letter) header() nats.Header {
+	u := queue.Update{ID: l.Update, Type: orDash(l.Type), Scope: l.Scope, Received: l.Received}
+	if u.Scope.Kind == 0 {
+		u.Scope.Kind = lane.KindOther
+	}
+	h := u.EncodeHeader()
+	set := func(name, value string) { h[name] = []string{value} }
+	set(headerReason, l.Reason)
+	set(headerError, queue.OneLine(clip(l.Error)))
+	set(headerAttempts, strconv.Itoa(l.Attempts))
+	set(queue.HeaderSequence, strconv.FormatUint(l.Seq, 10))
+	set(queue.HeaderStream, strconv.FormatInt(l.Stream, 10))
+	set(headerFirst, strconv.FormatInt(l.First.UnixMilli(), 10))
+	set(headerDied, strconv.FormatInt(l.Died.UnixMilli(), 10))
+	set(headerTrace, l.Trace)
+	if l.Stack != "" {
+		set(headerStack, base64.StdEncoding.EncodeToString([]byte(clip(l.Stack))))
+	}
+	return h
+}
+
+func decode(subject string, h nats.Header, body []byte, id uint64) (Letter, error) {
+	u, err := queue.DecodeUpdate(subject, h, body)
+	if err != nil {
+		return Letter{}, fmt.Errorf("dead letter %d: %w", id, err)
+	}
+	stack, err := base64.StdEncoding.DecodeString(queue.HeaderValue(h, headerStack))
+	if err != nil {
+		stack = nil // a damaged stack is no reason to hide the letter
+	}
+	return Letter{
+		ID: id, Bot: u.Scope.Bot, Update: u.ID, Type: u.Type, Scope: u.Scope, Lane: u.Lane, Partition: u.Partition,
+		Stream: queue.HeaderInt(h, queue.HeaderStream), Seq: uint64(queue.HeaderInt(h, queue.HeaderSequence)), Reason: queue.HeaderValue(h, headerReason), Error: queue.HeaderValue(h, headerError),
+		Stack: string(stack), Attempts: int(queue.HeaderInt(h, headerAttempts)), Received: u.Received,
+		First: time.UnixMilli(queue.HeaderInt(h, headerFirst)), Died: time.UnixMilli(queue.HeaderInt(h, headerDied)),
+		Trace: queue.HeaderValue(h, headerTrace), Body: body,
+	}, nil
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// clip cuts a note to its bound.
+func clip(s string) string {
+	if len(s) > MaxNote {
+		return s[:MaxNote]
+	}
+	return s
+}

@@ -1,0 +1,76 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// Store is the stream of dead letters. Safe for concurrent use.
+type Store struct{ conn *broker.Conn }
+
+// New works on the stream over conn.
+func New(conn *broker.Conn) *Store { return &Store{conn: conn} }
+
+// Put stores a dead letter; nil means stored. Storing the same update twice
+// within the duplicate window stores it once.
+func (s *Store) Put(ctx context.Context, l Letter) error {
+	msg := &nats.Msg{Subject: broker.LaneSubject(broker.DeadLettersPrefix, l.Partition, l.Lane), Header: l.header(), Data: l.Body}
+	if l.Seq != 0 {
+		msg.Header[jetstream.MsgIDHeader] = []string{queue.PositionID(l.Lane, l.Stream, l.Seq)}
+	}
+	if _, err := s.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamDeadLetters)); err != nil {
+		return fmt.Errorf("store dead letter of update %d in lane %s: %w", l.Update, l.Lane, err)
+	}
+	return nil
+}
+
+// Has tells whether the letter of an update is stored, however long ago.
+func (s *Store) Has(ctx context.Context, l Letter) (bool, error) {
+	for other, err := range s.All(ctx, Filter{Lane: l.Lane}) {
+		if err != nil {
+			return false, err
+		}
+		if other.Stream == l.Stream && other.Seq == l.Seq {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Get reads one dead letter.
+func (s *Store) Get(ctx context.Context, id uint64) (Letter, error) {
+	stream, err := s.conn.Stream(ctx, broker.StreamDeadLetters)
+	if err != nil {
+		return Letter{}, err
+	}
+	m, err := stream.GetMsg(ctx, id)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Letter{}, fmt.Errorf("dead letter %d: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return Letter{}, fmt.Errorf("read dead letter %d: %w", id, err)
+	}
+	return decode(m.Subject, m.Header, m.Data, m.Sequence)
+}
+
+// ErrNotFound says that there is no such dead letter.
+var ErrNotFound = errors.New("not found")
+
+// Drop removes one dead letter for good.
+func (s *Store) Drop(ctx context.Context, id uint64) error {
+	stream, err := s.conn.Stream(ctx, broker.StreamDeadLetters)
+	if err != nil {
+		return err
+	}
+	if err := stream.DeleteMsg(ctx, id); err != nil {
+		return fmt.Errorf("drop dead letter %d: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package timer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/partition"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// Timer is an update that comes into its lane when its time has come.
+//
+// Each arming has a subject of its own, conversation and token. So what a worker
+// that has lost its lane arms or cancels late touches no timer but its own: a
+// timer that a committed state waits for is never displaced.
+type Timer struct {
+	Conversation string // key of the state whose timer it is: "<bot>:..."
+	Token        string // of this arming; arming the same again replaces it
+	After        time.Duration
+	Update       queue.Update // what arrives; its id is 0
+}
+
+// subject is where the timer waits: "timers.<bot>.<rest of the conversation>.<token>".
+func (t *Timer) subject() string {
+	owner, rest, _ := strings.Cut(t.Conversation, ":")
+	return broker.TimersPrefix + owner + "." + rest + "." + strings.ReplaceAll(t.Token, ".", "-")
+}
+
+// Scheduler arms and cancels timers, and relays what has fired into the lanes. They
+// are message schedules of the broker: no process holds them. Safe for concurrent use.
+type Scheduler struct {
+	conn       *broker.Conn
+	partitions int
+	log        *slog.Logger
+	carrier    propagation.TextMapPropagator
+	metrics    metrics
+
+	mu    sync.Mutex
+	clock brokerClock
+}
+
+// New makes timers for a stream of n partitions.
+func New(conn *broker.Conn, n int, log *slog.Logger, reg prometheus.Registerer) *Scheduler {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Scheduler{conn: conn, partitions: n, log: log, carrier: otel.GetTextMapPropagator(), metrics: newMetrics(reg)}
+}
+
+// The broker's headers of a message schedule.
+const (
+	headerSchedule = "Nats-Schedule"
+	headerTarget   = "Nats-Schedule-Target"
+)
+
+// Arm stores the timer; nil means that it will fire, after at least its time (a
+// second or more) and a second later at most, or as soon as the broker is back.
+func (t *Scheduler) Arm(ctx context.Context, timer Timer) error {
+	now, err := t.now(ctx)
+	if err != nil {
+		return fmt.Errorf("arm timer: %w: %w", ErrNotArmed, err)
+	}
+	u := timer.Update
+	u.Partition = partition.Of(string(u.Lane), t.partitions)
+	u.Received = now
+	msg := &nats.Msg{Subject: timer.subject(), Header: u.EncodeHeader(), Data: u.Body}
+	msg.Header[headerSchedule] = []string{"@at " + wholeSecond(now.Add(max(timer.After, time.Second))).UTC().Format(time.RFC3339)}
+	msg.Header[headerTarget] = []string{broker.LaneSubject(broker.FiredPrefix, u.Partition, u.Lane)}
+	t.carrier.Inject(ctx, queue.Carrier(msg.Header))
+	// No message id: a turn that is tried again arms the same timer anew.
+	if _, err := t.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamTimers)); err != nil {
+		return fmt.Errorf("arm timer in lane %s: %w: %w", u.Lane, ErrNotArmed, err)
+	}
+	t.metrics.armed.Inc()
+	return nil
+}
+
+// ErrNotArmed says that a timer could not be stored: broken infrastructure.
+var ErrNotArmed = errors.New("timer not stored")
+
+// Cancel asks the broker to forget an armed timer, and does not wait: one that
+// fires all the same finds another token in its conversation, and is ignored.
+func (t *Scheduler) Cancel(timer Timer) error {
+	body := `{"filter":` + strconv.Quote(timer.subject()) + `}`
+	if err := t.conn.NATS().PublishRequest(purgeTimers, unheard, []byte(body)); err != nil {
+		return fmt.Errorf("cancel timer in lane %s: %w", timer.Update.Lane, err)
+	}
+	t.metrics.cancelled.Inc()
+	return nil
+}
+
+const (
+	purgeTimers = "$JS.API.STREAM.PURGE." + broker.StreamTimers
+	unheard     = "_INBOX.chatlane.unheard" // nobody listens: the broker drops the answer
+)
+
+// wholeSecond rounds up: the broker's schedules have seconds, and a timer is never early.
+func wholeSecond(t time.Time) time.Time {
+	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second)
+}
+
+// brokerClock is the broker's time, carried on by our monotonic clock: no worker's
+// wall clock decides when a timer fires.
+type brokerClock struct {
+	broker time.Time // as it was
+	here   time.Time // when we were told
+}
+
+// clockAge is when the broker is asked again: monotonic clocks drift a little.
+const clockAge = 10 * time.Minute
+
+func (t *Scheduler) now(ctx context.Context) (time.Time, error) {
+	t.mu.Lock()
+	c := t.clock
+	t.mu.Unlock()
+	if c.here.IsZero() || time.Since(c.here) > clockAge {
+		asked := time.Now()
+		s, err := t.conn.JetStream().Stream(ctx, broker.StreamTimers)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("look at stream %s: %w", broker.StreamTimers, err)
+		}
+		c = brokerClock{broker: s.CachedInfo().TimeStamp, here: asked.Add(time.Since(asked) / 2)}
+		if c.broker.IsZero() {
+			c.broker = c.here
+		}
+		t.mu.Lock()
+		t.clock = c
+		t.mu.Unlock()
+	}
+	return c.broker.Add(time.Since(c.here)), nil
+}
