@@ -106,11 +106,12 @@ func (h *house) run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	token, apiURL := config.Secret(simulator.Token), "http://"+api.Addr().String()
+	endTelegram := func() error { return nil }
 	if h.cfg.Token != "" {
 		token, apiURL = h.cfg.Token, "https://api.telegram.org"
 		_ = api.Close()
 	} else {
-		g.Go(func() error { return h.telegram.Serve(ctx, api) })
+		endTelegram = h.serveTelegram(ctx, cancel, api)
 	}
 	bots := config.Bots{All: []config.Bot{{Token: token, Secrets: []config.Secret{devSecret}}}}
 	g.Go(func() error { return h.ingress(ctx, bots, apiURL, hook) })
@@ -123,7 +124,20 @@ func (h *house) run(ctx context.Context) error {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	return errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx)))
+	return errors.Join(err, endTelegram(), tel.Shutdown(context.WithoutCancel(ctx)))
+}
+
+// serveTelegram runs the simulated Telegram until end is called. It must be the last to
+// stop: a call of the worker's that loses its answer is made again in the next session.
+// A failure before that calls cancel, and end returns it.
+func (h *house) serveTelegram(ctx context.Context, cancel func(), l net.Listener) (end func() error) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() {
+		done <- h.telegram.Serve(ctx, l)
+		cancel()
+	}()
+	return func() error { stop(); return <-done }
 }
 
 func listeners(ctx context.Context) (api, hook net.Listener, err error) {

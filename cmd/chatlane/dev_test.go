@@ -5,6 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/simulator"
 )
 
 // chat runs dev on a folder with what a person types, and gives what is printed.
@@ -60,5 +64,35 @@ func TestDevNamesItsOwnSetting(t *testing.T) {
 	p := program{in: strings.NewReader(""), out: &out, err: &log}
 	if code := p.run(t.Context(), []string{"dev", "--token", "abc", "--data", t.TempDir()}); code != exitUsage || !strings.Contains(log.String(), "CHATLANE_TOKEN: ") {
 		t.Errorf("exits with %d: %s%s", code, &out, &log)
+	}
+}
+
+// An answer that is on its way when the input ends reaches the worker: lost, its call
+// would be made again in the next session, and the last answer there would be cut off.
+func TestAnswerOnItsWayAtTheEndIsNotRepeatedInTheNextSession(t *testing.T) {
+	dir := t.TempDir()
+	session := func(faults []simulator.Rule, lines ...string) string {
+		t.Helper()
+		server, err := embedded.Start(embedded.Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Stop()
+		var out, log bytes.Buffer
+		p := program{in: strings.NewReader(strings.Join(lines, "\n") + "\n"), out: &out, err: &log}
+		h := &house{p: p, server: server, telegram: simulator.New(simulator.Config{Seed: uint64(time.Now().UnixNano())})}
+		h.telegram.FaultRules(faults...)
+		if err := h.run(t.Context()); err != nil {
+			t.Fatalf("%v: %s", err, &log)
+		}
+		return out.String()
+	}
+	late := simulator.Rule{Method: "sendMessage", Fault: simulator.Fault{Withhold: 500 * time.Millisecond}}
+	if got := session([]simulator.Rule{late}, "/start"); !strings.Contains(got, "name") {
+		t.Errorf("the first session prints:\n%s", got)
+	}
+	got := session(nil, "Ann", "29")
+	if strings.Count(got, "[1] ") != 2 || !strings.Contains(got, "Nice to meet you, Ann, 29 years old.") {
+		t.Errorf("the second session prints:\n%s", got)
 	}
 }
