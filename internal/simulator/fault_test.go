@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -236,6 +237,18 @@ func serveCaller(t *testing.T, tg *simulator.Telegram, caller string) string {
 	return "http://" + l.Addr().String()
 }
 
+// allAnswered waits until the record has so many calls and the time of each answer. A
+// caller has its answer a little before that time is noted.
+func allAnswered(t *testing.T, tg *simulator.Telegram, n int) {
+	t.Helper()
+	err := tg.Await(t.Context(), func(calls []simulator.Call) bool {
+		return len(calls) == n && !slices.ContainsFunc(calls, func(c simulator.Call) bool { return c.Answered.IsZero() })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestStopExcusesOnlyWhatItsCallerHadNotNoted(t *testing.T) {
 	tg := simulator.New(simulator.Config{AnyChat: true})
 	a, b := serveCaller(t, tg, "a"), serveCaller(t, tg, "b")
@@ -244,9 +257,11 @@ func TestStopExcusesOnlyWhatItsCallerHadNotNoted(t *testing.T) {
 		try(t.Context(), b, chat+10)
 	}
 	try(t.Context(), a, 1) // it went on in chat 1
+	allAnswered(t, tg, 7)
 	tg.Stopped("a", func(c simulator.Call) bool { return c.Chat == 2 })
 	try(t.Context(), a, 4) // whatever was under way still gets an answer, unheard
 	try(t.Context(), b, 14)
+	allAnswered(t, tg, 9)
 	tg.Resumed("a")
 	try(t.Context(), a, 5)
 	for _, c := range tg.Calls() {
@@ -321,12 +336,7 @@ func TestStopExcusesWhatItsCallerHadNotRead(t *testing.T) {
 	if n, err := unheard.Read(make([]byte, 1)); n != 1 { // it has come; all but one byte stays where it is
 		t.Fatalf("no answer: %v", err)
 	}
-	err := tg.Await(t.Context(), func(calls []simulator.Call) bool {
-		return len(calls) == 2 && !calls[0].Answered.IsZero() && !calls[1].Answered.IsZero()
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	allAnswered(t, tg, 2)
 	tg.Stopped("a", func(simulator.Call) bool { return false })
 	for _, c := range tg.Calls() {
 		if want := c.Chat == 2; c.Gone != want || c.Stop != 1 {
