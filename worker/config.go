@@ -1,116 +1,179 @@
 package worker
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/app"
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
-	"github.com/chatlane/chatlane/internal/fsm"
-	"github.com/chatlane/chatlane/internal/fsm/redisstore"
-	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
-// Config is everything that a worker can be told. The zero value plus a bot token
-// works against servers on loopback.
+// Config is everything that a worker can be told. The zero value plus a bot with a token
+// works against servers on loopback: a field that is zero has the default that --help
+// shows. It holds secrets, and prints none of them.
 type Config struct {
-	Telemetry telemetry.Config
-	Broker    broker.Settings
-	Bots      config.Bots
+	Bots []Bot // the bots that the worker answers for, at least one
 
-	Concurrency int           `env:"CHATLANE_CONCURRENCY" min:"1" default:"1024" help:"Turns that run at once in this worker."`
-	Grace       time.Duration `env:"CHATLANE_GRACE" default:"25s" help:"How long stopping may take; then running turns are cancelled and recovered elsewhere."`
-	Name        string        `env:"CHATLANE_WORKER_NAME" help:"Name of this worker among the others. Empty: host name and a random part."`
+	Name  string        // name of this worker among the others; default: host name and a random part
+	Grace time.Duration // how long stopping may take; default 25 s
 
-	Store        string        `env:"CHATLANE_STORE" default:"redis" help:"Where conversation state is kept: redis, or nats (a key-value bucket of the broker)."`
-	RedisURL     string        `env:"CHATLANE_REDIS_URL" default:"redis://127.0.0.1:6379/0" secret:"true" help:"Redis server or, with redis+cluster://, any node of a cluster."`
-	WaitReplicas int           `env:"CHATLANE_REDIS_WAIT_REPLICAS" default:"0" help:"Redis replicas that must have a commit before it counts."`
-	Strategy     string        `env:"CHATLANE_FSM_STRATEGY" default:"user_in_chat" help:"Whose conversation a state is: user_in_chat, chat, global_user, user_in_topic or chat_topic."`
-	LockTTL      time.Duration `env:"CHATLANE_LOCK_TTL" default:"2s" help:"Life of a lane's lock without renewal."`
-	StateTTL     time.Duration `env:"CHATLANE_STATE_TTL" default:"0s" help:"Life of a conversation that nobody continues; 0: for ever."`
-
-	BotAPIURL     string        `env:"CHATLANE_BOT_API_URL" default:"https://api.telegram.org" help:"Bot API server."`
-	BotAPITimeout time.Duration `env:"CHATLANE_BOT_API_TIMEOUT" default:"15s" help:"Time for one request to the Bot API with its answer; uploads get more by their size."`
-	AtMostOnce    []string      `env:"CHATLANE_AT_MOST_ONCE" help:"Bot API methods, such as sendInvoice, that are never called again once they may have had their effect; the handler gets an error instead. Empty: calls whose answer was lost are made again."`
-	Deadline      time.Duration `env:"CHATLANE_HANDLER_DEADLINE" default:"30s" help:"Time that a handler has for one update."`
-	MaxAttempts   int           `env:"CHATLANE_MAX_ATTEMPTS" min:"1" default:"5" help:"Failed attempts after which an update becomes a dead letter."`
-	MinBackoff    time.Duration `env:"CHATLANE_MIN_BACKOFF" default:"250ms" help:"Wait before the second attempt; each further one is 4 times as long."`
-	ParkAfter     time.Duration `env:"CHATLANE_PARK_AFTER" default:"2s" help:"Longest wait that a lane does in place; for a longer one it is parked."`
-
-	ForwardURL    string        `env:"CHATLANE_FORWARD_URL" secret:"true" help:"Webhook of an existing bot, such as http://bot:3000/webhook/{bot_id}: updates are handed to it, and the handlers of this program are off."`
-	ForwardSecret config.Secret `env:"CHATLANE_FORWARD_SECRET" help:"Secret that the existing bot expects in the webhook's secret header. Empty: the first of the bot's CHATLANE_WEBHOOK_SECRET."`
-
-	LimitBot   int `env:"CHATLANE_LIMIT_BOT" default:"30" help:"Messages a second of one bot, over all workers; 0: no limit."`
-	LimitChat  int `env:"CHATLANE_LIMIT_CHAT" default:"1" help:"Messages a second into one chat; 0: no limit."`
-	LimitBurst int `env:"CHATLANE_LIMIT_CHAT_BURST" default:"3" help:"Messages that a chat may get at once before its limit holds."`
-	LimitGroup int `env:"CHATLANE_LIMIT_GROUP" default:"20" help:"Messages a minute into one group; 0: no limit."`
+	NATS      NATS
+	State     State
+	Turns     Turns
+	BotAPI    BotAPI
+	Limits    Limits
+	Forward   Forward
+	Telemetry Telemetry
 }
 
-func (c Config) withDefaults() Config {
-	set(&c.Concurrency, 1024)
-	set(&c.Grace, 25*time.Second)
-	set(&c.Store, storeRedis)
-	set(&c.RedisURL, "redis://127.0.0.1:6379/0")
-	set(&c.Strategy, "user_in_chat")
-	set(&c.LockTTL, 2*time.Second)
-	set(&c.BotAPIURL, "https://api.telegram.org")
-	set(&c.BotAPITimeout, 15*time.Second)
-	set(&c.Broker.URL, "nats://127.0.0.1:4222")
-	set(&c.Broker.LaneKey, "chat")
-	set(&c.Telemetry.Service, "chatlane-worker")
-	if c.Name == "" {
-		c.Name = uniqueName()
+// Bot is one bot. It prints its id only.
+type Bot struct {
+	Token    string   // as BotFather gave it
+	Secrets  []string // secrets of its webhook; a worker needs the first, to forward updates
+	Username string   // without @; empty: the worker asks the Bot API
+
+	ForwardURL string // webhook of the existing bot that handles the updates; empty: Forward.URL
+}
+
+// NATS says where the broker is and how its streams are made. All processes of an
+// installation, ingress too, are told the same.
+type NATS struct {
+	URL            string        // servers, separated by commas; default nats://127.0.0.1:4222
+	Partitions     int           // number of partitions, fixed once the stream is made; default 64
+	StreamReplicas int           // copies of the streams in a cluster, 3 in production; default 1
+	StreamMaxBytes int64         // size at which the stream refuses updates, in bytes; default 1 GiB
+	LaneKey        string        // what one lane is made of: chat, chat_topic, chat_user or user; default chat
+	PinTTL         time.Duration // silence after which a partition changes hands; default 2 s
+	Window         int           // updates of a partition that may be unfinished at once; default 256
+}
+
+// State says where conversation state is kept.
+type State struct {
+	Store        string        // redis or nats, a bucket of the broker; default redis
+	RedisURL     string        // redis://, or redis+cluster:// with any node; default redis://127.0.0.1:6379/0
+	WaitReplicas int           // Redis replicas that must have a commit before it counts; default 0
+	Strategy     string        // user_in_chat, chat, global_user, user_in_topic or chat_topic; default user_in_chat
+	LockTTL      time.Duration // life of a lane's lock without renewal; default 2 s
+	StateTTL     time.Duration // life of a conversation that nobody continues; 0: for ever
+}
+
+// Turns says how updates are worked on.
+type Turns struct {
+	Concurrency int           // turns that run at once; default 1024
+	Deadline    time.Duration // time of a handler for one update; default 30 s
+	MaxAttempts int           // failed attempts after which an update is a dead letter; default 5
+	MinBackoff  time.Duration // wait before the second attempt, 4 times as long before each further one; default 250 ms
+	ParkAfter   time.Duration // longest wait of a lane in place, it is parked for a longer one; default 2 s
+}
+
+// BotAPI says how the Bot API is called.
+type BotAPI struct {
+	URL        string        // Bot API server; default https://api.telegram.org
+	Timeout    time.Duration // time for one request with its answer; default 15 s
+	AtMostOnce []string      // methods that are never called again once they may have had their effect
+}
+
+// NoLimit is a limit that does not hold.
+const NoLimit = config.NoLimit
+
+// Limits bound what is sent, over all workers. Zero is the default, [NoLimit] is none.
+type Limits struct {
+	Bot   int // messages a second of one bot; default 30
+	Chat  int // messages a second into one chat; default 1
+	Burst int // messages that a chat may get at once; default 3
+	Group int // messages a minute into one group; default 20
+}
+
+// Forward makes the worker hand updates to an existing bot's webhook. The router of this
+// program then gets none.
+type Forward struct {
+	URL    string // such as http://bot:3000/webhook/{bot_id}; empty: no forwarding
+	Secret string // what the existing bot expects in the secret header; default: the first of Bot.Secrets
+}
+
+// Telemetry says what is logged, measured and traced.
+type Telemetry struct {
+	AdminListen string // address of /metrics, /healthz and /readyz; default :9090
+	Pprof       bool   // serve /debug/pprof/ there
+	LogLevel    string // debug, info, warn or error; default info
+	LogFormat   string // json or text; default json
+
+	Disabled       bool   // make no traces
+	ServiceName    string // name of the service in traces; default: Service
+	Exporter       string // otlp, console or none; default: otlp where an endpoint is set, else none
+	Endpoint       string // OTLP collector, over HTTP, such as http://collector:4318
+	TracesEndpoint string // the same for traces alone: the whole URL, with its path
+
+	Service string    // name of the program; default chatlane-worker
+	Output  io.Writer // takes the log and console traces; default stderr
+}
+
+// settings is the config in the form that the assembly takes. Go refuses the conversions
+// where a group differs from its internal form.
+func (c Config) settings() app.Worker {
+	s := app.Worker{
+		Name: c.Name, Grace: c.Grace,
+		Broker: broker.Settings(c.NATS), State: app.State(c.State), Turns: app.Turns(c.Turns), BotAPI: app.BotAPI(c.BotAPI),
+		Limits: app.Limits(c.Limits), Forward: app.Forward(c.Forward), Telemetry: telemetry.Config(c.Telemetry),
+	}
+	for _, b := range c.Bots {
+		bot := config.Bot{Token: config.Secret(b.Token), Username: b.Username, Forward: config.Secret(b.ForwardURL)}
+		for _, secret := range b.Secrets {
+			bot.Secrets = append(bot.Secrets, config.Secret(secret))
+		}
+		s.Bots.All = append(s.Bots.All, bot)
+	}
+	return s
+}
+
+// public is the reverse of settings.
+func public(s app.Worker) Config {
+	c := Config{
+		Name: s.Name, Grace: s.Grace,
+		NATS: NATS(s.Broker), State: State(s.State), Turns: Turns(s.Turns), BotAPI: BotAPI(s.BotAPI),
+		Limits: Limits(s.Limits), Forward: Forward(s.Forward), Telemetry: Telemetry(s.Telemetry),
+	}
+	for _, b := range s.Bots.All {
+		bot := Bot{Token: b.Token.Reveal(), Username: b.Username, ForwardURL: b.Forward.Reveal()}
+		for _, secret := range b.Secrets {
+			bot.Secrets = append(bot.Secrets, secret.Reveal())
+		}
+		c.Bots = append(c.Bots, bot)
 	}
 	return c
 }
 
-func set[T comparable](v *T, other T) {
-	var zero T
-	if *v == zero {
-		*v = other
-	}
+// Validate names each setting with a wrong value, by its variable, a line each. [Run]
+// does the same before it opens anything.
+func (c Config) Validate() error { return c.settings().Check() }
+
+// String is the worker's name and the ids of its bots.
+func (c Config) String() string { return fmt.Sprintf("worker %q of %v", c.Name, c.Bots) }
+
+// Format writes String, whatever the verb: other forms would show secrets.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
+// LogValue is String.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MarshalJSON writes String.
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
+
+// String is the bot's id.
+func (b Bot) String() string {
+	return fmt.Sprintf("bot %d", config.Bot{Token: config.Secret(b.Token)}.ID())
 }
 
-const (
-	storeRedis = "redis"
-	storeNATS  = "nats"
-)
+// Format writes String, whatever the verb: other forms would show secrets.
+func (b Bot) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, b.String()) }
 
-// Validate names each variable with a wrong value.
-func (c Config) Validate() error {
-	c = c.withDefaults()
-	var all []error
-	must := func(name string, holds bool, right string) {
-		if !holds {
-			all = append(all, fmt.Errorf("%s: %s", name, right))
-		}
-	}
-	must("CHATLANE_BOT_TOKEN", len(c.Bots.All) > 0, "no bot is set; set its token, or list several in CHATLANE_BOTS_FILE")
-	must("CHATLANE_CONCURRENCY", c.Concurrency > 0 && c.Concurrency <= 1<<20, "set a number of 1 or more, such as 1024")
-	must("CHATLANE_GRACE", c.Grace > 0, "set a duration such as 25s")
-	must("CHATLANE_STORE", c.Store == storeRedis || c.Store == storeNATS, "set redis or nats")
-	_, err := fsm.ParseStrategy(c.Strategy)
-	must("CHATLANE_FSM_STRATEGY", err == nil, "set user_in_chat, chat, global_user, user_in_topic or chat_topic")
-	must("CHATLANE_LOCK_TTL", c.LockTTL >= 500*time.Millisecond && c.LockTTL <= time.Minute, "set a duration from 500ms to 1m, such as 2s")
-	must("CHATLANE_STATE_TTL", c.StateTTL == 0 || c.StateTTL >= time.Second, "set 1s or more, such as 720h, or 0 for ever")
-	must("CHATLANE_REDIS_WAIT_REPLICAS", c.WaitReplicas >= 0, "set a number of 0 or more")
-	must("CHATLANE_HANDLER_DEADLINE", c.Deadline >= 0 && c.Deadline <= 30*time.Minute, "set a duration up to 30m, such as 30s")
-	must("CHATLANE_MAX_ATTEMPTS", c.MaxAttempts >= 0, "set a number of 1 or more, such as 5")
-	must("CHATLANE_MIN_BACKOFF", c.MinBackoff >= 0 && c.MinBackoff <= time.Minute, "set a duration up to 1m, such as 250ms")
-	for _, method := range c.AtMostOnce {
-		must("CHATLANE_AT_MOST_ONCE", api.IsMethod(method), "set names of Bot API methods, such as sendInvoice")
-	}
-	must("CHATLANE_LIMIT_CHAT_BURST", c.LimitBurst >= 0, "set a number of 1 or more, such as 3")
-	if c.Store == storeRedis {
-		if err := redisstore.CheckURL(c.RedisURL); err != nil {
-			all = append(all, fmt.Errorf("CHATLANE_REDIS_URL: %w", err))
-		}
-	}
-	all = append(all, api.Config{BaseURL: c.BotAPIURL}.Validate())
-	must("CHATLANE_LIMIT_BOT", c.LimitBot >= 0 && c.LimitChat >= 0 && c.LimitGroup >= 0, "set a number of 0 or more; so for CHATLANE_LIMIT_CHAT and CHATLANE_LIMIT_GROUP")
-	must("CHATLANE_BOT_API_TIMEOUT", c.BotAPITimeout >= 100*time.Millisecond && c.BotAPITimeout <= 10*time.Minute, "set a duration from 100ms to 10m, such as 15s")
-	_, err = c.targets()
-	return errors.Join(append(all, err)...)
-}
+// LogValue is String.
+func (b Bot) LogValue() slog.Value { return slog.StringValue(b.String()) }
+
+// MarshalJSON writes String.
+func (b Bot) MarshalJSON() ([]byte, error) { return json.Marshal(b.String()) }

@@ -13,9 +13,11 @@ import (
 
 func TestConfigNamesEachWrongVariableAtOnce(t *testing.T) {
 	cfg := worker.Config{
-		Store: "sqlite", Strategy: "everybody", LockTTL: time.Millisecond, WaitReplicas: -1,
-		Deadline: time.Hour, MinBackoff: time.Hour, LimitBot: -1, AtMostOnce: []string{"sendMoney"},
-		LimitBurst: -3, StateTTL: -time.Second, BotAPIURL: "api.telegram.org", BotAPITimeout: time.Hour,
+		State:  worker.State{Store: "sqlite", Strategy: "everybody", LockTTL: time.Millisecond, WaitReplicas: -1, StateTTL: -time.Second},
+		Turns:  worker.Turns{Deadline: time.Hour, MinBackoff: time.Hour, Concurrency: -1, MaxAttempts: -1, ParkAfter: -1},
+		BotAPI: worker.BotAPI{AtMostOnce: []string{"sendMoney"}, URL: "api.telegram.org", Timeout: time.Hour},
+		Limits: worker.Limits{Bot: -2, Chat: -2, Burst: -3, Group: -2},
+		NATS:   worker.NATS{Partitions: 5000}, Telemetry: worker.Telemetry{LogLevel: "loud"},
 	}
 	err := cfg.Validate()
 	if err == nil {
@@ -24,7 +26,8 @@ func TestConfigNamesEachWrongVariableAtOnce(t *testing.T) {
 	for _, name := range []string{
 		"CHATLANE_BOT_TOKEN", "CHATLANE_STORE", "CHATLANE_FSM_STRATEGY", "CHATLANE_LOCK_TTL", "CHATLANE_REDIS_WAIT_REPLICAS",
 		"CHATLANE_HANDLER_DEADLINE", "CHATLANE_MIN_BACKOFF", "CHATLANE_LIMIT_BOT", "CHATLANE_AT_MOST_ONCE",
-		"CHATLANE_LIMIT_CHAT_BURST", "CHATLANE_STATE_TTL", "CHATLANE_BOT_API_URL", "CHATLANE_BOT_API_TIMEOUT",
+		"CHATLANE_LIMIT_CHAT", "CHATLANE_LIMIT_GROUP", "CHATLANE_CONCURRENCY", "CHATLANE_MAX_ATTEMPTS", "CHATLANE_PARK_AFTER",
+		"CHATLANE_PARTITIONS", "CHATLANE_LOG_LEVEL", "CHATLANE_LIMIT_CHAT_BURST", "CHATLANE_STATE_TTL", "CHATLANE_BOT_API_URL", "CHATLANE_BOT_API_TIMEOUT",
 	} {
 		if !strings.Contains(err.Error(), name+": ") {
 			t.Errorf("%s is not named in:\n%v", name, err)
@@ -33,7 +36,7 @@ func TestConfigNamesEachWrongVariableAtOnce(t *testing.T) {
 }
 
 func TestRunRefusesAConfigBeforeItOpensAnything(t *testing.T) {
-	err := worker.Run(t.Context(), nil, worker.Config{Store: "sqlite"})
+	err := worker.Run(t.Context(), nil, worker.Config{State: worker.State{Store: "sqlite"}})
 	if err == nil || !strings.Contains(err.Error(), "CHATLANE_STORE") {
 		t.Errorf("Run: %v, want a refusal that names CHATLANE_STORE", err)
 	}
@@ -83,8 +86,8 @@ func TestSettingsComeFromTheEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Concurrency != 7 || cfg.Grace != 3*time.Second || len(cfg.Bots.All) != 1 || cfg.Store != "redis" {
-		t.Errorf("got %d turns, %v grace, %d bots, store %q", cfg.Concurrency, cfg.Grace, len(cfg.Bots.All), cfg.Store)
+	if cfg.Turns.Concurrency != 7 || cfg.Grace != 3*time.Second || len(cfg.Bots) != 1 || cfg.State.Store != "redis" {
+		t.Errorf("got %d turns, %v grace, %d bots, store %q", cfg.Turns.Concurrency, cfg.Grace, len(cfg.Bots), cfg.State.Store)
 	}
 	t.Setenv("CHATLANE_STORE", "sqlite")
 	if _, err := worker.FromEnvironment(); err == nil || !strings.Contains(err.Error(), "CHATLANE_STORE") {

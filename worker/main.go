@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/app"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
@@ -31,19 +32,19 @@ func program(router *bot.Router, args, environ []string, stdout, stderr io.Write
 		Notes: "The argument graph prints the states and transitions of the bot, see graph --help; allowed-updates the update types that it has handlers for. " +
 			"The further OTEL_* variables of OpenTelemetry hold as well: samplers, batches, headers, resource attributes.",
 	}}
-	cfg := Config{Telemetry: telemetry.Config{Output: stderr}}
+	cfg := app.Worker{Telemetry: telemetry.Config{Output: stderr}}
 	if code, done := p.Settings(&cfg); done {
 		return code
 	}
 	ctx, stop := p.UntilSignal(cfg.Grace)
 	defer stop()
-	return p.Exit(Run(ctx, router, cfg), config.ExitFailed)
+	return p.Exit(app.RunWorker(ctx, router, cfg, app.Parts{}), config.ExitFailed)
 }
 
 // FromEnvironment reads the settings that --help lists from the environment, for a
 // program that calls [Run] itself. The error names each variable with a wrong value.
 func FromEnvironment() (Config, error) {
-	var cfg Config
+	var cfg app.Worker
 	_, err := config.Command{Name: "worker"}.Load(nil, os.Environ(), &cfg)
-	return cfg, err
+	return public(cfg), err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/chatlane/chatlane/internal/app"
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/config"
@@ -19,7 +20,6 @@ import (
 	"github.com/chatlane/chatlane/internal/ingress"
 	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/internal/telemetry"
-	"github.com/chatlane/chatlane/worker"
 )
 
 // devConfig are the settings of the one-process mode.
@@ -168,10 +168,10 @@ func (h *house) ingress(ctx context.Context, bots config.Bots, apiURL string, l 
 		return err
 	}
 	defer conn.Close(ctx)
-	return ingress.Run(ctx, ingress.Config{
+	return app.RunIngress(ctx, ingress.Config{
 		Broker: h.broker(), Bots: bots, BotAPIURL: apiURL, Polling: h.cfg.Token != "",
 		AllowedUpdates: handlers.New().AllowedUpdates(),
-	}, ingress.Parts{Telemetry: h.tel, Conn: conn, Listener: l})
+	}, app.Parts{Telemetry: h.tel, Conn: conn, Listener: l})
 }
 
 func (h *house) worker(ctx context.Context, bots config.Bots, apiURL string) error {
@@ -180,9 +180,9 @@ func (h *house) worker(ctx context.Context, bots config.Bots, apiURL string) err
 		return err
 	}
 	defer conn.Close(ctx)
-	return worker.RunWith(ctx, handlers.New(), worker.Config{
-		Broker: h.broker(), Bots: bots, BotAPIURL: apiURL, Store: "nats", LimitBot: 30, LimitChat: 1, LimitGroup: 20, LimitBurst: 5,
-	}, worker.Parts{Telemetry: h.tel, Conn: conn})
+	return app.RunWorker(ctx, handlers.New(), app.Worker{
+		Broker: h.broker(), Bots: bots, BotAPI: app.BotAPI{URL: apiURL}, State: app.State{Store: "nats"}, Limits: app.Limits{Burst: 5},
+	}, app.Parts{Telemetry: h.tel, Conn: conn})
 }
 
 // converse says where updates go, and talks until the talk is over.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/chatlane/chatlane/internal/app"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/ingress"
 	"github.com/chatlane/chatlane/internal/telemetry"
@@ -33,5 +34,5 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := p.UntilSignal(cfg.Grace)
 	defer stop()
-	return p.Exit(ingress.Run(ctx, cfg, ingress.Parts{}), config.ExitFailed)
+	return p.Exit(app.RunIngress(ctx, cfg, app.Parts{}), config.ExitFailed)
 }

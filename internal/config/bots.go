@@ -36,11 +36,13 @@ type Bots struct {
 	File    string   `env:"CHATLANE_BOTS_FILE" help:"YAML list of several bots, each with token, token_env or token_file; secrets, secrets_env or secret_files; and perhaps username, and forward_url or forward_url_env."`
 
 	All []Bot
+
+	resolved bool // Resolve has checked All, under the names of the settings
 }
 
 // Resolve fills All from the settings and the file, and checks every bot.
 func (b *Bots) Resolve(getenv func(string) string) error {
-	b.All = nil
+	b.All, b.resolved = nil, true
 	var problems []error
 	if b.Token != "" {
 		bot := Bot{Token: b.Token, Secrets: b.Secrets}
@@ -52,13 +54,34 @@ func (b *Bots) Resolve(getenv func(string) string) error {
 		problems = append(problems, err)
 		b.All = append(b.All, bots...)
 	}
+	return errors.Join(append(problems, b.twice())...)
+}
+
+// Check names what is wrong with All, wherever the bots come from: none, one whose
+// token or secrets cannot be right, or one twice.
+func (b *Bots) Check() error {
+	if len(b.All) == 0 {
+		return errors.New("CHATLANE_BOT_TOKEN: no bot is set; set its token, or list several in CHATLANE_BOTS_FILE")
+	}
+	if b.resolved {
+		return nil
+	}
+	var problems []error
+	for i, bot := range b.All {
+		problems = append(problems, bot.Check(fmt.Sprintf("bot %d: token", i+1), fmt.Sprintf("bot %d: secrets", i+1)))
+	}
+	return errors.Join(append(problems, b.twice())...)
+}
+
+func (b *Bots) twice() error {
+	var problems []error
 	seen := map[int64]bool{}
 	for _, bot := range b.All {
-		if id := bot.ID(); seen[id] {
+		id := bot.ID()
+		if seen[id] && id != 0 {
 			problems = append(problems, fmt.Errorf("CHATLANE_BOTS_FILE: bot %d is there twice; keep one", id))
-		} else if id != 0 {
-			seen[id] = true
 		}
+		seen[id] = true
 	}
 	return errors.Join(problems...)
 }

@@ -49,6 +49,14 @@ type Result struct {
 	Warnings []string // names that are not known here, a line each
 }
 
+// NoLimit is what a setting with unit "limit" is where 0 is set: the zero value of its
+// field stands for the default.
+const NoLimit = -1
+
+// Defaults gives each field of the struct that into points to the default of its tag,
+// where it is zero.
+func Defaults(into any) { collect([]any{into}) }
+
 // resolver is a struct that derives values from those that were loaded: from
 // files and variables that it names. It may be called more than once.
 type resolver interface {

@@ -17,6 +17,7 @@ type setting struct {
 	help    string
 	secret  bool
 	bytes   bool
+	limit   bool  // 0 stands for NoLimit
 	least   int64 // of a whole number that is set; 0: any
 	targets []reflect.Value
 }
@@ -173,6 +174,7 @@ func newSetting(f reflect.StructField, v reflect.Value) *setting {
 		help:    f.Tag.Get("help"),
 		secret:  f.Tag.Get("secret") == "true" || isSecret(f.Type),
 		bytes:   f.Tag.Get("unit") == "bytes",
+		limit:   f.Tag.Get("unit") == "limit",
 		targets: []reflect.Value{v},
 	}
 	if text := f.Tag.Get("min"); text != "" {

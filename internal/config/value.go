@@ -111,6 +111,9 @@ func (s *setting) assignInt(v reflect.Value, text string) error {
 	if s.least != 0 && n < s.least {
 		return s.wrong(text, fmt.Sprintf("less than %d", s.least), "10")
 	}
+	if s.limit && n == 0 {
+		n = NoLimit
+	}
 	v.SetInt(n)
 	return nil
 }

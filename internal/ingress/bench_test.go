@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/ingress"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
@@ -65,7 +66,16 @@ func (discard) WriteHeader(int)             {}
 // real broker on disk. The floor is the client's own publish of the same bytes, with
 // nothing but the wait for its confirmation.
 func BenchmarkPublish(b *testing.B) {
-	conn := dial(b, startBroker(b))
+	server, err := embedded.Start(embedded.Config{Dir: b.TempDir(), Listen: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer server.Stop()
+	conn, err := broker.Connect(b.Context(), broker.Config{FailFast: true, URL: server.URL()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(b.Context()))
 	if err := conn.Ensure(b.Context(), broker.Topology{}); err != nil {
 		b.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package ingress
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -34,84 +33,53 @@ type Config struct {
 	AllowedUpdates []string `env:"CHATLANE_ALLOWED_UPDATES" help:"Update types to ask Telegram for. Empty: all but chat_member, message_reaction and message_reaction_count."`
 }
 
-func (c Config) withDefaults() Config {
-	c.Listen = or(c.Listen, ":8080")
-	c.MaxBody = or(c.MaxBody, update.MaxBody)
-	c.PublishTimeout = or(c.PublishTimeout, 2*time.Second)
-	c.ConnMaxAge = or(c.ConnMaxAge, 5*time.Minute)
-	c.Grace = or(c.Grace, 25*time.Second)
-	c.BotAPIURL = or(c.BotAPIURL, "https://api.telegram.org")
-	c.Broker.URL = or(c.Broker.URL, "nats://127.0.0.1:4222")
-	c.Telemetry.Service = or(c.Telemetry.Service, "chatlane-ingress")
-	return c
-}
-
-func or[T comparable](v, other T) T {
-	var zero T
-	if v == zero {
-		return other
+// WithDefaults is the config as the environment would give it.
+func (c Config) WithDefaults() Config {
+	config.Defaults(&c)
+	if c.Telemetry.Service == "" {
+		c.Telemetry.Service = "chatlane-ingress"
 	}
-	return v
+	return c
 }
 
 // Validate names each variable with a wrong value; those of Telemetry, Broker and
 // Bots are theirs to validate. A bot whose webhook has no secret is refused:
 // anyone could speak for anyone.
 func (c Config) Validate() error {
-	c = c.withDefaults()
-	p := problems{}
-	p.must("CHATLANE_LISTEN", telemetry.IsAddress(c.Listen), "set an address such as :8080")
+	c = c.WithDefaults()
+	p := config.Problems{}
+	p.Must("CHATLANE_LISTEN", telemetry.IsAddress(c.Listen), "set an address such as :8080")
 	for _, name := range c.AllowedUpdates {
-		p.must("CHATLANE_ALLOWED_UPDATES", update.IsKnown(name), "set names of update types, such as message,callback_query")
+		p.Must("CHATLANE_ALLOWED_UPDATES", update.IsKnown(name), "set names of update types, such as message,callback_query")
 	}
 	_, err := parseNetworks(c.AllowedIPs)
-	p.add("CHATLANE_ALLOWED_IPS", err)
+	p.Named("CHATLANE_ALLOWED_IPS", err)
 	_, err = parseNetworks(c.TrustedProxies)
-	p.add("CHATLANE_TRUSTED_PROXIES", err)
-	p.must("CHATLANE_MAX_BODY", c.MaxBody >= 1<<10 && c.MaxBody <= update.MaxBody, "set a size from 1KiB to 1MiB")
-	p.must("CHATLANE_PUBLISH_TIMEOUT", c.PublishTimeout > 0 && c.PublishTimeout <= 10*time.Second,
+	p.Named("CHATLANE_TRUSTED_PROXIES", err)
+	p.Must("CHATLANE_MAX_BODY", c.MaxBody >= 1<<10 && c.MaxBody <= update.MaxBody, "set a size from 1KiB to 1MiB")
+	p.Must("CHATLANE_PUBLISH_TIMEOUT", c.PublishTimeout > 0 && c.PublishTimeout <= 10*time.Second,
 		"set a duration up to 10s, such as 2s; a longer one risks to store an update behind later ones")
-	p.must("CHATLANE_CONN_MAX_AGE", c.ConnMaxAge >= time.Second, "set 1s or more, such as 5m")
-	p.must("CHATLANE_DRAIN_DELAY", c.DrainDelay >= 0 && c.DrainDelay < c.Grace, "set less than CHATLANE_GRACE, such as 5s")
-	p.must("CHATLANE_GRACE", c.Grace > 0, "set a duration such as 25s")
-	p.must("CHATLANE_BOT_API_URL", isURL(c.BotAPIURL, "http", "https"), "set a URL such as https://api.telegram.org")
+	p.Must("CHATLANE_CONN_MAX_AGE", c.ConnMaxAge >= time.Second, "set 1s or more, such as 5m")
+	p.Must("CHATLANE_DRAIN_DELAY", c.DrainDelay >= 0 && c.DrainDelay < c.Grace, "set less than CHATLANE_GRACE, such as 5s")
+	p.Must("CHATLANE_GRACE", c.Grace > 0, "set a duration such as 25s")
+	p.Must("CHATLANE_BOT_API_URL", isURL(c.BotAPIURL, "http", "https"), "set a URL such as https://api.telegram.org")
 	if c.WebhookURL != "" {
-		p.must("CHATLANE_WEBHOOK_URL", isURL(c.WebhookURL, "http", "https"), "set a URL such as https://bot.example.com")
-		p.must("CHATLANE_WEBHOOK_URL", !c.Polling, "leave it empty, or leave CHATLANE_POLLING off; Telegram does one or the other")
+		p.Must("CHATLANE_WEBHOOK_URL", isURL(c.WebhookURL, "http", "https"), "set a URL such as https://bot.example.com")
+		p.Must("CHATLANE_WEBHOOK_URL", !c.Polling, "leave it empty, or leave CHATLANE_POLLING off; Telegram does one or the other")
 	}
 	c.checkBots(&p)
-	return errors.Join(p.all...)
+	return p.Err()
 }
 
-func (c Config) checkBots(p *problems) {
-	p.must("CHATLANE_BOT_TOKEN", len(c.Bots.All) > 0, "no bot is set; set its token, or list several in CHATLANE_BOTS_FILE")
+func (c Config) checkBots(p *config.Problems) {
+	p.Add(c.Bots.Check())
 	for _, b := range c.Bots.All {
-		if id := b.ID(); id != 0 && !c.Polling && len(b.Secrets) == 0 {
-			p.addf("CHATLANE_WEBHOOK_SECRET: bot %d has none; set 1 to 256 letters, digits, _ or -", id)
-		}
+		p.Must("CHATLANE_WEBHOOK_SECRET", c.Polling || len(b.Secrets) > 0 || b.ID() == 0, // 0: its token is wrong
+			fmt.Sprintf("bot %d has none; set 1 to 256 letters, digits, _ or -", b.ID()))
 	}
 }
 
 func isURL(text string, schemes ...string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.Host != "" && slices.Contains(schemes, u.Scheme)
-}
-
-// problems gathers lines that name a variable and what would be right.
-type problems struct{ all []error }
-
-func (p *problems) addf(format string, args ...any) {
-	p.all = append(p.all, fmt.Errorf(format, args...))
-}
-
-func (p *problems) add(name string, err error) {
-	if err != nil {
-		p.addf("%s: %w", name, err)
-	}
-}
-
-func (p *problems) must(name string, holds bool, right string) {
-	if !holds {
-		p.addf("%s: %s", name, right)
-	}
 }

@@ -26,7 +26,7 @@ type DeadLetters interface {
 	Reject(ctx context.Context, bot int64, body []byte, reason string) error
 }
 
-// Store is where everything goes that is authentic.
+// Store takes everything that is authentic.
 type Store interface {
 	Publisher
 	DeadLetters
@@ -34,20 +34,20 @@ type Store interface {
 
 // Intake takes in authentic updates, whatever way they came. Safe for concurrent use.
 type Intake struct {
-	store Store
-	by    lane.By
-	wait  time.Duration
-	log   *slog.Logger
-	dead  map[update.Reason]prometheus.Counter
-	quiet hush
+	store   Store
+	by      lane.By
+	wait    time.Duration
+	log     *slog.Logger
+	dead    map[update.Reason]prometheus.Counter
+	limiter logLimiter
 }
 
 // NewIntake stores in s. It takes the lane key and PublishTimeout from cfg.
 func NewIntake(cfg Config, s Store, reg prometheus.Registerer, log *slog.Logger) *Intake {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	return &Intake{
 		store: s, by: cfg.Broker.By(), wait: cfg.PublishTimeout, log: log,
-		dead: newDeadLetterCounters(reg), quiet: hush{every: complaintPause},
+		dead: newDeadLetterCounters(reg), limiter: logLimiter{every: complaintPause},
 	}
 }
 
@@ -80,7 +80,7 @@ func (in *Intake) take(ctx context.Context, bot int64, body []byte) outcome {
 	return accepted
 }
 
-// albumOf is the media group of a new message. Who edits a part of one edits it alone.
+// albumOf is the media group of a new message. An edit concerns one part alone, and has none.
 func albumOf(e update.Envelope) string {
 	switch e.Type {
 	case "message", "channel_post", "business_message":
@@ -89,8 +89,8 @@ func albumOf(e update.Envelope) string {
 	return ""
 }
 
-// reject keeps what nobody could route. Sent back, it would come again and again,
-// and hold back all that Telegram queued behind it.
+// reject stores a body that cannot be routed as a dead letter. Telegram would repeat a
+// refused one, and hold back all updates that it queued behind it.
 func (in *Intake) reject(ctx context.Context, bot int64, body []byte, why error) outcome {
 	if err := in.store.Reject(ctx, bot, body, why.Error()); err != nil {
 		return in.refuse(ctx, bot, err)
@@ -104,14 +104,14 @@ func (in *Intake) reject(ctx context.Context, bot int64, body []byte, why error)
 }
 
 func (in *Intake) refuse(ctx context.Context, bot int64, err error) outcome {
-	if held, ok := in.quiet.pass(); ok {
+	if held, ok := in.limiter.pass(); ok {
 		in.log.WarnContext(ctx, "update not stored, it must come again",
 			slog.Int64("bot", bot), slog.String("error", err.Error()), slog.Int("unsaid", held))
 	}
 	return unavailable
 }
 
-// lane is the lane that an update belongs to; those that have none share one.
+// lane is the lane that an update belongs to; updates without a lane share one.
 func (in *Intake) lane(bot int64, body []byte) lane.Key {
 	read, err := update.Peek(bot, body)
 	if err != nil {

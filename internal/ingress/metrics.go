@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/chatlane/chatlane/internal/telegram/update"
 )
@@ -17,25 +18,25 @@ type metrics struct {
 
 // newMetrics registers with reg unless it is nil.
 func newMetrics(reg prometheus.Registerer) *metrics {
-	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+	with := promauto.With(reg)
+	requests := with.NewCounterVec(prometheus.CounterOpts{
 		Name: "chatlane_webhook_requests_total", Help: "Webhook requests, by outcome.",
 	}, []string{"outcome"})
 	m := &metrics{
-		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+		seconds: with.NewHistogram(prometheus.HistogramOpts{
 			Name: "chatlane_webhook_request_seconds", Help: "Time from the request's headers to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 		}),
-		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+		inFlight: with.NewGauge(prometheus.GaugeOpts{
 			Name: "chatlane_webhook_in_flight_requests", Help: "Webhook requests that are being answered.",
 		}),
-		bytes: prometheus.NewCounter(prometheus.CounterOpts{
+		bytes: with.NewCounter(prometheus.CounterOpts{
 			Name: "chatlane_webhook_received_bytes_total", Help: "Size of the bodies that were read.",
 		}),
 	}
 	for o := range outcomes {
 		m.requests[o] = requests.WithLabelValues(o.String())
 	}
-	register(reg, requests, m.seconds, m.inFlight, m.bytes)
 	return m
 }
 
@@ -47,20 +48,12 @@ func (m *metrics) done(o outcome, took time.Duration) {
 
 // newDeadLetterCounters has one counter for each reason why an update is unreadable.
 func newDeadLetterCounters(reg prometheus.Registerer) map[update.Reason]prometheus.Counter {
-	vec := prometheus.NewCounterVec(prometheus.CounterOpts{
+	vec := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "chatlane_ingress_dead_letters_total", Help: "Authentic updates that could not be routed, by reason.",
 	}, []string{"reason"})
-	register(reg, vec)
 	counters := map[update.Reason]prometheus.Counter{}
 	for _, r := range update.Reasons() {
 		counters[r] = vec.WithLabelValues(string(r))
 	}
 	return counters
-}
-
-// register tolerates a missing registry: tests and tools have none.
-func register(reg prometheus.Registerer, cs ...prometheus.Collector) {
-	if reg != nil {
-		reg.MustRegister(cs...)
-	}
 }

@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/chatlane/chatlane/internal/lane"
-	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/lifecycle"
 )
 
 // API calls methods of one bot's Bot API.
@@ -27,13 +26,10 @@ const (
 	pollBatch = 100
 	// pollLanes is how many lanes of one batch are stored at once.
 	pollLanes = 16
-
-	minPause = 250 * time.Millisecond
-	maxPause = 30 * time.Second
 )
 
 // Poller takes in one bot's updates by long polling. There may be only one in all:
-// Telegram refuses a second with 409, which is waited out.
+// Telegram refuses a second with 409, and the poller waits until that ends.
 type Poller struct {
 	bot    int64
 	api    API
@@ -55,7 +51,7 @@ func NewPoller(cfg Config, bot int64, api API, intake *Intake) *Poller {
 // is stored.
 func (p *Poller) Run(ctx context.Context) error {
 	var offset int64
-	var trouble trouble
+	var failed failures
 	for ctx.Err() == nil {
 		updates, err := p.fetch(ctx, offset)
 		if err == nil {
@@ -64,15 +60,15 @@ func (p *Poller) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 		case err == nil:
-			if trouble.over() {
+			if failed.end() {
 				p.log.InfoContext(ctx, "polling works again")
 			}
 		default:
-			pause, news := trouble.next(err)
+			pause, news := failed.add(err)
 			if news {
 				p.log.WarnContext(ctx, "polling pauses", slog.String("error", err.Error()))
 			}
-			sleep(ctx, pause)
+			lifecycle.Sleep(ctx, pause)
 		}
 	}
 	return nil
@@ -109,10 +105,10 @@ type polled struct {
 	stored bool
 }
 
-// errNoID says that a batch would come again for ever.
+// errNoID means that a batch would come again for ever.
 var errNoID = errors.New("updates have no id that could be confirmed")
 
-// errNotStored says that the rest of a batch must be fetched again.
+// errNotStored means that the rest of a batch must be fetched again.
 var errNotStored = errors.New("updates were not stored")
 
 // storeAll stores a batch, lane by lane in its order, and returns the offset below
@@ -169,38 +165,4 @@ func updateID(body []byte) int64 {
 		return 0
 	}
 	return u.ID
-}
-
-// trouble is a series of failures.
-type trouble struct {
-	pause time.Duration
-	said  string
-}
-
-// next is how long to wait after err, and whether err is another than before.
-func (t *trouble) next(err error) (pause time.Duration, news bool) {
-	news = t.said != err.Error()
-	t.said = err.Error()
-	t.pause = min(max(2*t.pause, minPause), maxPause)
-	pause = t.pause/2 + rand.N(t.pause)      //nolint:gosec // spreads load, guards nothing
-	if errors.Is(err, api.ErrUnauthorized) { // it may be mended, but hardly soon
-		pause = maxPause
-	}
-	return max(pause, api.RetryAfter(err)), news
-}
-
-// over ends the series, and says whether there was one.
-func (t *trouble) over() bool {
-	was := t.said != ""
-	*t = trouble{}
-	return was
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -10,20 +10,22 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/chatlane/chatlane/internal/config"
+	"github.com/chatlane/chatlane/internal/lifecycle"
 )
 
 const (
 	// maxConnections is the most that Telegram opens to a webhook. What a bot can
 	// take in is that many, divided by the time that one answer takes.
 	maxConnections = 100
-	// watchPause is the time between two looks at what Telegram says of a webhook.
+	// watchPause is the time between two reads of what Telegram reports of a webhook.
 	watchPause = 30 * time.Second
 )
 
 // Registrar tells Telegram where one bot's webhook is, and watches what Telegram
-// says of it.
+// reports of it.
 type Registrar struct {
 	bot     config.Bot
 	api     API
@@ -49,18 +51,18 @@ func NewRegistrar(cfg Config, bot config.Bot, api API, m *RegistrarMetrics, log 
 
 // Run sets the webhook, tries until that is done, and then watches it until ctx ends.
 func (g *Registrar) Run(ctx context.Context) error {
-	var trouble trouble
+	var failed failures
 	for ctx.Err() == nil {
 		err := g.set(ctx)
 		if err == nil {
 			g.log.InfoContext(ctx, "webhook set", slog.String("url", g.url))
 			break
 		}
-		pause, news := trouble.next(err)
+		pause, news := failed.add(err)
 		if news && ctx.Err() == nil {
 			g.log.WarnContext(ctx, "webhook not set, trying again", slog.String("error", err.Error()))
 		}
-		sleep(ctx, pause)
+		lifecycle.Sleep(ctx, pause)
 	}
 	g.watchLoop(ctx)
 	return nil
@@ -84,7 +86,7 @@ func (g *Registrar) set(ctx context.Context) error {
 func (g *Registrar) watchLoop(ctx context.Context) {
 	var last info
 	for ctx.Err() == nil {
-		now, err := g.look(ctx)
+		now, err := g.read(ctx)
 		switch {
 		case err == nil:
 			g.note(ctx, last, now)
@@ -93,11 +95,11 @@ func (g *Registrar) watchLoop(ctx context.Context) {
 			g.metrics.failures.Inc()
 			g.log.DebugContext(ctx, "webhook info not read", slog.String("error", err.Error()))
 		}
-		sleep(ctx, watchPause)
+		lifecycle.Sleep(ctx, watchPause)
 	}
 }
 
-// info is what Telegram says of a webhook.
+// info is what Telegram reports of a webhook.
 type info struct {
 	URL         string `json:"url"`
 	Pending     int    `json:"pending_update_count"`
@@ -105,7 +107,7 @@ type info struct {
 	ErrorReason string `json:"last_error_message"`
 }
 
-func (g *Registrar) look(ctx context.Context) (info, error) {
+func (g *Registrar) read(ctx context.Context) (info, error) {
 	var now info
 	result, err := g.api.Call(ctx, "getWebhookInfo", struct{}{})
 	if err != nil {
@@ -140,17 +142,16 @@ type RegistrarMetrics struct {
 // NewRegistrarMetrics registers with reg unless it is nil. The label bot is closed:
 // the ids of the configured bots.
 func NewRegistrarMetrics(reg prometheus.Registerer) *RegistrarMetrics {
-	m := &RegistrarMetrics{
-		pending: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	with := promauto.With(reg)
+	return &RegistrarMetrics{
+		pending: with.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "chatlane_telegram_pending_updates", Help: "Updates that wait at Telegram for the webhook.",
 		}, []string{"bot"}),
-		lastError: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		lastError: with.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "chatlane_telegram_last_error_timestamp_seconds", Help: "When Telegram last failed to deliver to the webhook; 0: never.",
 		}, []string{"bot"}),
-		failures: prometheus.NewCounter(prometheus.CounterOpts{
+		failures: with.NewCounter(prometheus.CounterOpts{
 			Name: "chatlane_telegram_webhook_info_failures_total", Help: "Webhook infos that could not be read.",
 		}),
 	}
-	register(reg, m.pending, m.lastError, m.failures)
-	return m
 }

@@ -14,20 +14,20 @@ const headerSecret = "X-Telegram-Bot-Api-Secret-Token" //nolint:gosec // the hea
 // maxSecret is the longest secret that Telegram accepts, in bytes.
 const maxSecret = 256
 
-// lock accepts the secrets of one bot.
-type lock struct{ digests [][sha256.Size]byte }
+// digests are those of the secrets that one bot's requests may carry.
+type digests [][sha256.Size]byte
 
-func newLock(secrets []config.Secret) lock {
-	var l lock
+func newDigests(secrets []config.Secret) digests {
+	var d digests
 	for _, s := range secrets {
-		l.digests = append(l.digests, sha256.Sum256([]byte(s.Reveal())))
+		d = append(d, sha256.Sum256([]byte(s.Reveal())))
 	}
-	return l
+	return d
 }
 
-// opens says whether the request carries one of the secrets. All are compared, by
-// digest and in constant time, so that an answer's delay tells nothing of them.
-func (l lock) opens(r *http.Request) bool {
+// match reports whether the request carries one of the secrets. It compares all, by
+// digest and in constant time, so that an answer's delay discloses nothing of them.
+func (d digests) match(r *http.Request) bool {
 	values := r.Header[headerSecret]
 	if len(values) != 1 || len(values[0]) > maxSecret {
 		return false
@@ -35,8 +35,8 @@ func (l lock) opens(r *http.Request) bool {
 	var text [maxSecret]byte
 	digest := sha256.Sum256(text[:copy(text[:], values[0])])
 	match := 0
-	for i := range l.digests {
-		match |= subtle.ConstantTimeCompare(digest[:], l.digests[i][:])
+	for i := range d {
+		match |= subtle.ConstantTimeCompare(digest[:], d[i][:])
 	}
 	return match == 1
 }

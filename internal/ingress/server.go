@@ -33,7 +33,7 @@ type Server struct {
 
 // NewServer serves h. It takes ConnMaxAge and Grace from cfg.
 func NewServer(cfg Config, h http.Handler, log *slog.Logger) *Server {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	return &Server{handler: h, maxAge: cfg.ConnMaxAge, grace: cfg.Grace, log: log}
 }
 

@@ -1,8 +1,8 @@
-// Package ingress takes in Telegram's updates and stores each one before it says so.
+// Package ingress takes in Telegram's updates and stores each one before it confirms it.
 //
 // What it keeps true: 200 is answered only after the broker has confirmed the
-// update; what is authentic is stored, be it as a dead letter; what is not
-// authentic reaches nothing; and no token, secret or text of an update shows in a
+// update; an authentic request is stored, if need be as a dead letter; no other
+// request reaches anything; and no token, secret or text of an update shows in a
 // log, metric, trace or answer.
 package ingress
 
@@ -34,21 +34,21 @@ const webhookPath = "/webhook/"
 // Webhook answers Telegram's webhook requests: POST /webhook/{bot_id}.
 // Safe for concurrent use.
 type Webhook struct {
-	doors   map[string]door // by bot id, as it stands in the path
-	sources sources
-	bodies  bodies
-	intake  *Intake
-	metrics *metrics
-	log     *slog.Logger
-	tracer  trace.Tracer
-	carrier propagation.TextMapPropagator
-	quiet   [outcomes]hush
+	endpoints map[string]endpoint // by bot id, as it stands in the path
+	sources   sources
+	bodies    bodies
+	intake    *Intake
+	metrics   *metrics
+	log       *slog.Logger
+	tracer    trace.Tracer
+	carrier   propagation.TextMapPropagator
+	limiters  [outcomes]logLimiter
 }
 
-// door is where one bot's updates come in.
-type door struct {
-	bot  int64
-	lock lock
+// endpoint takes in one bot's updates.
+type endpoint struct {
+	bot     int64
+	secrets digests
 }
 
 // NewWebhook hands what it admits to intake. It refuses a bot without a secret.
@@ -56,7 +56,7 @@ func NewWebhook(cfg Config, intake *Intake, reg prometheus.Registerer, log *slog
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	allowed, err := parseNetworks(cfg.AllowedIPs)
 	if err != nil {
 		return nil, fmt.Errorf("CHATLANE_ALLOWED_IPS: %w", err)
@@ -66,25 +66,25 @@ func NewWebhook(cfg Config, intake *Intake, reg prometheus.Registerer, log *slog
 		return nil, fmt.Errorf("CHATLANE_TRUSTED_PROXIES: %w", err)
 	}
 	h := &Webhook{
-		doors:   make(map[string]door, len(cfg.Bots.All)),
-		sources: sources{allowed: allowed, proxies: proxies},
-		bodies:  bodies{max: cfg.MaxBody},
-		intake:  intake,
-		metrics: newMetrics(reg),
-		log:     log,
-		tracer:  otel.Tracer(scopeName),
-		carrier: otel.GetTextMapPropagator(),
+		endpoints: make(map[string]endpoint, len(cfg.Bots.All)),
+		sources:   sources{allowed: allowed, proxies: proxies},
+		bodies:    bodies{max: cfg.MaxBody},
+		intake:    intake,
+		metrics:   newMetrics(reg),
+		log:       log,
+		tracer:    otel.Tracer(scopeName),
+		carrier:   otel.GetTextMapPropagator(),
 	}
 	for _, b := range cfg.Bots.All {
-		h.doors[strconv.FormatInt(b.ID(), 10)] = door{bot: b.ID(), lock: newLock(b.Secrets)}
+		h.endpoints[strconv.FormatInt(b.ID(), 10)] = endpoint{bot: b.ID(), secrets: newDigests(b.Secrets)}
 	}
-	for i := range h.quiet {
-		h.quiet[i].every = complaintPause
+	for i := range h.limiters {
+		h.limiters[i].every = complaintPause
 	}
 	return h, nil
 }
 
-// ServeHTTP stores the request's update and answers 200, or says why not.
+// ServeHTTP stores the request's update and answers 200, or another status with the reason.
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	h.metrics.inFlight.Inc()
@@ -105,7 +105,7 @@ func (h *Webhook) guarded(ctx context.Context, w http.ResponseWriter, r *http.Re
 }
 
 func (h *Webhook) serve(ctx context.Context, w http.ResponseWriter, r *http.Request) outcome {
-	d, result := h.admit(r)
+	e, result := h.admit(r)
 	if result != accepted {
 		h.refused(ctx, result)
 		return result
@@ -113,9 +113,9 @@ func (h *Webhook) serve(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	ctx, span := h.tracer.Start(h.carrier.Extract(ctx, propagation.HeaderCarrier(r.Header)), "ingress.webhook",
 		trace.WithSpanKind(trace.SpanKindServer))
 	defer span.End()
-	result = h.store(ctx, w, r, d.bot)
+	result = h.store(ctx, w, r, e.bot)
 	if span.IsRecording() {
-		span.SetAttributes(attribute.Int64("chatlane.bot", d.bot), attribute.String("chatlane.outcome", result.String()),
+		span.SetAttributes(attribute.Int64("chatlane.bot", e.bot), attribute.String("chatlane.outcome", result.String()),
 			attribute.Int("http.response.status_code", result.status()))
 		if result.status() >= http.StatusInternalServerError {
 			span.SetStatus(codes.Error, result.String())
@@ -124,27 +124,27 @@ func (h *Webhook) serve(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return result
 }
 
-// admit decides by head alone whether the request is Telegram's.
-func (h *Webhook) admit(r *http.Request) (door, outcome) {
+// admit decides by path, head and address alone whether the request is Telegram's.
+func (h *Webhook) admit(r *http.Request) (endpoint, outcome) {
 	id, ok := strings.CutPrefix(r.URL.Path, webhookPath)
 	if !ok {
-		return door{}, notFound
+		return endpoint{}, notFound
 	}
 	if r.Method != http.MethodPost {
-		return door{}, wrongMethod
+		return endpoint{}, wrongMethod
 	}
-	d, ok := h.doors[id]
+	e, ok := h.endpoints[id]
 	switch {
 	case !ok:
-		return door{}, notFound
+		return endpoint{}, notFound
 	case r.ContentLength > h.bodies.max:
-		return door{}, tooLarge
+		return endpoint{}, tooLarge
 	case !h.sources.allow(r):
-		return door{}, forbidden
-	case !d.lock.opens(r):
-		return door{}, unauthorized
+		return endpoint{}, forbidden
+	case !e.secrets.match(r):
+		return endpoint{}, unauthorized
 	}
-	return d, accepted
+	return e, accepted
 }
 
 // store reads the body and has it taken in.
@@ -168,7 +168,7 @@ func (h *Webhook) refused(ctx context.Context, result outcome) {
 	default:
 		return
 	}
-	if held, ok := h.quiet[result].pass(); ok {
+	if held, ok := h.limiters[result].pass(); ok {
 		h.log.WarnContext(ctx, "webhook request refused", slog.String("reason", result.String()), slog.Int("unsaid", held))
 	}
 }

@@ -1,6 +1,7 @@
-package ingress_test
+package app_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,12 +10,16 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/app"
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/ingress"
+	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
@@ -29,8 +34,8 @@ type running struct {
 	http http.Client
 }
 
-// run starts an ingress with its own telemetry, which it does not own.
-func run(t *testing.T, cfg ingress.Config, conn *broker.Conn) *running {
+// startIngress starts an ingress with its own telemetry, which it does not own.
+func startIngress(t *testing.T, cfg ingress.Config, conn *broker.Conn) *running {
 	t.Helper()
 	r := &running{t: t, log: &log{}, done: make(chan error, 1)}
 	tel, err := telemetry.Start(t.Context(), telemetry.Config{Output: r.log, LogLevel: "debug", Exporter: "console"})
@@ -47,7 +52,7 @@ func run(t *testing.T, cfg ingress.Config, conn *broker.Conn) *running {
 	ctx, stop := context.WithCancel(t.Context())
 	r.stop = stop
 	go func() {
-		r.done <- ingress.Run(ctx, cfg, ingress.Parts{Telemetry: tel, Conn: conn, Listener: ln})
+		r.done <- app.RunIngress(ctx, cfg, app.Parts{Telemetry: tel, Conn: conn, Listener: ln})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -85,7 +90,7 @@ func (r *running) post(body string) int {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	req.Header.Set("X-Telegram-Bot-Api-Secret-Token", secret)
+	req.Header.Set("X-Telegram-Bot-Api-Secret-Token", ingressSecret)
 	resp, err := r.http.Do(req)
 	if err != nil {
 		r.t.Fatal(err)
@@ -97,23 +102,23 @@ func (r *running) post(body string) int {
 	return resp.StatusCode
 }
 
-func dial(tb testing.TB, s *embedded.Server) *broker.Conn {
-	tb.Helper()
-	conn, err := broker.Connect(tb.Context(), broker.Config{FailFast: true, URL: s.URL()})
+func dialURL(t *testing.T, s *embedded.Server) *broker.Conn {
+	t.Helper()
+	conn, err := broker.Connect(t.Context(), broker.Config{FailFast: true, URL: s.URL()})
 	if err != nil {
-		tb.Fatal(err)
+		t.Fatal(err)
 	}
-	tb.Cleanup(func() { conn.Close(context.Background()) })
+	t.Cleanup(func() { conn.Close(context.Background()) })
 	return conn
 }
 
-func startBroker(tb testing.TB) *embedded.Server {
-	tb.Helper()
-	s, err := embedded.Start(embedded.Config{Dir: tb.TempDir(), Listen: true})
+func startBroker(t *testing.T) *embedded.Server {
+	t.Helper()
+	s, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Listen: true})
 	if err != nil {
-		tb.Fatal(err)
+		t.Fatal(err)
 	}
-	tb.Cleanup(s.Stop)
+	t.Cleanup(s.Stop)
 	return s
 }
 
@@ -128,8 +133,8 @@ func stored(t *testing.T, conn *broker.Conn, stream string) int {
 }
 
 func TestAcceptedUpdatesAreInTheStream(t *testing.T) {
-	conn := dial(t, startBroker(t))
-	r := run(t, settings(), conn)
+	conn := dialURL(t, startBroker(t))
+	r := startIngress(t, settings(), conn)
 	r.await("ready", r.ready)
 	for _, text := range []string{body, body, strings.Replace(body, `"update_id":7`, `"update_id":8`, 1), "no JSON"} {
 		if code := r.post(text); code != http.StatusOK {
@@ -178,7 +183,7 @@ func TestIngressOutlivesItsBroker(t *testing.T) {
 	p := newProxy(t, startBroker(t))
 	cfg := settings()
 	cfg.Broker.URL = "nats://" + p.ln.Addr().String()
-	r := run(t, cfg, nil)
+	r := startIngress(t, cfg, nil)
 	r.await("say what it waits for", func() bool {
 		return r.tel.Health.Reasons(t.Context())["ingress"] == "waiting for NATS"
 	})
@@ -215,57 +220,89 @@ func TestRunNamesWhatIsTaken(t *testing.T) {
 	cfg.Listen = ln.Addr().String()
 	var l log
 	cfg.Telemetry = telemetry.Config{Output: &l, AdminListen: "127.0.0.1:0"}
-	conn := dial(t, startBroker(t))
-	err = ingress.Run(t.Context(), cfg, ingress.Parts{Conn: conn})
+	conn := dialURL(t, startBroker(t))
+	err = app.RunIngress(t.Context(), cfg, app.Parts{Conn: conn})
 	if err == nil || !strings.Contains(err.Error(), "CHATLANE_LISTEN") {
 		t.Errorf("error is %v", err)
 	}
 	cfg.Listen, cfg.Telemetry.AdminListen = "127.0.0.1:0", ln.Addr().String()
-	err = ingress.Run(t.Context(), cfg, ingress.Parts{Conn: conn})
+	err = app.RunIngress(t.Context(), cfg, app.Parts{Conn: conn})
 	if err == nil || !strings.Contains(err.Error(), "CHATLANE_ADMIN_LISTEN") {
 		t.Errorf("error is %v", err)
 	}
 }
 
 func TestRunRefusesAnotherPartitionCount(t *testing.T) {
-	conn := dial(t, startBroker(t))
+	conn := dialURL(t, startBroker(t))
 	if err := conn.Ensure(t.Context(), broker.Topology{Partitions: 8}); err != nil {
 		t.Fatal(err)
 	}
 	var l log
 	cfg := settings()
 	cfg.Telemetry = telemetry.Config{Output: &l, AdminListen: "127.0.0.1:0"}
-	err := ingress.Run(t.Context(), cfg, ingress.Parts{Conn: conn})
+	err := app.RunIngress(t.Context(), cfg, app.Parts{Conn: conn})
 	if err == nil || !strings.Contains(err.Error(), "CHATLANE_PARTITIONS") {
 		t.Errorf("error is %v", err)
 	}
 }
 
 func TestPollingFillsTheStream(t *testing.T) {
-	a := newBotAPI(upTo(30)...)
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var params json.RawMessage
-		if err := json.NewDecoder(r.Body).Decode(&params); err != nil {
-			t.Error(err)
-		}
-		_, method, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/bot"), "/")
-		result, err := a.Call(r.Context(), method, params)
-		if err != nil {
-			return // the poller has gone
-		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"ok": true, "result": result})
-	}))
+	people := simulator.New(simulator.Config{})
+	for user := range int64(30) {
+		people.Say(user+1, "Ann", "hello")
+	}
+	api := httptest.NewServer(people)
 	defer api.Close()
-	conn := dial(t, startBroker(t))
+	conn := dialURL(t, startBroker(t))
 	cfg := settings()
-	cfg.Polling, cfg.BotAPIURL, cfg.Bots.All[0].Secrets = true, api.URL, nil
-	r := run(t, cfg, conn)
-	r.await("all confirmed", func() bool { return len(a.left()) == 0 })
+	cfg.Bots.All = []config.Bot{{Token: simulator.Token}}
+	cfg.Polling, cfg.BotAPIURL = true, api.URL
+	r := startIngress(t, cfg, conn)
+	r.await("all confirmed", func() bool { return people.Pending() == 0 })
 	if n := stored(t, conn, broker.StreamUpdates); n != 30 {
 		t.Errorf("the stream holds %d updates, want 30", n)
 	}
 	r.stop()
 	if err := <-r.done; err != nil {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+const (
+	ingressToken  = "111:TOKENTOKENTOKENTOKENTOKENTOKENTOKEN"
+	ingressSecret = "a-right_SECRET-1"
+	words         = "words that nobody else may read"
+	body          = `{"update_id":7,"message":{"message_id":1,"date":1,"chat":{"id":42,"type":"private"},"from":{"id":42,"is_bot":false,"first_name":"A"},"text":"` + words + `"}}`
+)
+
+func settings() ingress.Config {
+	return ingress.Config{Bots: config.Bots{All: []config.Bot{{Token: ingressToken, Secrets: []config.Secret{ingressSecret}}}}}
+}
+
+// log is a log that may be read while it is written.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// showsNothing fails if a log shows what it must not.
+func showsNothing(t *testing.T, l *log) {
+	t.Helper()
+	for _, hidden := range []string{ingressSecret, ingressToken, "TOKENTOKEN", words, "nobody"} {
+		if strings.Contains(l.String(), hidden) {
+			t.Errorf("the log shows %q:\n%s", hidden, l)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package worker_test
+package app_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/app"
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/config"
@@ -23,7 +24,6 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/update"
 	"github.com/chatlane/chatlane/internal/telemetry"
 	"github.com/chatlane/chatlane/test/harness"
-	"github.com/chatlane/chatlane/worker"
 )
 
 const (
@@ -104,17 +104,17 @@ func (s *site) run() (stop func() (counted func(metric string) float64)) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cfg := worker.Config{
+	cfg := app.Worker{
 		Broker: broker.Settings{URL: s.broker.URL(), Partitions: 4, PinTTL: time.Second},
 		Bots:   config.Bots{All: []config.Bot{{Token: simulator.Token, Username: "shop_bot"}}},
-		Store:  s.store, BotAPIURL: s.api, Grace: 2 * time.Second, LockTTL: time.Second,
+		State:  app.State{Store: s.store, LockTTL: time.Second}, BotAPI: app.BotAPI{URL: s.api}, Grace: 2 * time.Second,
 	}
 	if s.redis != nil {
-		cfg.RedisURL = s.redis.URL
+		cfg.State.RedisURL = s.redis.URL
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	ended := make(chan error, 1)
-	go func() { ended <- worker.RunWith(ctx, s.router(), cfg, worker.Parts{Telemetry: tel}) }()
+	go func() { ended <- app.RunWorker(ctx, s.router(), cfg, app.Parts{Telemetry: tel}) }()
 	once := sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -1,4 +1,4 @@
-package worker_test
+package app_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/app"
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/config"
@@ -21,21 +22,20 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telegram/update"
 	"github.com/chatlane/chatlane/internal/telemetry"
-	"github.com/chatlane/chatlane/worker"
 )
 
 // A method that is named in CHATLANE_AT_MOST_ONCE is not called again once its
 // answer was lost; the handler is told.
 func TestMethodsOfTheSettingAreCalledAtMostOnce(t *testing.T) {
 	var sent atomic.Int32
-	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	telegrams := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body)
 		if strings.HasSuffix(r.URL.Path, "/sendMessage") {
 			sent.Add(1)
 		}
 		panic(http.ErrAbortHandler) // it has had its effect, and the answer is lost
 	}))
-	defer api.Close()
+	defer telegrams.Close()
 	told := make(chan error, 8)
 	r := bot.New("b")
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
@@ -55,10 +55,10 @@ func TestMethodsOfTheSettingAreCalledAtMostOnce(t *testing.T) {
 	ended := make(chan error, 1)
 	settings := broker.Settings{URL: server.URL(), Partitions: 1, PinTTL: time.Second}
 	go func() {
-		ended <- worker.RunWith(ctx, r, worker.Config{
-			Broker: settings, Store: "nats", BotAPIURL: api.URL, AtMostOnce: []string{"sendMessage"},
+		ended <- app.RunWorker(ctx, r, app.Worker{
+			Broker: settings, State: app.State{Store: "nats"}, BotAPI: app.BotAPI{URL: telegrams.URL, AtMostOnce: []string{"sendMessage"}},
 			Bots: config.Bots{All: []config.Bot{{Token: simulator.Token, Username: "b"}}},
-		}, worker.Parts{Telemetry: tel})
+		}, app.Parts{Telemetry: tel})
 	}()
 	publishText(t, settings, "hello")
 	select {

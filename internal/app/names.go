@@ -1,12 +1,14 @@
-package worker
+package app
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/chatlane/chatlane/internal/lifecycle"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/turn"
 )
@@ -19,9 +21,9 @@ const (
 
 // identities are the bots by id. A name that no setting gives is asked of the Bot API,
 // once: where that is away the worker starts all the same.
-func (a *assembly) identities(ctx context.Context, client *api.Client) (map[int64]turn.Identity, error) {
-	bots := make(map[int64]turn.Identity, len(a.cfg.Bots.All))
-	for _, b := range a.cfg.Bots.All {
+func (w *worker) identities(ctx context.Context, client *api.Client) (map[int64]turn.Identity, error) {
+	bots := make(map[int64]turn.Identity, len(w.cfg.Bots.All))
+	for _, b := range w.cfg.Bots.All {
 		token, err := api.ParseToken(b.Token.Reveal())
 		if err != nil {
 			return nil, fmt.Errorf("CHATLANE_BOT_TOKEN: %w", err)
@@ -29,7 +31,7 @@ func (a *assembly) identities(ctx context.Context, client *api.Client) (map[int6
 		id := turn.Identity{Token: token, Username: b.Username}
 		if id.Username == "" {
 			if id.Username, err = username(ctx, client, token); err != nil {
-				a.tel.Log.WarnContext(ctx, "bot's name is not known yet: commands that name the bot are not heard until the Bot API has said it",
+				w.tel.Log.WarnContext(ctx, "bot's name is not known yet: commands that name the bot are ignored until the Bot API answers",
 					slog.Int64("bot", token.Bot()), slog.String("error", err.Error()))
 			}
 		}
@@ -39,32 +41,36 @@ func (a *assembly) identities(ctx context.Context, client *api.Client) (map[int6
 }
 
 // learnNames goes on asking for the names that are missing, until ctx ends.
-func (a *assembly) learnNames(ctx context.Context, client *api.Client, bots map[int64]turn.Identity, named func(bot int64, username string)) {
+func (w *worker) learnNames(ctx context.Context, client *api.Client, bots map[int64]turn.Identity, named func(bot int64, username string)) {
 	missing := make(map[int64]api.Token)
 	for bot, id := range bots {
 		if id.Username == "" {
 			missing[bot] = id.Token
 		}
 	}
-	for wait := askFirst; len(missing) > 0; wait = min(2*wait, askMost) {
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return
-		}
+	if len(missing) == 0 {
+		return
+	}
+	lifecycle.Sleep(ctx, askFirst)                                                                     // identities has just asked
+	_ = lifecycle.Backoff{First: askFirst, Most: askMost}.Await(ctx, func(ctx context.Context) error { // an error is the end of ctx
 		for bot, token := range missing {
 			name, err := username(ctx, client, token)
 			if err != nil {
-				continue // said at the start
+				continue // identities has logged it
 			}
 			named(bot, name)
 			delete(missing, bot)
-			a.tel.Log.InfoContext(ctx, "bot's name is known now", slog.Int64("bot", bot), slog.String("username", name))
+			w.tel.Log.InfoContext(ctx, "bot's name is known now", slog.Int64("bot", bot), slog.String("username", name))
 		}
-	}
+		if len(missing) > 0 {
+			return errNoName
+		}
+		return nil
+	})
 }
+
+// errNoName is why learnNames asks again.
+var errNoName = errors.New("a bot's name is not known yet")
 
 // username asks for a bot's name, which commands in groups carry.
 func username(ctx context.Context, client *api.Client, token api.Token) (string, error) {

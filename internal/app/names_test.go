@@ -1,4 +1,4 @@
-package worker
+package app
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func TestNameIsLearntWhenTheBotAPIIsBack(t *testing.T) {
 			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 		})}, nil, nil)
 		defer client.Close()
-		a := &assembly{tel: &telemetry.Telemetry{Log: slog.New(slog.DiscardHandler)}}
+		a := &worker{process: process{tel: &telemetry.Telemetry{Log: slog.New(slog.DiscardHandler)}}}
 		a.cfg.Bots.All = []config.Bot{{Token: simulator.Token}}
 		bots, err := a.identities(t.Context(), client)
 		if err != nil || len(bots) != 1 {

@@ -1,4 +1,4 @@
-package worker
+package app
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ func TestEachFindingIsSaidOnceWhenItsServerAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		asked := 0
-		a := &assembly{tel: &telemetry.Telemetry{Log: slog.New(slog.NewTextHandler(&out, nil))}, looks: []look{
+		a := &worker{process: process{tel: &telemetry.Telemetry{Log: slog.New(slog.NewTextHandler(&out, nil))}}, checks: []check{
 			func(context.Context) ([]preflight.Finding, error) {
 				if asked++; asked < 4 {
 					return []preflight.Finding{{Setting: "half"}}, fsm.ErrUnavailable

@@ -1,4 +1,4 @@
-package ingress_test
+package app_test
 
 import (
 	"io"

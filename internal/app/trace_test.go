@@ -1,4 +1,4 @@
-package worker_test
+package app_test
 
 import (
 	"context"
@@ -23,13 +23,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/app"
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/ingress"
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
 	"github.com/chatlane/chatlane/internal/telemetry"
-	"github.com/chatlane/chatlane/worker"
 )
 
 const (
@@ -72,14 +72,14 @@ func startTraced(t *testing.T, router *bot.Router) *traced {
 	bots := config.Bots{All: []config.Bot{{Token: token, Secrets: []config.Secret{secret}}}}
 	settings := broker.Settings{Partitions: 2, LaneKey: "chat"}
 	x.run("ingress", func(ctx context.Context) error {
-		return ingress.Run(ctx, ingress.Config{Broker: settings, Bots: bots}, ingress.Parts{
+		return app.RunIngress(ctx, ingress.Config{Broker: settings, Bots: bots}, app.Parts{
 			Telemetry: tel, Conn: dial(t, server.Option(), true), Listener: listener,
 		})
 	})
 	x.run("worker", func(ctx context.Context) error {
-		return worker.RunWith(ctx, router, worker.Config{
-			Broker: settings, Bots: bots, Store: "nats", BotAPIURL: api.URL, MaxAttempts: 2, MinBackoff: time.Millisecond,
-		}, worker.Parts{Telemetry: tel, Conn: x.conn})
+		return app.RunWorker(ctx, router, app.Worker{
+			Broker: settings, Bots: bots, State: app.State{Store: "nats"}, BotAPI: app.BotAPI{URL: api.URL}, Turns: app.Turns{MaxAttempts: 2, MinBackoff: time.Millisecond},
+		}, app.Parts{Telemetry: tel, Conn: x.conn})
 	})
 	return x
 }

@@ -1,4 +1,4 @@
-package worker
+package app
 
 import (
 	"strings"
@@ -16,7 +16,7 @@ const (
 )
 
 func TestUpdatesGoToTheBotsOwnAddressElseToTheCommonOne(t *testing.T) {
-	c := Config{ForwardURL: "http://bots/{bot_id}", Bots: config.Bots{All: []config.Bot{
+	c := Worker{Forward: Forward{URL: "http://bots/{bot_id}"}, Bots: config.Bots{All: []config.Bot{
 		{Token: one, Secrets: []config.Secret{"new", "old"}},
 		{Token: two, Forward: "http://second/hook"},
 	}}}
@@ -27,11 +27,11 @@ func TestUpdatesGoToTheBotsOwnAddressElseToTheCommonOne(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	c.ForwardSecret = "of-the-bot"
+	c.Forward.Secret = "of-the-bot"
 	if got, err := c.targets(); err != nil || got[111].Secret != "of-the-bot" || got[222].Secret != "of-the-bot" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got, err := (Config{Bots: config.Bots{All: []config.Bot{{Token: one}}}}).targets(); len(got) != 0 || err != nil {
+	if got, err := (Worker{Bots: config.Bots{All: []config.Bot{{Token: one}}}}).targets(); len(got) != 0 || err != nil {
 		t.Errorf("without forwarding: %+v, %v", got, err)
 	}
 }
@@ -42,32 +42,32 @@ func TestWrongAddressesStopTheStart(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		cfg  Config
+		cfg  Worker
 		want string
 	}{
 		{
 			"no address",
-			Config{ForwardURL: "bot:3000", Bots: config.Bots{All: bots("", "").All[:1]}},
+			Worker{Forward: Forward{URL: "bot:3000"}, Bots: config.Bots{All: bots("", "").All[:1]}},
 			"CHATLANE_FORWARD_URL: the value is no address; set one like http://bot:3000/webhook",
 		},
 		{
 			"one address for two",
-			Config{ForwardURL: "http://bot", Bots: bots("", "")},
+			Worker{Forward: Forward{URL: "http://bot"}, Bots: bots("", "")},
 			"CHATLANE_FORWARD_URL: bots 111 and 222 have one address; put {bot_id} into it, or set forward_url for each",
 		},
 		{
 			"only some",
-			Config{Bots: bots("http://bot", "")},
+			Worker{Bots: bots("http://bot", "")},
 			"CHATLANE_BOTS_FILE: bot 222 has no forward_url, and others have; set it, or CHATLANE_FORWARD_URL",
 		},
 		{
 			"wrong in the file",
-			Config{ForwardURL: "http://bot", Bots: bots("", "secretplace")},
+			Worker{Forward: Forward{URL: "http://bot"}, Bots: bots("", "secretplace")},
 			"CHATLANE_BOTS_FILE: forward_url of bot 222: the value is no address; set one like http://bot:3000/webhook",
 		},
 		{
 			"wrong secret",
-			Config{ForwardURL: "http://bot", ForwardSecret: "with space", Bots: bots("", "http://b")},
+			Worker{Forward: Forward{URL: "http://bot", Secret: "with space"}, Bots: bots("", "http://b")},
 			"CHATLANE_FORWARD_SECRET: the value is no webhook secret; set 1 to 256 letters, digits, _ or -",
 		},
 	} {

@@ -1,4 +1,4 @@
-package worker
+package app
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 )
 
 // targets says where the updates of each bot are handed to; none without forwarding.
-func (c Config) targets() (map[int64]forward.Target, error) {
-	forwards := c.ForwardURL != ""
+func (c Worker) targets() (map[int64]forward.Target, error) {
+	forwards := c.Forward.URL != ""
 	for _, b := range c.Bots.All {
 		forwards = forwards || b.Forward != ""
 	}
@@ -22,7 +22,7 @@ func (c Config) targets() (map[int64]forward.Target, error) {
 		return nil, nil
 	}
 	targets, owner := make(map[int64]forward.Target, len(c.Bots.All)), map[string]int64{}
-	wrong := []error{checkSecret(c.ForwardSecret)}
+	wrong := []error{checkSecret(c.Forward.Secret)}
 	for _, b := range c.Bots.All {
 		id, t, name := b.ID(), c.target(b), "CHATLANE_FORWARD_URL"
 		if b.Forward != "" {
@@ -45,8 +45,8 @@ func (c Config) targets() (map[int64]forward.Target, error) {
 	return targets, errors.Join(wrong...)
 }
 
-func checkSecret(s config.Secret) error {
-	if s != "" && !regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`).MatchString(s.Reveal()) {
+func checkSecret(s string) error {
+	if s != "" && !regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`).MatchString(s) {
 		return errors.New("CHATLANE_FORWARD_SECRET: the value is no webhook secret; set 1 to 256 letters, digits, _ or -")
 	}
 	return nil
@@ -54,8 +54,8 @@ func checkSecret(s config.Secret) error {
 
 // target is a bot's own address, else that of all; the secret is that of all, else
 // the bot's own.
-func (c Config) target(b config.Bot) forward.Target {
-	t := forward.Target{URL: c.ForwardURL, Secret: c.ForwardSecret.Reveal()}
+func (c Worker) target(b config.Bot) forward.Target {
+	t := forward.Target{URL: c.Forward.URL, Secret: c.Forward.Secret}
 	if b.Forward != "" {
 		t.URL = b.Forward.Reveal()
 	}
@@ -67,13 +67,13 @@ func (c Config) target(b config.Bot) forward.Target {
 
 // forwarding gives the router that hands updates on, where the settings ask for it;
 // else the program's own.
-func (a *assembly) forwarding(ctx context.Context, own *bot.Router) *bot.Router {
-	targets, err := a.cfg.targets()
-	if err != nil || len(targets) == 0 { // the error was met by Validate
+func (w *worker) forwarding(ctx context.Context, own *bot.Router) *bot.Router {
+	targets, err := w.cfg.targets()
+	if err != nil || len(targets) == 0 { // Validate has reported the error
 		return own
 	}
-	f := forward.New(forward.Config{Targets: targets, Connections: a.cfg.Concurrency}, a.tel.Log, a.tel.Registry)
-	a.tel.Log.InfoContext(ctx, "updates are handed to a bot's own webhook", slog.Int("bots", len(targets)))
-	a.onStop("forwarding", func(context.Context) error { f.Close(); return nil })
+	f := forward.New(forward.Config{Targets: targets, Connections: w.cfg.Turns.Concurrency}, w.tel.Log, w.tel.Registry)
+	w.tel.Log.InfoContext(ctx, "updates are handed to a bot's own webhook", slog.Int("bots", len(targets)))
+	w.OnStop("forwarding", func(context.Context) error { f.Close(); return nil })
 	return f.Router()
 }

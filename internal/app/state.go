@@ -1,0 +1,73 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/fsm/kvstore"
+	"github.com/chatlane/chatlane/internal/fsm/redisstore"
+	"github.com/chatlane/chatlane/internal/limit"
+	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/telegram/update"
+	"github.com/chatlane/chatlane/internal/turn"
+)
+
+// openState opens the store, and the limiter that goes with it.
+func (w *worker) openState(ctx context.Context) (api.Limiter, error) {
+	if w.cfg.State.Store == storeNATS {
+		return w.openBucket(ctx)
+	}
+	return w.openRedis()
+}
+
+func (w *worker) openBucket(ctx context.Context) (api.Limiter, error) {
+	err := w.await(ctx, "waiting for the state bucket", func(ctx context.Context) error {
+		store, err := kvstore.Open(ctx, w.conn.JetStream(), kvstore.Config{
+			Replicas: w.cfg.Broker.Topology().Replicas, LockTTL: w.cfg.State.LockTTL, StateTTL: w.cfg.State.StateTTL, Registerer: w.tel.Registry,
+		})
+		if err == nil {
+			w.store = store
+		}
+		return err
+	})
+	return limit.NewNATS(w.conn.JetStream(), w.limits(), w.tel.Log), err
+}
+
+func (w *worker) openRedis() (api.Limiter, error) {
+	client, err := redisstore.Dial(w.cfg.State.RedisURL)
+	if err != nil {
+		return nil, fmt.Errorf("CHATLANE_REDIS_URL: %w", err)
+	}
+	w.OnStop("redis connection", func(context.Context) error { return client.Close() })
+	store := redisstore.New(client, redisstore.Config{
+		LockTTL: w.cfg.State.LockTTL, StateTTL: w.cfg.State.StateTTL, WaitReplicas: w.cfg.State.WaitReplicas, Registerer: w.tel.Registry,
+	})
+	w.tel.Health.Check("redis", func(ctx context.Context) error {
+		if store.Ping(ctx) != nil {
+			return errors.New("redis takes no writes")
+		}
+		return nil
+	})
+	w.store, w.checks = store, append(w.checks, store.Preflight)
+	return limit.NewRedis(client, w.limits()), nil
+}
+
+// limits are those of the settings; package limit has 0 for no limit.
+func (w *worker) limits() limit.Config {
+	l := w.cfg.Limits
+	return limit.Config{
+		BotPerSecond: max(l.Bot, 0), ChatPerSecond: max(l.Chat, 0), ChatBurst: l.Burst, GroupPerMinute: max(l.Group, 0),
+		Replicas: w.cfg.Broker.Topology().Replicas,
+	}
+}
+
+func (w *worker) turnConfig() turn.Config {
+	strategy, _ := fsm.ParseStrategy(w.cfg.State.Strategy) // validated
+	t := w.cfg.Turns
+	return turn.Config{
+		LaneKey: w.cfg.Broker.By(), Strategy: strategy, Deadline: t.Deadline, MaxAttempts: t.MaxAttempts,
+		MinBackoff: t.MinBackoff, ParkAfter: t.ParkAfter, Freshness: update.Freshness,
+	}
+}

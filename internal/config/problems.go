@@ -1,0 +1,30 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Problems gathers everything that is wrong with a Config, a line each: the name of the
+// variable and what would be right. The zero value is ready to use.
+type Problems struct{ all []error }
+
+// Must adds "name: right" unless holds is true.
+func (p *Problems) Must(name string, holds bool, right string) {
+	if !holds {
+		p.all = append(p.all, fmt.Errorf("%s: %s", name, right))
+	}
+}
+
+// Named adds err after the name of its variable; nil adds nothing.
+func (p *Problems) Named(name string, err error) {
+	if err != nil {
+		p.all = append(p.all, fmt.Errorf("%s: %w", name, err))
+	}
+}
+
+// Add adds an error that names its variable itself; nil adds nothing.
+func (p *Problems) Add(err error) { p.all = append(p.all, err) }
+
+// Err joins the problems; nil where there are none.
+func (p *Problems) Err() error { return errors.Join(p.all...) }

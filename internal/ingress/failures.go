@@ -1,0 +1,43 @@
+package ingress
+
+import (
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/chatlane/chatlane/internal/lifecycle"
+	"github.com/chatlane/chatlane/internal/telegram/api"
+)
+
+const (
+	minPause = 250 * time.Millisecond
+	maxPause = 30 * time.Second
+)
+
+// failures are a series of failed calls of the Bot API without a success between.
+// The zero value is an empty series.
+type failures struct {
+	pauses *backoff.ExponentialBackOff
+	reason string
+}
+
+// add returns how long to wait after err, and whether err differs from the one before.
+func (f *failures) add(err error) (pause time.Duration, news bool) {
+	if f.pauses == nil {
+		f.pauses = lifecycle.Backoff{First: minPause, Most: maxPause}.Intervals()
+	}
+	news, f.reason = f.reason != err.Error(), err.Error()
+	pause = f.pauses.NextBackOff()
+	if errors.Is(err, api.ErrUnauthorized) { // a person has to set another token
+		pause = maxPause
+	}
+	return max(pause, api.RetryAfter(err)), news
+}
+
+// end ends the series, and reports whether there was one.
+func (f *failures) end() bool {
+	was := f.reason != ""
+	*f = failures{}
+	return was
+}
