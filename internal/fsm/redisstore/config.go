@@ -1,18 +1,17 @@
 package redisstore
 
 import (
-	"context"
+	"cmp"
 	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 )
 
 // Config of a store. The zero value is usable.
 type Config struct {
 	LockTTL    time.Duration // life of a lock without renewal; 0 means 2 s
-	StateTTL   time.Duration // life of a conversation that nobody continues; 0 means for ever
+	StateTTL   time.Duration // life of a conversation without updates; 0 means for ever
 	LaneTTL    time.Duration // life of a lane's records after its last commit; 0 means 7 days
 	SeenWindow time.Duration // how long update ids are remembered; 0 means 24 h
 	SeenMax    int           // update ids remembered by lane; 0 means 1000
@@ -20,8 +19,8 @@ type Config struct {
 	PollMax    time.Duration // longest wait between two looks at it; 0 means 100 ms
 
 	// WaitReplicas is how many replicas must have a commit before it counts, and
-	// WaitTimeout how long that may take; 0 means 1 s. A commit that fewer have is
-	// reported as ErrUnavailable, and asked for again by whoever repeats it.
+	// WaitTimeout how long that may take; 0 means 1 s. A commit that fewer replicas have
+	// fails with ErrUnavailable; the next attempt waits for them again.
 	WaitReplicas int
 	WaitTimeout  time.Duration
 
@@ -29,21 +28,14 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	set(&c.LockTTL, 2*time.Second)
-	set(&c.LaneTTL, 7*24*time.Hour)
-	set(&c.SeenWindow, 24*time.Hour)
-	set(&c.SeenMax, 1000)
-	set(&c.PollMin, 5*time.Millisecond)
-	set(&c.PollMax, 100*time.Millisecond)
-	set(&c.WaitTimeout, time.Second)
+	c.LockTTL = cmp.Or(c.LockTTL, 2*time.Second)
+	c.LaneTTL = cmp.Or(c.LaneTTL, 7*24*time.Hour)
+	c.SeenWindow = cmp.Or(c.SeenWindow, 24*time.Hour)
+	c.SeenMax = cmp.Or(c.SeenMax, 1000)
+	c.PollMin = cmp.Or(c.PollMin, 5*time.Millisecond)
+	c.PollMax = cmp.Or(c.PollMax, 100*time.Millisecond)
+	c.WaitTimeout = cmp.Or(c.WaitTimeout, time.Second)
 	return c
-}
-
-func set[T comparable](v *T, other T) {
-	var zero T
-	if *v == zero {
-		*v = other
-	}
 }
 
 // Validate names what is out of range.
@@ -57,52 +49,4 @@ func (c Config) Validate() error {
 		return fmt.Errorf("CHATLANE_REDIS_WAIT_REPLICAS is %d: want 0 or more", c.WaitReplicas)
 	}
 	return nil
-}
-
-// silent drops what go-redis would write to stderr, a line for each failed dial.
-// Every failure comes back to its caller as an error, who says so once.
-type silent struct{}
-
-func (silent) Printf(context.Context, string, ...any) {}
-
-// conns is how many connections a client may open unless the URL says otherwise. A
-// turn that waits for one may have a call to note that was made already: should the
-// worker die then, the call is made again.
-const conns = 256
-
-// CheckURL tells whether Dial can read the URL.
-func CheckURL(url string) (err error) {
-	if scheme, rest, ok := cutCluster(url); ok {
-		_, err = redis.ParseClusterURL(scheme + rest)
-	} else {
-		_, err = redis.ParseURL(url)
-	}
-	if err != nil {
-		return errURL
-	}
-	return nil
-}
-
-// Dial makes a client for a redis://, rediss:// or redis+cluster:// URL, set as
-// the store needs it: deadlines of contexts end its waits, and a refused connection is
-// told soon, because who calls has to pace itself anyway. It connects when used.
-func Dial(url string) (redis.UniversalClient, error) {
-	redis.SetLogger(silent{}) // go-redis has one logger for the process, not one by client
-	if scheme, rest, ok := cutCluster(url); ok {
-		opt, err := redis.ParseClusterURL(scheme + rest)
-		if err != nil {
-			return nil, errURL
-		}
-		opt.ContextTimeoutEnabled, opt.DialerRetries = true, 1
-		set(&opt.PoolSize, conns)
-		opt.ReadOnly, opt.RouteByLatency, opt.RouteRandomly = false, false, false // replicas may be behind
-		return redis.NewClusterClient(opt), nil
-	}
-	opt, err := redis.ParseURL(url)
-	if err != nil {
-		return nil, errURL
-	}
-	opt.ContextTimeoutEnabled, opt.DialerRetries = true, 1
-	set(&opt.PoolSize, conns)
-	return redis.NewClient(opt), nil
 }

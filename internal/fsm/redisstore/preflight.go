@@ -68,10 +68,14 @@ func (s *Store) lookAt(ctx context.Context, c redis.UniversalClient, cluster boo
 }
 
 func address(c redis.UniversalClient) string {
-	if one, ok := c.(*redis.Client); ok {
-		return one.Options().Addr
+	one, ok := c.(*redis.Client)
+	switch {
+	case !ok:
+		return ""
+	case one.Options().Addr == "FailoverClient": // go-redis knows the address only when it dials
+		return "master"
 	}
-	return ""
+	return one.Options().Addr
 }
 
 // parseInfo reads INFO's lines of name:value.

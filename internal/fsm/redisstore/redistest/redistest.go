@@ -2,6 +2,7 @@
 package redistest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -50,18 +51,26 @@ func Available(tb testing.TB) string {
 // such as "--maxmemory", "1mb".
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
+	return start(tb, func(port string) []string {
+		return append([]string{
+			"--bind", "127.0.0.1", "--port", port, "--dir", tb.TempDir(),
+			"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no",
+		}, args...)
+	})
+}
+
+// start runs a redis-server with the arguments for a port.
+func start(tb testing.TB, args func(port string) []string) *Server {
+	tb.Helper()
 	path := Available(tb)
 	s := &Server{tb: tb}
 	tb.Cleanup(s.end)
 	var err error
 	for range 3 { // another process may take the free port first
-		port := testport.Free(tb)
-		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		port := strconv.Itoa(testport.Free(tb))
+		s.Addr = net.JoinHostPort("127.0.0.1", port)
 		s.URL = "redis://" + s.Addr + "/0"
-		s.args = append([]string{
-			path, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", tb.TempDir(),
-			"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no",
-		}, args...)
+		s.args = append([]string{path}, args(port)...)
 		if err = s.run(); err == nil {
 			return s
 		}
@@ -162,13 +171,32 @@ func Do(ctx context.Context, addr, command string) (string, error) {
 	if err := c.SetDeadline(deadline); err != nil {
 		return "", err
 	}
-	// QUIT closes the connection after the answer, so that reading it has an end.
+	// QUIT closes the connection after the answer, so that reading an array has an end.
 	if _, err := fmt.Fprintf(c, "%s\r\nQUIT\r\n", command); err != nil {
 		return "", err
 	}
-	raw, err := io.ReadAll(io.LimitReader(c, 64<<10))
+	return readAnswer(bufio.NewReader(io.LimitReader(c, 64<<10)))
+}
+
+// readAnswer reads one answer as it is sent: a sentinel knows no QUIT.
+func readAnswer(r *bufio.Reader) (string, error) {
+	first, err := r.ReadString('\n')
 	if err != nil {
 		return "", err
 	}
-	return string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(raw), []byte("+OK")))), nil
+	switch first[0] {
+	case '*':
+		rest, err := io.ReadAll(r)
+		rest = bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("+OK"))
+		return strings.TrimSpace(first + string(rest)), err
+	case '$':
+		n, err := strconv.Atoi(strings.TrimSpace(first[1:]))
+		if err != nil || n < 0 {
+			return strings.TrimSpace(first), err
+		}
+		body := make([]byte, n)
+		_, err = io.ReadFull(r, body)
+		return strings.TrimSpace(first + string(body)), err
+	}
+	return strings.TrimSpace(first), nil
 }
