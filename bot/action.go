@@ -39,7 +39,7 @@ func ShowAction(next Handler) Handler {
 		var shown sync.WaitGroup
 		var broken error // a panic of call middleware, which would end the process
 		shown.Go(func() {
-			broken = guarded(showing, t, func(ctx context.Context, t *Turn) error {
+			broken = recovering(showing, t, func(ctx context.Context, t *Turn) error {
 				showAction(ctx, t.p.API, params)
 				return nil
 			})

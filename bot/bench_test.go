@@ -35,21 +35,21 @@ func crowded() *bot.Router {
 
 // BenchmarkDispatch200 is a turn that the last of 200 handlers takes.
 func BenchmarkDispatch200(b *testing.B) {
-	r := crowded()
+	program := compiled(b, crowded())
 	b.ReportAllocs()
 	for b.Loop() {
 		t := message("hello")
-		if err := r.Answer(b.Context(), t); err != nil {
+		if err := program.Answer(b.Context(), t); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func TestDispatchTakesFewAllocations(t *testing.T) {
-	r := crowded()
+	program := compiled(t, crowded())
 	turn := message("/command19_4 please")
 	if n := testing.AllocsPerRun(100, func() {
-		if err := r.Answer(t.Context(), turn); err != nil {
+		if err := program.Answer(t.Context(), turn); err != nil {
 			t.Fatal(err)
 		}
 	}); n >= 10 {

@@ -1,7 +1,7 @@
 // Package bot is what the author of a bot reads and writes: a router of handlers,
 // filters, middleware, and conversations made of states.
 //
-// A [Router] holds handlers. [Router.Answer] runs one [Turn], which is one update
+// A [Router] holds handlers. [Program.Answer] runs one [Turn], which is one update
 // of one chat, in this order, and stops at the first handler that takes it:
 //
 //	outer middleware of the router        runs even where nothing matches

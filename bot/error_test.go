@@ -88,7 +88,7 @@ func TestErrorHandlersDoNotSeeWhatIsNobodysFault(t *testing.T) {
 	r := bot.New("r")
 	r.Message(func(context.Context, *bot.Turn) error { return fmt.Errorf("send: %w", patient{errors.New("429")}) })
 	r.OnError(func(context.Context, *bot.Turn, error) error { return nil })
-	if err := r.Answer(t.Context(), message("hi")); err == nil {
+	if err := compiled(t, r).Answer(t.Context(), message("hi")); err == nil {
 		t.Error("a rate limit was taken for an error of the bot's")
 	}
 }
@@ -102,7 +102,7 @@ func TestErrorHandlersAreAskedUntilOneSettlesIt(t *testing.T) {
 	r.OnError(func(_ context.Context, _ *bot.Turn, err error) error { seen = append(seen, err); return bot.ErrSkip })
 	r.OnError(func(_ context.Context, _ *bot.Turn, err error) error { seen = append(seen, err); return second })
 	r.OnError(func(_ context.Context, _ *bot.Turn, err error) error { seen = append(seen, err); panic("third") })
-	err := r.Answer(t.Context(), message("hi"))
+	err := compiled(t, r).Answer(t.Context(), message("hi"))
 	var p *bot.PanicError
 	if !errors.As(err, &p) || p.Value != "third" || p.Unwrap() != nil {
 		t.Errorf("got %v, want the panic of the last error handler", err)
@@ -119,7 +119,7 @@ func TestNoErrorHandlerForACancelledTurn(t *testing.T) {
 	r.OnError(func(context.Context, *bot.Turn, error) error { return nil })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := r.Answer(ctx, message("hi")); !errors.Is(err, context.Canceled) {
+	if err := compiled(t, r).Answer(ctx, message("hi")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the turn to fail", err)
 	}
 }
@@ -155,7 +155,7 @@ func TestFiltersAndMiddlewareMayFailAndPanic(t *testing.T) {
 	} {
 		r := bot.New(name)
 		wire(r)
-		if err := r.Answer(t.Context(), message("hi")); !errors.Is(err, boom) {
+		if err := compiled(t, r).Answer(t.Context(), message("hi")); !errors.Is(err, boom) {
 			t.Errorf("%s: got %v, want %v", name, err, boom)
 		}
 	}

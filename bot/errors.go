@@ -69,3 +69,4 @@ func blameless(err error) bool {
 	var b interface{ Blameless() bool }
 	return errors.As(err, &b) && b.Blameless()
 }
+func isSkip(err error) bool { return errors.Is(err, ErrSkip) }

@@ -16,7 +16,7 @@ func passes(t *testing.T, f bot.Filter, turn *bot.Turn) bool {
 	taken := false
 	r := bot.New("r")
 	r.On(bot.AnyUpdate, func(context.Context, *bot.Turn) error { taken = true; return nil }, f)
-	_ = r.Answer(t.Context(), turn)
+	_ = compiled(t, r).Answer(t.Context(), turn)
 	return taken
 }
 
@@ -69,7 +69,7 @@ func TestFiltersHandValuesToTheHandler(t *testing.T) {
 	r.Message(look, bot.Not(put(7, false)))                  // a negation puts nothing
 	r.Message(look, bot.With(age(8)), bot.And(put(9, true))) // the last one counts
 	child.Message(look)                                      // a guard's reaches the children
-	_ = r.Answer(t.Context(), message("hi"))
+	_ = compiled(t, r).Answer(t.Context(), message("hi"))
 	if diff := cmp.Diff([]age{1, 2, 1, 6, 1, 9, 1}, got); diff != "" {
 		t.Errorf("values (-want +got):\n%s", diff)
 	}
@@ -104,7 +104,7 @@ func TestRegexpGivesItsGroups(t *testing.T) {
 		got = t.Match()
 		return nil
 	}, bot.Regexp(`^(\d+) (\w+)$`))
-	if err := r.Answer(t.Context(), messageOf(telego.Message{Caption: "2 pizzas"})); err != nil {
+	if err := compiled(t, r).Answer(t.Context(), messageOf(telego.Message{Caption: "2 pizzas"})); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"2 pizzas", "2", "pizzas"}, got); diff != "" {

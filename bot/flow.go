@@ -91,10 +91,10 @@ func (f *Flow) mustOwn(what string, states []State) {
 
 // flow finds the declaration of a state's flow; nil is one that says nothing.
 func (t *Turn) flow(s State) *Flow {
-	if t.plan == nil {
+	if t.program == nil {
 		return nil
 	}
-	return t.plan.flows[s.Flow()]
+	return t.program.flows[s.Flow()]
 }
 
 func (f *Flow) entered(ctx context.Context, t *Turn, s State) error {

@@ -45,7 +45,7 @@ func TestAdmitGivesTheFirstRefusal(t *testing.T) {
 	r.Before(func(context.Context, bot.Envelope) error { return nil })
 	r.Before(func(context.Context, bot.Envelope) error { return broken })
 	r.Before(func(context.Context, bot.Envelope) error { return bot.ErrDropped })
-	if err := r.Admit(t.Context(), bot.Envelope{Type: "message"}); !errors.Is(err, broken) {
+	if err := compiled(t, r).Admit(t.Context(), bot.Envelope{Type: "message"}); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
 }
@@ -150,7 +150,6 @@ func TestUrgentNeedsNoOrdinaryHandler(t *testing.T) {
 	off.Urgent(bot.Message, nothing, bot.Command("off"))
 	off.SetEnabled(false)
 	r.Include(off)
-	r.CallMiddleware()
 	w := bottest.New(t, r)
 	ann := w.Person("Ann")
 	ann.Say("/stop")
@@ -158,10 +157,10 @@ func TestUrgentNeedsNoOrdinaryHandler(t *testing.T) {
 	if w.Unhandled() != 0 {
 		t.Error("an urgent update counts as unhandled")
 	}
-	if r.UrgentTypes() != bot.Message || !r.HasUrgent() || !r.IsUrgent(t.Context(), message("/stop")) || r.IsUrgent(t.Context(), message("/off")) {
+	if compiled(t, r).UrgentTypes() != bot.Message || !compiled(t, r).IsUrgent(t.Context(), message("/stop")) || compiled(t, r).IsUrgent(t.Context(), message("/off")) {
 		t.Error("want /stop to be urgent, and what is switched off not")
 	}
-	if err := r.AnswerUrgent(t.Context(), message("hi")); !errors.Is(err, bot.ErrUnhandled) {
+	if err := compiled(t, r).AnswerUrgent(t.Context(), message("hi")); !errors.Is(err, bot.ErrUnhandled) {
 		t.Errorf("got %v, want ErrUnhandled", err)
 	}
 	message("hi").CancelRunning() // outside of an urgent turn it does nothing
@@ -180,11 +179,13 @@ func TestAlbumsComeInOneTurn(t *testing.T) {
 		root.Include(child)
 		if gathered {
 			child.Albums(500 * time.Millisecond)
-			if wait := root.AlbumWait(); wait != 500*time.Millisecond {
+		}
+		root.Message(count, bot.MediaGroup())
+		if gathered {
+			if wait := compiled(t, root).AlbumWait(); wait != 500*time.Millisecond {
 				t.Errorf("albums wait %v", wait)
 			}
 		}
-		root.Message(count, bot.MediaGroup())
 		ann := bottest.New(t, root).Person("Ann")
 		ann.Album(photo, photo)
 		ann.Expect(want...)

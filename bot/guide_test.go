@@ -286,7 +286,7 @@ func TestGuideApologisesAtTheLastAttempt(t *testing.T) {
 		before := len(w.Calls("sendMessage"))
 		p := partsFor("hi", &memory{})
 		p.API, p.Last = w.API(), last
-		if err := r.Answer(t.Context(), bot.NewTurn(p)); err == nil {
+		if err := compiled(t, r).Answer(t.Context(), bot.NewTurn(p)); err == nil {
 			t.Error("the turn does not fail")
 		}
 		if n := len(w.Calls("sendMessage")) - before; n != want {

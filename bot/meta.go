@@ -42,27 +42,3 @@ func (t *Turn) keep() {
 
 // History lists the states that led to this one within its flow, oldest first.
 func (t *Turn) History() []State { return slices.Clone(t.book().History) }
-
-// note is the state of a conversation at some point of a turn, to go back to.
-type note struct {
-	state      string
-	data, meta []byte
-	timer      timer
-}
-
-func (t *Turn) note() note {
-	n := note{timer: t.timer}
-	if s := t.p.Session; s != nil {
-		n.state, n.data, n.meta = s.State(), s.Data(), s.Meta()
-	}
-	return n
-}
-
-func (t *Turn) restore(n note) {
-	t.timer, t.route, t.meta, t.depth = n.timer, nil, nil, 0
-	if s := t.p.Session; s != nil {
-		s.SetState(n.state)
-		s.SetData(n.data)
-		s.SetMeta(n.meta)
-	}
-}

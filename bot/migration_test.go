@@ -38,7 +38,7 @@ func TestKeptDataIsMigrated(t *testing.T) {
 			m = &memory{}
 			store[who] = m
 		}
-		return r.Answer(t.Context(), bot.NewTurn(partsFor(text, m)))
+		return compiled(t, r).Answer(t.Context(), bot.NewTurn(partsFor(text, m)))
 	}
 	for _, state := range []struct {
 		router *bot.Router

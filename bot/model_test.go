@@ -144,7 +144,7 @@ func TestOrderIsThatOfAiogram(t *testing.T) {
 		tree := draw(rt, "r", 2)
 		var want, got trace
 		wantErr := tree.play(&want, nil)
-		gotErr := tree.wire(&got).Answer(t.Context(), message("hi"))
+		gotErr := compiled(t, tree.wire(&got)).Answer(t.Context(), message("hi"))
 		// A subtree that has neither handlers nor outer middleware is not entered here,
 		// so its guards are not asked: nothing but the question itself is missing.
 		if diff := cmp.Diff(prune(want, tree), prune(got, tree), cmpopts.EquateEmpty()); diff != "" || errors.Is(gotErr, bot.ErrUnhandled) != (wantErr != nil) {

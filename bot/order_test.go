@@ -165,7 +165,7 @@ func TestOrderOfEvaluation(t *testing.T) {
 			root, child := bot.New("root"), bot.New("child")
 			root.Include(child)
 			c.wire(&tr, root, child)
-			err := root.Answer(t.Context(), message("hi"))
+			err := compiled(t, root).Answer(t.Context(), message("hi"))
 			if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
 				t.Errorf("got error %v, want %v", err, c.err)
 			}

@@ -57,7 +57,7 @@ func TestPanicOfAMigrationFailsItsTurn(t *testing.T) {
 	r.OnError(func(_ context.Context, _ *bot.Turn, err error) error { seen = err; return err })
 	r.Message(nothing)
 	kept := &memory{state: string(quantity), data: []byte(`1`)}
-	err := r.Answer(t.Context(), bot.NewTurn(partsFor("hi", kept)))
+	err := compiled(t, r).Answer(t.Context(), bot.NewTurn(partsFor("hi", kept)))
 	if p, ok := errors.AsType[*bot.PanicError](err); !ok || len(p.Stack) == 0 {
 		t.Errorf("turn fails with %v, want a *PanicError", err)
 	}
@@ -66,6 +66,19 @@ func TestPanicOfAMigrationFailsItsTurn(t *testing.T) {
 	}
 	if kept.state != string(quantity) || string(kept.data) != `1` {
 		t.Errorf("conversation is changed to %+v", kept)
+	}
+}
+
+// Call middleware is the author's code also where it only wraps.
+func TestPanicOfCallMiddlewareThatWrapsFailsTheCalls(t *testing.T) {
+	t.Parallel()
+	r := bot.New("r")
+	r.Calls(func(bot.CallFunc) bot.CallFunc { panic("call middleware is broken") })
+	r.Message(bot.Say("hello"))
+	w := bottest.New(t, r)
+	err := w.Fails(func() { w.Person("Ann").Say("hi") })
+	if p, ok := errors.AsType[*bot.PanicError](err); !ok || len(p.Stack) == 0 {
+		t.Errorf("turn fails with %v, want a *PanicError", err)
 	}
 }
 

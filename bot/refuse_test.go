@@ -16,7 +16,7 @@ func TestPanicInAGateIsAnError(t *testing.T) {
 	r := bot.New("r")
 	r.Before(func(context.Context, bot.Envelope) error { panic("nil map") })
 	var panicked *bot.PanicError
-	if err := r.Admit(t.Context(), bot.Envelope{Type: "message"}); !errors.As(err, &panicked) || len(panicked.Stack) == 0 {
+	if err := compiled(t, r).Admit(t.Context(), bot.Envelope{Type: "message"}); !errors.As(err, &panicked) || len(panicked.Stack) == 0 {
 		t.Errorf("got %v, want a panic with its stack", err)
 	}
 }
@@ -37,7 +37,7 @@ func TestWiringWantsFunctions(t *testing.T) {
 	root, child := bot.New("root"), bot.New("child")
 	child.OnUnhandled(bot.Say("what?"))
 	root.Include(child)
-	mustPanic(t, "only a root knows what nobody took", func() { bottest.New(t, root).Person("Ann").Say("hi") })
+	wantMistakes(t, root, "only the root's is called")
 }
 
 // Gates and call middleware of a router that is switched off are off with it, and so
@@ -52,17 +52,18 @@ func TestSwitchedOffRouterRefusesAndWrapsNothing(t *testing.T) {
 		return func(context.Context, string, json.RawMessage) (json.RawMessage, error) { return nil, errors.New("off") }
 	})
 	below.Urgent(bot.Message, nothing)
-	if err := root.Admit(t.Context(), bot.Envelope{Type: "message"}); !errors.Is(err, bot.ErrDropped) {
+	if err := compiled(t, root).Admit(t.Context(), bot.Envelope{Type: "message"}); !errors.Is(err, bot.ErrDropped) {
 		t.Errorf("switched on: %v", err)
 	}
 	off.SetEnabled(false)
-	if err := root.Admit(t.Context(), bot.Envelope{Type: "message"}); err != nil {
+	if err := compiled(t, root).Admit(t.Context(), bot.Envelope{Type: "message"}); err != nil {
 		t.Errorf("switched off: %v", err)
 	}
-	if n := len(root.CallMiddleware()); n != 0 {
-		t.Errorf("%d call middlewares of what is switched off", n)
+	sent := func(context.Context, string, json.RawMessage) (json.RawMessage, error) { return nil, nil }
+	if _, err := compiled(t, root).WrapCalls(sent)(t.Context(), "getMe", nil); err != nil {
+		t.Errorf("call middleware of what is switched off: %v", err)
 	}
-	if root.IsUrgent(t.Context(), message("hi")) {
+	if compiled(t, root).IsUrgent(t.Context(), message("hi")) {
 		t.Error("an urgent handler of what is switched off takes an update")
 	}
 }
@@ -76,10 +77,10 @@ func TestUrgentHandlersStandBehindTheirGuards(t *testing.T) {
 	desk.Guard(bot.Text("/stop"))
 	desk.Urgent(bot.Message, nothing)
 	private := message("/stop")
-	if !root.IsUrgent(t.Context(), private) {
+	if !compiled(t, root).IsUrgent(t.Context(), private) {
 		t.Error("what all guards let pass is not urgent")
 	}
-	if root.IsUrgent(t.Context(), message("hi")) {
+	if compiled(t, root).IsUrgent(t.Context(), message("hi")) {
 		t.Error("its own router's guard does not hold")
 	}
 	w := bottest.New(t, root)
@@ -105,7 +106,7 @@ func TestTimeoutsPassGuardsAndGates(t *testing.T) {
 	ann.Say(string(quantity))
 	w.Advance(time.Minute)
 	ann.Expect("Too late")
-	if err := r.Admit(t.Context(), bot.Envelope{Type: "timeout", User: ann.ID(), Received: w.Now()}); err != nil {
+	if err := compiled(t, r).Admit(t.Context(), bot.Envelope{Type: "timeout", User: ann.ID(), Received: w.Now()}); err != nil {
 		t.Errorf("a gate is asked about a timeout: %v", err)
 	}
 }
@@ -131,7 +132,7 @@ func TestUnhandledHookMaySkip(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
 	r.OnUnhandled(func(context.Context, *bot.Turn) error { return bot.ErrSkip })
-	if err := r.Answer(t.Context(), message("hi")); !errors.Is(err, bot.ErrUnhandled) {
+	if err := compiled(t, r).Answer(t.Context(), message("hi")); !errors.Is(err, bot.ErrUnhandled) {
 		t.Errorf("got %v, want ErrUnhandled", err)
 	}
 }
@@ -144,11 +145,11 @@ func TestTimeoutOfARenamedStateFires(t *testing.T) {
 	old.OnTimeout(nothing, time.Minute, "order:amount")
 	old.Message(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, "order:amount") })
 	begun := bot.NewTurn(partsFor("hi", kept))
-	if err := old.Answer(t.Context(), begun); err != nil {
+	if err := compiled(t, old).Answer(t.Context(), begun); err != nil {
 		t.Fatal(err)
 	}
-	_, token, armed, _ := begun.Timeout()
-	if !armed {
+	timer := compiled(t, old).Timer(begun)
+	if timer.After == 0 {
 		t.Fatal("no timer")
 	}
 	current := bot.New("current")
@@ -157,8 +158,8 @@ func TestTimeoutOfARenamedStateFires(t *testing.T) {
 	})
 	fired := false
 	current.OnTimeout(func(context.Context, *bot.Turn) error { fired = true; return nil }, time.Minute, quantity)
-	event := bot.TimeoutEvent{State: "order:amount", Token: token}
-	err := current.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: event.Encode(), Chat: 1, User: 1, Session: kept}))
+	event := bot.TimeoutEvent{State: "order:amount", Token: timer.Token}
+	err := compiled(t, current).Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: event.Encode(), Chat: 1, User: 1, Session: kept}))
 	if err != nil || !fired {
 		t.Errorf("fired: %v, %v", fired, err)
 	}
@@ -172,12 +173,12 @@ func TestErrorHandlersSeeAnUnreadableVersion(t *testing.T) {
 	current, older := bot.New("current"), bot.New("older")
 	current.Flow("order").Version(2, func(_ int, s bot.State, d json.RawMessage) (bot.State, json.RawMessage, error) { return s, d, nil })
 	current.Message(goes)
-	if err := current.Answer(t.Context(), bot.NewTurn(partsFor(string(quantity), kept))); err != nil {
+	if err := compiled(t, current).Answer(t.Context(), bot.NewTurn(partsFor(string(quantity), kept))); err != nil {
 		t.Fatal(err)
 	}
 	older.Flow("order")
 	older.OnErrorIs(bot.ErrVersion, func(ctx context.Context, t *bot.Turn, _ error) error { return t.Clear(ctx) })
-	if err := older.Answer(t.Context(), bot.NewTurn(partsFor("hi", kept))); err != nil || kept.state != "" {
+	if err := compiled(t, older).Answer(t.Context(), bot.NewTurn(partsFor("hi", kept))); err != nil || kept.state != "" {
 		t.Errorf("%v, still at %q", err, kept.state)
 	}
 }

@@ -42,28 +42,9 @@ func (r *Router) OnErrorIs(target error, h ErrorHandler) {
 
 // OnUnhandled adds a hook of the root router that sees updates which nobody took.
 // They count as unhandled all the same. An included router that has one is refused
-// when the tree is first used.
+// by [Router.Compile].
 func (r *Router) OnUnhandled(h Handler) {
 	r.mustBeOpen("OnUnhandled")
 	r.mustBeGiven("OnUnhandled", h != nil)
 	r.unhandled = append(r.unhandled, h)
-}
-
-// rescue offers an error to the router's error handlers.
-func (r *Router) rescue(ctx context.Context, t *Turn, err error, began note) error {
-	if ctx.Err() != nil || blameless(err) {
-		return err
-	}
-	for _, h := range r.rescuers {
-		t.restore(began)
-		cause := err
-		err = guarded(ctx, t, func(ctx context.Context, t *Turn) error { return h(ctx, t, cause) })
-		if err == nil {
-			return nil
-		}
-		if passed(err) {
-			err = cause
-		}
-	}
-	return err
 }

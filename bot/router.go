@@ -23,9 +23,9 @@ type CallFunc func(ctx context.Context, method string, params json.RawMessage) (
 // CallMiddleware wraps every call of the Bot API that a turn makes.
 type CallMiddleware func(next CallFunc) CallFunc
 
-// Router is a named node of a tree of handlers. Wire it, then use it: methods that
-// register panic on wiring mistakes and after the first turn. Answer is safe for
-// concurrent use.
+// Router is a named node of a tree of handlers. Wire it on one goroutine, then hand
+// its root to package worker or bottest: methods that register panic on wiring
+// mistakes, and once the tree is compiled.
 type Router struct {
 	name     string
 	parent   *Router
@@ -49,9 +49,10 @@ type Router struct {
 	entry   Handler // outer middleware around body
 	listens Type    // what the subtree has handlers or outer middleware for
 
-	compile sync.Once
-	plan    *plan // of the tree that this router is the root of
-	wired   atomic.Bool
+	compile  sync.Once
+	program  *Program // of the tree that this router is the root of
+	mistakes error    // of Compile
+	closed   atomic.Bool
 }
 
 // layer is a middleware and the update types that it is for.
@@ -187,32 +188,12 @@ func (r *Router) Calls(mw CallMiddleware) {
 	r.calls = append(r.calls, mw)
 }
 
-// CallMiddleware lists the call middleware of all routers that are switched on,
-// outermost first. For pipelines, which ask before each turn.
-func (r *Router) CallMiddleware() []CallMiddleware {
-	var all []CallMiddleware
-	r.walk(func(r *Router) {
-		if len(r.calls) > 0 && r.reachable() {
-			all = append(all, r.calls...)
-		}
-	})
-	return all
-}
-
 // Albums has the messages of a media group gathered into one turn, after waiting
 // for more of them; [Turn.Album] then lists them. A part that comes later has a turn
 // of its own. Only the lane of the album waits. 0 turns it off.
 func (r *Router) Albums(wait time.Duration) {
 	r.mustBeOpen("Albums")
 	r.albums = wait
-}
-
-// AlbumWait is the longest wait that a router of the tree asked for; 0 means that
-// albums are not gathered.
-func (r *Router) AlbumWait() time.Duration {
-	var wait time.Duration
-	r.walk(func(r *Router) { wait = max(wait, r.albums) })
-	return wait
 }
 
 // AllowedUpdates lists the update types that the tree has handlers for, by the Bot
@@ -253,7 +234,7 @@ func (r *Router) mustBeGiven(what string, given bool) {
 }
 
 func (r *Router) mustBeOpen(what string) {
-	if r.wired.Load() {
+	if r.closed.Load() {
 		panic(fmt.Sprintf("bot: router %q is in use: %s comes too late", r.name, what))
 	}
 }

@@ -38,14 +38,6 @@ func DecodeTimeout(raw []byte) (TimeoutEvent, error) {
 	return e, nil
 }
 
-// timer is the turn's wish about its conversation's timer.
-type timer struct {
-	after         time.Duration
-	token         string
-	armed, cancel bool
-	former        string // token of the timer that an earlier turn armed, and this one ended
-}
-
 // OnTimeout registers a handler for conversations that have stood at one of these
 // states for d, counted from the last move to it. With d = 0 the time is set by
 // [Turn.ExpireIn] alone. The timer is kept as durably as the state, in whole seconds.
@@ -99,15 +91,15 @@ func (t *Turn) ExpireIn(d time.Duration) error {
 }
 
 func (t *Turn) duration(s State) time.Duration {
-	if t.plan == nil {
+	if t.program == nil {
 		return 0
 	}
-	return t.plan.durations[s]
+	return t.program.durations[s]
 }
 
 func (t *Turn) arm(d time.Duration) {
-	t.timer = timer{after: d, token: t.nextToken(), armed: true, former: t.timer.former}
-	t.book().Token = t.timer.token
+	t.timer = Timer{After: d, Token: t.nextToken(), Former: t.timer.Former}
+	t.book().Token = t.timer.Token
 }
 
 func (t *Turn) disarm() {
@@ -115,12 +107,12 @@ func (t *Turn) disarm() {
 	if token == "" {
 		return
 	}
-	former := t.timer.former
-	if !t.timer.armed {
+	former := t.timer.Former
+	if t.timer.After == 0 {
 		former = token
 	}
 	t.book().Token = ""
-	t.timer = timer{cancel: true, former: former}
+	t.timer = Timer{Cancel: true, Former: former}
 }
 
 // nextToken is the same at every attempt of a turn, and different for every turn: a

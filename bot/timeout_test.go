@@ -97,19 +97,18 @@ func TestLateTimeoutsAreIgnored(t *testing.T) {
 		p := partsFor(text, m)
 		p.Update.UpdateID = id
 		turn := bot.NewTurn(p)
-		if err := r.Answer(t.Context(), turn); err != nil {
+		if err := compiled(t, r).Answer(t.Context(), turn); err != nil {
 			t.Fatal(err)
 		}
-		_, token, _, _ := turn.Timeout()
-		return bot.TimeoutEvent{State: bot.State(m.state), Token: token}
+		return bot.TimeoutEvent{State: bot.State(m.state), Token: compiled(t, r).Timer(turn).Token}
 	}
 	fire := func(e bot.TimeoutEvent) (late bool) {
 		t.Helper()
 		turn := bot.NewTurn(bot.Parts{Type: "timeout", Raw: e.Encode(), Session: m})
-		if err := r.Answer(t.Context(), turn); err != nil {
+		if err := compiled(t, r).Answer(t.Context(), turn); err != nil {
 			t.Fatal(err)
 		}
-		return turn.Late()
+		return compiled(t, r).Timer(turn).Late
 	}
 	first := say(1, string(quantity))
 	say(2, "finish")
@@ -132,26 +131,26 @@ func TestTimeoutWishIsTheSameAtEveryAttempt(t *testing.T) {
 	r := bot.New("r")
 	r.OnTimeout(goes, 90*time.Second, quantity)
 	r.Message(goes)
-	wish := func(m *memory, text string) (time.Duration, string, bool, bool) {
+	wish := func(m *memory, text string) bot.Timer {
 		turn := bot.NewTurn(partsFor(text, m))
-		if err := r.Answer(t.Context(), turn); err != nil {
+		if err := compiled(t, r).Answer(t.Context(), turn); err != nil {
 			t.Fatal(err)
 		}
-		return turn.Timeout()
+		return compiled(t, r).Timer(turn)
 	}
-	d, token, armed, cancel := wish(&memory{}, string(quantity))
-	if d != 90*time.Second || token == "" || !armed || cancel {
-		t.Errorf("wish is %v %q armed %v cancel %v", d, token, armed, cancel)
+	first := wish(&memory{}, string(quantity))
+	if first.After != 90*time.Second || first.Token == "" || first.Cancel {
+		t.Errorf("wish is %+v", first)
 	}
 	m := &memory{}
-	if _, again, _, _ := wish(m, string(quantity)); again != token {
-		t.Errorf("second attempt has token %q, the first %q", again, token)
+	if again := wish(m, string(quantity)); again != first {
+		t.Errorf("second attempt leaves %+v, the first %+v", again, first)
 	}
-	if _, _, armed, cancel := wish(m, "finish"); armed || !cancel {
-		t.Errorf("at the end: armed %v cancel %v", armed, cancel)
+	if end := wish(m, "finish"); end.After != 0 || !end.Cancel {
+		t.Errorf("at the end: %+v", end)
 	}
-	if _, _, armed, cancel := wish(m, "finish"); armed || cancel {
-		t.Errorf("without a timer: armed %v cancel %v", armed, cancel)
+	if none := wish(m, "finish"); none != (bot.Timer{}) {
+		t.Errorf("without a timer: %+v", none)
 	}
 }
 
@@ -167,32 +166,31 @@ func TestTimerThatATurnEndsIsNamed(t *testing.T) {
 	}, bot.Text("through"))
 	r.Message(goes)
 	m := &memory{}
-	say := func(id int, text string) *bot.Turn {
+	say := func(id int, text string) bot.Timer {
 		t.Helper()
 		p := partsFor(text, m)
 		p.Update.UpdateID = id
 		turn := bot.NewTurn(p)
-		if err := r.Answer(t.Context(), turn); err != nil {
+		if err := compiled(t, r).Answer(t.Context(), turn); err != nil {
 			t.Fatal(err)
 		}
-		return turn
+		return compiled(t, r).Timer(turn)
 	}
-	token := func(turn *bot.Turn) string { _, token, _, _ := turn.Timeout(); return token }
 	first := say(1, string(quantity))
-	if got := first.FormerTimeout(); got != "" {
+	if got := first.Former; got != "" {
 		t.Errorf("first turn ends the timer %q", got)
 	}
 	second := say(2, string(address))
-	if got := second.FormerTimeout(); got != token(first) || got == token(second) {
-		t.Errorf("second turn ends %q, want the first one's %q", got, token(first))
+	if got := second.Former; got != first.Token || got == second.Token {
+		t.Errorf("second turn ends %q, want the first one's %q", got, first.Token)
 	}
-	if got := say(2, string(address)).FormerTimeout(); got != "" {
+	if got := say(2, string(address)).Former; got != "" {
 		t.Errorf("the same update again ends %q, which it arms", got)
 	}
-	if third := say(3, "through"); third.FormerTimeout() != token(second) || token(third) != "" {
-		t.Errorf("a state that is passed through: ends %q, arms %q; want to end %q", third.FormerTimeout(), token(third), token(second))
+	if third := say(3, "through"); third.Former != second.Token || third.Token != "" {
+		t.Errorf("a state that is passed through: ends %q, arms %q; want to end %q", third.Former, third.Token, second.Token)
 	}
-	if got := say(4, "finish").FormerTimeout(); got != "" {
+	if got := say(4, "finish").Former; got != "" {
 		t.Errorf("without a timer: ends %q", got)
 	}
 }
@@ -217,15 +215,15 @@ func TestBrokenTimeoutsFail(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
 	r.OnTimeout(nothing, time.Minute, quantity)
-	if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: []byte(`{`), Session: &memory{}})); err == nil {
+	if err := compiled(t, r).Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: []byte(`{`), Session: &memory{}})); err == nil {
 		t.Error("a broken timeout was answered")
 	}
-	if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout"})); err != nil {
+	if err := compiled(t, r).Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout"})); err != nil {
 		t.Errorf("a timeout without state: %v", err)
 	}
 	m := &memory{state: string(confirm), meta: []byte(`{"t":"x"}`)}
 	e := bot.TimeoutEvent{State: confirm, Token: "x"}
-	if err := r.Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: e.Encode(), Session: m})); !errors.Is(err, bot.ErrUnhandled) {
+	if err := compiled(t, r).Answer(t.Context(), bot.NewTurn(bot.Parts{Type: "timeout", Raw: e.Encode(), Session: m})); !errors.Is(err, bot.ErrUnhandled) {
 		t.Errorf("a timeout that nobody handles: %v", err)
 	}
 }

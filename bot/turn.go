@@ -63,11 +63,11 @@ type Turn struct {
 	command *CommandLine
 	values  []any
 
-	plan  *plan
-	route *Route
-	meta  *meta
-	timer timer
-	depth int // of moves within moves, through hooks
+	program *Program
+	route   *Route
+	meta    *meta
+	timer   Timer
+	depth   int // of moves within moves, through hooks
 
 	answered bool // the callback query
 	late     bool // a timeout of a stay that is over
@@ -191,22 +191,3 @@ func (t *Turn) CancelRunning() {
 		t.p.CancelRunning()
 	}
 }
-
-// Timeout is the wish that the turn leaves about its conversation's timer: arm it
-// anew for d with a token, cancel it, or neither. The pipeline reads it after Answer.
-func (t *Turn) Timeout() (d time.Duration, token string, armed, cancel bool) {
-	return t.timer.after, t.timer.token, t.timer.armed, t.timer.cancel
-}
-
-// FormerTimeout is the token of the timer that was armed when the turn began and
-// is not wanted any more; empty if there is none. The pipeline cancels it once the
-// turn is committed.
-func (t *Turn) FormerTimeout() string {
-	if t.timer.former == t.timer.token {
-		return "" // the same update again, such as a dead letter that was replayed twice
-	}
-	return t.timer.former
-}
-
-// Late tells that this was a timeout that came after its state was left: nothing was done.
-func (t *Turn) Late() bool { return t.late }

@@ -80,7 +80,7 @@ func TestContextOfTheTurnReachesTheHandler(t *testing.T) {
 	r.Outer(bot.ShowAction)
 	r.Inner(bot.AutoAnswer)
 	r.Message(func(ctx context.Context, _ *bot.Turn) error { got = ctx.Value(span{}); return nil })
-	if err := r.Answer(context.WithValue(t.Context(), span{}, "turn.run"), message("hi")); err != nil || got != "turn.run" {
+	if err := compiled(t, r).Answer(context.WithValue(t.Context(), span{}, "turn.run"), message("hi")); err != nil || got != "turn.run" {
 		t.Errorf("handler has the span %v, %v", got, err)
 	}
 }

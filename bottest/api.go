@@ -92,7 +92,7 @@ func (c caller) Call(ctx context.Context, url string, data *ta.RequestData) (*ta
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.w.call(ctx, path.Base(url), params)
+	result, err := c.w.callRaw(ctx, path.Base(url), params)
 	if err != nil {
 		return nil, err // as an answer that says no, a refusal would lose what is ours
 	}
@@ -105,7 +105,12 @@ func (w *World) callAny(ctx context.Context, method string, params any) (json.Ra
 	if err != nil {
 		return nil, fmt.Errorf("encode parameters: %w", err)
 	}
-	return w.call(ctx, method, raw)
+	return w.callRaw(ctx, method, raw)
+}
+
+func (w *World) callRaw(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	w.compiled()
+	return w.call(ctx, method, params)
 }
 
 // paramsOf reads the parameters as one JSON object.

@@ -71,14 +71,14 @@ func (w *World) keep(key string, m memory, t *bot.Turn, a arrival) {
 	} else {
 		w.memories[key] = &m
 	}
-	after, token, armed, cancel := t.Timeout()
+	timer := w.compiled().Timer(t)
 	switch {
-	case armed:
+	case timer.After > 0:
 		p := a.parts
-		p.Raw = bot.TimeoutEvent{State: bot.State(m.state), Token: token}.Encode()
+		p.Raw = bot.TimeoutEvent{State: bot.State(m.state), Token: timer.Token}.Encode()
 		p.Type, p.Update, p.Album, p.Session = bot.Timeout.String(), nil, nil, nil
-		w.timers[key] = alarm{at: wholeSecond(w.now.Add(max(after, time.Second))), arrival: arrival{scope: a.scope, parts: p}}
-	case cancel:
+		w.timers[key] = alarm{at: wholeSecond(w.now.Add(max(timer.After, time.Second))), arrival: arrival{scope: a.scope, parts: p}}
+	case timer.Cancel:
 		delete(w.timers, key)
 	}
 }

@@ -128,7 +128,7 @@ func (p *Person) Album(messages ...telego.Message) {
 		messages[i].MediaGroupID = group
 		p.post(&messages[i])
 	}
-	if p.w.router.AlbumWait() > 0 {
+	if p.w.compiled().AlbumWait() > 0 {
 		p.w.mustSucceed(p.w.deliver(telego.Update{Message: &messages[0]}, messages))
 		return
 	}

@@ -45,7 +45,7 @@ func (w *World) deliver(u telego.Update, album []telego.Message) error {
 	for i := range album {
 		a.parts.Album = append(a.parts.Album, &album[i])
 	}
-	if m := decoded.Message; album == nil && m != nil && m.MediaGroupID != "" && w.router.AlbumWait() > 0 {
+	if m := decoded.Message; album == nil && m != nil && m.MediaGroupID != "" && w.compiled().AlbumWait() > 0 {
 		a.parts.Album = []*telego.Message{m} // nobody waited for the others
 	}
 	return w.admit(a)
@@ -65,7 +65,7 @@ func (w *World) parts(e update.Envelope, raw json.RawMessage) bot.Parts {
 // admit asks the gates and the urgent handlers, then has the turn.
 func (w *World) admit(a arrival) error {
 	ctx, p := w.t.Context(), a.parts
-	err := w.router.Admit(ctx, bot.Envelope{
+	err := w.compiled().Admit(ctx, bot.Envelope{
 		Bot: p.Bot.ID, Update: a.update, Type: p.Type, Chat: p.Chat, User: p.User, Thread: p.Thread, Received: p.Received, Raw: p.Raw,
 	})
 	if errors.Is(err, bot.ErrDropped) {
@@ -77,9 +77,9 @@ func (w *World) admit(a arrival) error {
 	if err != nil {
 		return err
 	}
-	if w.router.HasUrgent() {
+	if w.compiled().UrgentTypes() != 0 {
 		p.CancelRunning = w.track(a.scope).interrupt
-		if err := w.router.AnswerUrgent(ctx, bot.NewTurn(p)); err != nil && !errors.Is(err, bot.ErrUnhandled) {
+		if err := w.compiled().AnswerUrgent(ctx, bot.NewTurn(p)); err != nil && !errors.Is(err, bot.ErrUnhandled) {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func (w *World) turn(ctx context.Context, a arrival) error {
 		a.parts.Session = &buffer
 	}
 	t := bot.NewTurn(a.parts)
-	err := w.router.Answer(ctx, t)
+	err := w.compiled().Answer(ctx, t)
 	if err != nil && errors.Is(context.Cause(ctx), bot.ErrCancelled) {
 		return nil // stopped on purpose: nothing is kept
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -38,8 +37,11 @@ type World struct {
 	cfg      Config
 	router   *bot.Router
 	api      *telego.Bot
-	call     bot.CallFunc
 	strategy fsm.Strategy
+
+	compile sync.Once
+	program *bot.Program
+	call    bot.CallFunc // with the router's call middleware
 
 	mu        sync.Mutex
 	now       time.Time
@@ -57,7 +59,8 @@ type World struct {
 	lenient   int // how many Fails are under way
 }
 
-// New makes a world around a router.
+// New makes a world around a router. The first update compiles the router, so a test
+// may first register what takes the ids of its people. A wiring mistake fails the test.
 func New(t T, r *bot.Router) *World {
 	t.Helper()
 	return NewWith(t, r, Config{})
@@ -77,13 +80,21 @@ func NewWith(t T, r *bot.Router, cfg Config) *World {
 		chats: map[int64]*chat{}, memories: map[string]*memory{}, tracks: map[lane.Key]*track{}, locks: map[string]*sync.Mutex{},
 		timers: map[string]alarm{}, stubs: map[string]Stub{},
 	}
-	w.call = w.perform
-	mws := r.CallMiddleware()
-	for _, mw := range slices.Backward(mws) {
-		w.call = mw(w.call)
-	}
 	w.api = newAPI(t, w)
 	return w
+}
+
+// compiled is the router's program.
+func (w *World) compiled() *bot.Program {
+	w.t.Helper()
+	w.compile.Do(func() {
+		program, err := w.router.Compile()
+		if err != nil {
+			w.t.Fatalf("compile the bot: %v", err)
+		}
+		w.program, w.call = program, program.WrapCalls(w.perform)
+	})
+	return w.program
 }
 
 // API is the bot's own API, for code under test that runs outside of a turn.

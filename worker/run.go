@@ -14,6 +14,7 @@ import (
 //
 //   - nil after a clean stop;
 //   - at once, an error that names each wrong setting, a line each, before anything is opened;
+//   - at once, an error that names the wiring mistakes of the router, see [bot.Router.Compile];
 //   - at once, an error where the admin address is taken, or where the streams stand with
 //     another number of partitions or another lane key;
 //   - later, the joined errors of steps that failed while it stopped.

@@ -52,7 +52,10 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 	if err != nil {
 		return clean(ctx, err)
 	}
-	router = w.forwarding(ctx, router)
+	program, err := w.forwarding(ctx, router).Compile()
+	if err != nil {
+		return err
+	}
 	client := api.NewClient(api.Config{BaseURL: cfg.BotAPI.URL, Timeout: cfg.BotAPI.Timeout, AtMostOnce: cfg.BotAPI.AtMostOnce}, limiter, w.tel.Registry)
 	w.OnStop("bot api client", func(context.Context) error { client.Close(); return nil })
 	bots, err := w.identities(ctx, client)
@@ -61,7 +64,7 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 	}
 	timers := timer.New(w.conn, cfg.Broker.Topology().Partitions, w.tel.Log, w.tel.Registry)
 	runner := turn.New(w.turnConfig(), turn.Deps{
-		Router: router, Store: w.store, Client: client, Dead: deadletter.New(w.conn), Timers: timers, Bots: bots,
+		Program: program, Store: w.store, Client: client, Dead: deadletter.New(w.conn), Timers: timers, Bots: bots,
 	}, w.tel.Log, w.tel.Registry)
 	w.OnStop("urgent handlers", func(context.Context) error { runner.Wait(); return nil })
 	presence := fleet.NewPresence(w.conn, fleet.PresenceConfig{

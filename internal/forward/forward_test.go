@@ -117,7 +117,7 @@ func (j *journal) Record(_ context.Context, i int, e []byte) error {
 // rig is a forwarder between a bot and a Bot API.
 type rig struct {
 	t       *testing.T
-	router  *bot.Router
+	program *bot.Program
 	client  *api.Client
 	reg     *prometheus.Registry
 	logs    bytes.Buffer
@@ -132,7 +132,11 @@ func start(t *testing.T, target forward.Target, botAPI *server) *rig {
 	log := slog.New(slog.NewTextHandler(&r.logs, nil))
 	f := forward.New(forward.Config{Targets: map[int64]forward.Target{42: target}, Connections: 2}, log, r.reg)
 	t.Cleanup(f.Close)
-	r.router = f.Router()
+	program, err := f.Router().Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.program = program
 	r.client = api.NewClient(api.Config{BaseURL: botAPI.URL, Attempts: 1}, nil, nil)
 	t.Cleanup(r.client.Close)
 	return r
@@ -148,7 +152,7 @@ func (r *rig) turn(ctx context.Context) error {
 	r.attempt++
 	earlier := &journal{entries: maps.Clone(r.journal.entries)}
 	calls := r.client.Turn(token, earlier, nil)
-	err = r.router.Answer(ctx, bot.NewTurn(bot.Parts{
+	err = r.program.Answer(ctx, bot.NewTurn(bot.Parts{
 		Bot: bot.Info{ID: 42}, Type: "message", Raw: []byte(raw), Update: &telego.Update{UpdateID: 7},
 		Chat: 5, Attempt: r.attempt, API: calls.Bot(), Call: calls.Call, Once: calls.Once,
 	}))

@@ -56,7 +56,7 @@ func (t *task) gateVerdict(ctx context.Context) error {
 // gates shows the update's envelope to the gates of the router.
 func (t *task) gates(ctx context.Context) error {
 	s := t.d.Scope
-	return t.r.deps.Router.Admit(ctx, bot.Envelope{
+	return t.r.deps.Program.Admit(ctx, bot.Envelope{
 		Bot: s.Bot, Update: t.d.ID, Type: t.d.Type, Chat: s.Chat, User: s.User, Thread: s.Thread, Received: t.d.Received, Raw: t.d.Body,
 	})
 }

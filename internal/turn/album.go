@@ -26,11 +26,11 @@ type part struct {
 	message *telego.Message
 }
 
-func albumWait(r *bot.Router) time.Duration {
-	if r == nil {
+func albumWait(p *bot.Program) time.Duration {
+	if p == nil {
 		return 0
 	}
-	return r.AlbumWait()
+	return p.AlbumWait()
 }
 
 // gather returns how long the lane has to wait for further parts of an album. It holds
@@ -63,7 +63,7 @@ func (t *task) gather(ctx context.Context) (wait time.Duration) {
 // be decoded, and what an urgent handler takes.
 func (t *task) message(ctx context.Context, d *queue.Delivery) *telego.Message {
 	p, err := (&task{r: t.r, d: d}).parts(ctx)
-	if err != nil || t.r.urgent.wants(d) && t.r.deps.Router.IsUrgent(ctx, bot.NewTurn(p)) {
+	if err != nil || t.r.urgent.wants(d) && t.r.deps.Program.IsUrgent(ctx, bot.NewTurn(p)) {
 		return nil
 	}
 	return messageOf(p.Update)

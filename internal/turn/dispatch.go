@@ -31,7 +31,7 @@ func (t *task) dispatch(ctx context.Context) (progress, error) {
 	turn := bot.NewTurn(p)
 	handling, over := t.running.cancellable(ctx)
 	defer over()
-	err = t.supervise(handling, t.session, calls, func(ctx context.Context) error { return t.r.deps.Router.Answer(ctx, turn) })
+	err = t.supervise(handling, t.session, calls, func(ctx context.Context) error { return t.r.deps.Program.Answer(ctx, turn) })
 	t.readTimer(turn, err)
 	switch {
 	case err != nil && errors.Is(context.Cause(handling), bot.ErrCancelled):
@@ -99,22 +99,16 @@ func (t *task) business() string {
 // give adds the calls of one attempt to the parts: they are journaled under s, and in own
 // where that fails.
 func (t *task) give(p *bot.Parts, s *fsm.Session, own *unfinished) *api.Calls {
-	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, own.journal(s), callMiddleware(t.r.deps.Router))
+	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, own.journal(s), callMiddleware(t.r.deps.Program))
 	p.API, p.Call, p.Once, p.File = calls.Bot(), calls.Call, calls.Once, calls.File
 	return calls
 }
 
-// callMiddleware is the router's call middleware in the client's terms.
-func callMiddleware(r *bot.Router) []api.Around {
-	mws := r.CallMiddleware()
-	out := make([]api.Around, 0, len(mws)+1)
-	for _, mw := range mws {
-		out = append(out, func(next api.CallFunc) api.CallFunc {
-			return api.CallFunc(mw(bot.CallFunc(next)))
-		})
-	}
+// callMiddleware is the program's call middleware in the client's terms.
+func callMiddleware(p *bot.Program) []api.Around {
+	middleware := func(next api.CallFunc) api.CallFunc { return api.CallFunc(p.WrapCalls(bot.CallFunc(next))) }
 	// The innermost translates what a handler asks of a call, and what a call answers it.
-	return append(out, func(next api.CallFunc) api.CallFunc {
+	atMostOnce := func(next api.CallFunc) api.CallFunc {
 		return func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 			if bot.IsAtMostOnce(ctx) {
 				ctx = api.AtMostOnce(ctx)
@@ -125,5 +119,6 @@ func callMiddleware(r *bot.Router) []api.Around {
 			}
 			return result, err
 		}
-	})
+	}
+	return []api.Around{middleware, atMostOnce}
 }

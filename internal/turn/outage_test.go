@@ -68,7 +68,7 @@ func newPausable(tb testing.TB, store fsm.Store) *pausable {
 	client := api.NewClient(api.Config{BaseURL: "http://127.0.0.1:1"}, nil, nil)
 	tb.Cleanup(client.Close)
 	r.runner = turn.New(turn.Config{}, turn.Deps{
-		Router: r.counting(), Store: store, Client: client, Dead: &r.dead, Bots: map[int64]turn.Identity{botID: {Token: parsed}},
+		Program: compiled(tb, r.counting()), Store: store, Client: client, Dead: &r.dead, Bots: map[int64]turn.Identity{botID: {Token: parsed}},
 	}, slog.New(slog.DiscardHandler), r.reg)
 	tb.Cleanup(r.lanes.Drain)
 	return r

@@ -85,6 +85,16 @@ func connect(t *testing.T, server nats.Option) *broker.Conn {
 	return c
 }
 
+// compiled is the program of a router.
+func compiled(t testing.TB, r *bot.Router) *bot.Program {
+	t.Helper()
+	p, err := r.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // worker is one owner of the partition.
 type worker struct {
 	runner *turn.Runner
@@ -115,7 +125,7 @@ func (r *rig) work(b *bot.Router) *worker {
 		dead = r.grave(dead)
 	}
 	runner := turn.New(r.cfg, turn.Deps{
-		Router: b, Store: store, Dead: dead,
+		Program: compiled(r.t, b), Store: store, Dead: dead,
 		Client: api.NewClient(api.Config{Transport: r}, r.limits, nil),
 		Bots:   map[int64]turn.Identity{botID: {Token: id, Username: "test_bot"}},
 	}, slog.New(slog.DiscardHandler), reg)

@@ -24,12 +24,12 @@ type Identity struct {
 
 // Deps is what a runner works with.
 type Deps struct {
-	Router *bot.Router
-	Store  fsm.Store
-	Client *api.Client
-	Dead   DeadLetters
-	Timers Timers
-	Bots   map[int64]Identity
+	Program *bot.Program
+	Store   fsm.Store
+	Client  *api.Client
+	Dead    DeadLetters
+	Timers  Timers
+	Bots    map[int64]Identity
 }
 
 // Runner runs turns. Safe for concurrent use: one turn per lane at a time is the
@@ -63,8 +63,8 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Ru
 		suspects: make(chan struct{}, 1),
 		shared:   !fsm.Contained(cfg.LaneKey, cfg.Strategy),
 		results:  newResultCache(),
-		urgent:   newUrgentRuns(deps.Router, cfg.MaxUrgent),
-		albums:   albumWait(deps.Router),
+		urgent:   newUrgentRuns(deps.Program, cfg.MaxUrgent),
+		albums:   albumWait(deps.Program),
 	}
 }
 

@@ -34,11 +34,12 @@ func (t *task) readTimer(turn *bot.Turn, err error) {
 	if err != nil && !errors.Is(err, bot.ErrUnhandled) {
 		return
 	}
-	t.timer.late = turn.Late()
-	t.timer.former = turn.FormerTimeout()
-	if after, token, armed, _ := turn.Timeout(); armed {
-		t.timer.after, t.timer.token = after, token
-		t.timer.body = bot.TimeoutEvent{State: turn.State(), Token: token}.Encode()
+	timer := t.r.deps.Program.Timer(turn)
+	t.timer.late = timer.Late
+	t.timer.former = timer.Former
+	if timer.After > 0 {
+		t.timer.after, t.timer.token = timer.After, timer.Token
+		t.timer.body = bot.TimeoutEvent{State: turn.State(), Token: timer.Token}.Encode()
 	}
 }
 

@@ -88,9 +88,13 @@ func (b *bench) restart() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	program, err := r.Compile()
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	b.reg = prometheus.NewRegistry()
 	b.runner = New(b.cfg, Deps{
-		Router: r, Store: b.store, Client: client, Timers: b.alarms, Bots: map[int64]Identity{42: {Token: token}},
+		Program: program, Store: b.store, Client: client, Timers: b.alarms, Bots: map[int64]Identity{42: {Token: token}},
 	}, slog.New(slog.DiscardHandler), b.reg)
 }
 

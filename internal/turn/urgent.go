@@ -18,10 +18,10 @@ type urgentRuns struct {
 	running sync.WaitGroup
 }
 
-func newUrgentRuns(r *bot.Router, most int) *urgentRuns {
+func newUrgentRuns(p *bot.Program, most int) *urgentRuns {
 	u := &urgentRuns{}
-	if r != nil && r.HasUrgent() {
-		u.types, u.slots = r.UrgentTypes(), make(chan struct{}, most)
+	if p != nil && p.UrgentTypes() != 0 {
+		u.types, u.slots = p.UrgentTypes(), make(chan struct{}, most)
 	}
 	return u
 }
@@ -114,7 +114,7 @@ func (t *task) runUrgent(ctx context.Context) (settled bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if !t.r.deps.Router.IsUrgent(ctx, bot.NewTurn(p)) {
+	if !t.r.deps.Program.IsUrgent(ctx, bot.NewTurn(p)) {
 		return true, nil
 	}
 	err = t.attemptUrgent(ctx, p)

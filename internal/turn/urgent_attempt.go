@@ -35,7 +35,7 @@ func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) error {
 	calls := t.give(&p, s, own)
 	var stopped cancelledTurns
 	p.CancelRunning = func() { stopped.add(t.r.running.interrupt(t.d.Lane, t.d.Seq)) }
-	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Router.AnswerUrgent(ctx, bot.NewTurn(p)) })
+	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Program.AnswerUrgent(ctx, bot.NewTurn(p)) })
 	if err != nil && !errors.Is(err, bot.ErrUnhandled) {
 		t.r.log.WarnContext(ctx, "urgent handler failed, the lane tries it again", t.attrs(slog.String("error", err.Error()))...)
 		return err

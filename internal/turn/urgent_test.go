@@ -256,7 +256,7 @@ func TestUrgentHandlersCostNothingWhereThereAreNone(t *testing.T) {
 	other.Urgent(bot.CallbackQuery, hang)
 	for _, b := range []*bot.Router{calm, other} {
 		runner := turn.New(turn.Config{}, turn.Deps{
-			Router: b, Client: api.NewClient(api.Config{}, nil, nil),
+			Program: compiled(t, b), Client: api.NewClient(api.Config{}, nil, nil),
 		}, slog.New(slog.DiscardHandler), nil)
 		d := &queue.Delivery{Update: queue.Update{ID: 1, Type: "message", Lane: "42:c:5", Scope: lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 5, User: 7}}}
 		var run queue.Attempt

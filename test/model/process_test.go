@@ -60,11 +60,15 @@ func startProcess(s *embedded.Server, w *world, name string) (*process, error) {
 	if err != nil {
 		return nil, errors.Join(err, cause(cancel, end))
 	}
+	program, err := w.router().Compile()
+	if err != nil {
+		return nil, errors.Join(err, cause(cancel, end))
+	}
 	log := slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})).With(slog.String("by", name))
 	runner := turn.New(turn.Config{
 		MaxAttempts: 4, MinBackoff: 100 * time.Millisecond, ParkAfter: time.Second, Deadline: 10 * time.Second,
 	}, turn.Deps{
-		Router: w.router(), Store: store, Dead: deadletter.New(conn),
+		Program: program, Store: store, Dead: deadletter.New(conn),
 		Client: api.NewClient(api.Config{Transport: botAPI{w, p}}, nil, nil),
 		Bots:   map[int64]turn.Identity{botID: {Token: token, Username: "test_bot"}},
 	}, log, nil)

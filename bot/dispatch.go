@@ -5,13 +5,14 @@ import (
 	"runtime/debug"
 )
 
-// Answer runs a turn through the tree that this router is the root of. It returns
-// ErrUnhandled where nothing took the update. A panic becomes a *PanicError.
-func (r *Router) Answer(ctx context.Context, t *Turn) error {
-	t.plan = r.wire()
-	began := t.note()
+// Answer runs a turn through the tree. It returns ErrUnhandled where nothing took the
+// update. A panic of a handler, filter, middleware, hook or migration becomes a
+// *PanicError. After an error the conversation is as it was.
+func (p *Program) Answer(ctx context.Context, t *Turn) error {
+	t.program = p
+	r, began := p.root, t.snapshot()
 	live := false
-	err := guarded(ctx, t, func(ctx context.Context, t *Turn) (err error) {
+	err := recovering(ctx, t, func(ctx context.Context, t *Turn) (err error) {
 		live, err = t.open(ctx)
 		return err
 	})
@@ -28,11 +29,11 @@ func (r *Router) Answer(ctx context.Context, t *Turn) error {
 		}
 		return err
 	}
-	if r.urgentRoute(ctx, t) != nil {
-		return nil // its handler ran beside the lane
+	if p.urgentRoute(ctx, t) != nil {
+		return nil // its urgent handler has run
 	}
 	for _, h := range r.unhandled {
-		if err := guarded(ctx, t, h); err != nil && !passed(err) {
+		if err := recovering(ctx, t, h); err != nil && !passed(err) {
 			t.restore(began)
 			return err
 		}
@@ -45,8 +46,8 @@ func (r *Router) pass(ctx context.Context, t *Turn) error {
 	if r.listens&t.typ == 0 || r.off.Load() {
 		return ErrUnhandled
 	}
-	values, began := len(t.values), t.note()
-	err := guarded(ctx, t, r.entry)
+	values, began := len(t.values), t.snapshot()
+	err := recovering(ctx, t, r.entry)
 	if err == nil {
 		return nil
 	}
@@ -57,15 +58,19 @@ func (r *Router) pass(ctx context.Context, t *Turn) error {
 	return r.rescue(ctx, t, err, began)
 }
 
-// guarded runs a handler and makes an error of its panic.
-func guarded(ctx context.Context, t *Turn, h Handler) (err error) {
+// recovering runs a handler and makes an error of its panic. Each goroutine that runs
+// an author's code needs it: a panic without it ends the process, and then each worker
+// that the update comes to.
+func recovering(ctx context.Context, t *Turn, h Handler) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
+			err = panicked(v)
 		}
 	}()
 	return h(ctx, t)
 }
+
+func panicked(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
 
 // body is what outer middleware goes around: guards, handlers, children.
 func (r *Router) body(ctx context.Context, t *Turn) error {
@@ -139,4 +144,48 @@ func orUnhandled(err error) error {
 		return ErrUnhandled
 	}
 	return err
+}
+
+// rescue offers an error to the router's error handlers. Each finds the conversation
+// as it was before the router.
+func (r *Router) rescue(ctx context.Context, t *Turn, err error, began snapshot) error {
+	if ctx.Err() != nil || blameless(err) {
+		return err
+	}
+	for _, h := range r.rescuers {
+		t.restore(began)
+		cause := err
+		err = recovering(ctx, t, func(ctx context.Context, t *Turn) error { return h(ctx, t, cause) })
+		if err == nil {
+			return nil
+		}
+		if passed(err) {
+			err = cause
+		}
+	}
+	return err
+}
+
+// snapshot is the state of a conversation at some point of a turn, to go back to.
+type snapshot struct {
+	state      string
+	data, meta []byte
+	timer      Timer
+}
+
+func (t *Turn) snapshot() snapshot {
+	n := snapshot{timer: t.timer}
+	if s := t.p.Session; s != nil {
+		n.state, n.data, n.meta = s.State(), s.Data(), s.Meta()
+	}
+	return n
+}
+
+func (t *Turn) restore(n snapshot) {
+	t.timer, t.route, t.meta, t.depth = n.timer, nil, nil, 0
+	if s := t.p.Session; s != nil {
+		s.SetState(n.state)
+		s.SetData(n.data)
+		s.SetMeta(n.meta)
+	}
 }

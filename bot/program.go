@@ -1,0 +1,171 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Program is a tree of routers, checked and closed: what a pipeline runs. Authors hand
+// their [Router] to package worker or bottest, which compile it. Safe for concurrent use.
+type Program struct {
+	root      *Router
+	flows     map[string]*Flow
+	durations map[State]time.Duration
+	urgent    []*Route
+	gates     []gateAt
+	calls     []callsAt
+	albums    time.Duration
+}
+
+// gateAt is a gate and the router that it belongs to.
+type gateAt struct {
+	router *Router
+	gate   Gate
+}
+
+// callsAt is call middleware and the router that it belongs to.
+type callsAt struct {
+	router *Router
+	wrap   CallMiddleware
+}
+
+// Compile checks the tree below this router, which must be its root, and closes it:
+// from then on the methods that register panic. It returns all wiring mistakes that
+// only the whole tree shows, joined: a flow that two routers declare, a state with two
+// timeouts, a hook for unhandled updates below the root. A second call gives the same.
+func (r *Router) Compile() (*Program, error) {
+	if r.parent != nil {
+		return nil, fmt.Errorf("router %q is included in %q: only a root can be compiled", r.name, r.parent.name)
+	}
+	r.compile.Do(func() {
+		p := &Program{root: r, flows: map[string]*Flow{}, durations: map[State]time.Duration{}}
+		var mistakes []error
+		r.walk(func(n *Router) { mistakes = append(mistakes, p.join(n)...) })
+		r.link(nil)
+		r.program, r.mistakes = p, errors.Join(mistakes...)
+	})
+	if r.mistakes != nil {
+		return nil, r.mistakes
+	}
+	return r.program, nil
+}
+
+// join adds what one router declares for the whole tree, and closes the router.
+func (p *Program) join(r *Router) (mistakes []error) {
+	r.closed.Store(true)
+	for name, f := range r.flows {
+		if p.flows[name] != nil {
+			mistakes = append(mistakes, fmt.Errorf("flow %q is declared by two routers, one is %q", name, r.name))
+		}
+		p.flows[name] = f
+	}
+	for state, d := range r.durations {
+		if _, twice := p.durations[state]; twice {
+			mistakes = append(mistakes, fmt.Errorf("state %q has two timeouts, one of router %q", state, r.name))
+		}
+		p.durations[state] = d
+	}
+	if r.parent != nil && len(r.unhandled) > 0 {
+		mistakes = append(mistakes, fmt.Errorf("router %q has a hook for unhandled updates, and is included in %q: only the root's is called", r.name, r.parent.name))
+	}
+	p.urgent = append(p.urgent, r.urgent...)
+	for _, g := range r.gates {
+		p.gates = append(p.gates, gateAt{r, g})
+	}
+	for _, mw := range r.calls {
+		p.calls = append(p.calls, callsAt{r, mw})
+	}
+	p.albums = max(p.albums, r.albums)
+	return mistakes
+}
+
+// link builds the chains of a subtree; inner is the inner middleware from above.
+func (r *Router) link(inner []layer) {
+	inner = append(slices.Clip(inner), r.inner...)
+	for _, rt := range r.routes {
+		rt.run = chain(inner, rt.handler)
+		r.listens |= rt.types
+	}
+	for _, l := range r.outer {
+		r.listens |= l.types
+	}
+	for _, c := range r.children {
+		c.link(inner)
+		r.listens |= c.listens
+	}
+	r.entry = chain(r.outer, r.body)
+}
+
+// chain wraps h, the first layer outermost. A layer for other types is passed by.
+func chain(layers []layer, h Handler) Handler {
+	for _, l := range slices.Backward(layers) {
+		h = l.around(h)
+	}
+	return h
+}
+
+func (l layer) around(next Handler) Handler {
+	wrapped := l.wrap(next)
+	if l.types == everything {
+		return wrapped
+	}
+	return func(ctx context.Context, t *Turn) error {
+		if l.types&t.typ != 0 {
+			return wrapped(ctx, t)
+		}
+		return next(ctx, t)
+	}
+}
+
+// AlbumWait is the longest wait that a router asked for with [Router.Albums]; with 0
+// albums are not gathered.
+func (p *Program) AlbumWait() time.Duration { return p.albums }
+
+// WrapCalls puts the call middleware of all routers that are switched on around call,
+// outermost first. Pipelines ask once for each turn. Where a middleware panics, all
+// calls fail with a *PanicError.
+func (p *Program) WrapCalls(call CallFunc) (wrapped CallFunc) {
+	defer func() {
+		if v := recover(); v != nil {
+			err := panicked(v)
+			wrapped = func(context.Context, string, json.RawMessage) (json.RawMessage, error) { return nil, err }
+		}
+	}()
+	for _, at := range slices.Backward(p.calls) {
+		if at.router.reachable() {
+			call = at.wrap(call)
+		}
+	}
+	return call
+}
+
+// Timer is what a turn leaves to do about its conversation's timer. The zero value is
+// nothing.
+type Timer struct {
+	// After is the time from the commit to a new timer that bears Token, which is the
+	// same at every attempt. 0 arms none.
+	After time.Duration
+	Token string
+	// Cancel tells that the conversation has no timer any more.
+	Cancel bool
+	// Former is the token of an earlier turn's timer, to be cancelled after the commit.
+	Former string
+	// Late tells that the turn was itself a timeout, of a state that was left: nothing
+	// was done.
+	Late bool
+}
+
+// Timer reads what is to be done about the timer of a turn's conversation. A pipeline
+// asks after Answer.
+func (p *Program) Timer(t *Turn) Timer {
+	timer := t.timer
+	if timer.Former == timer.Token {
+		timer.Former = "" // the same update again, such as a dead letter that was replayed twice
+	}
+	timer.Late = t.late
+	return timer
+}
