@@ -18,44 +18,49 @@ const module = "github.com/chatlane/chatlane/"
 // import, from the programs down. "x/..." means x and all packages below it. A package
 // below x needs a line of its own unless x/... has one. _test.go files are free.
 const mayImport = `
-cmd/chatlane: internal/... worker bot
+cmd/chatlane: bot worker internal/...
 cmd/ingress: internal/app internal/config internal/ingress internal/telemetry
 cmd/worker: internal/handlers worker
 examples/...: bot/... bottest worker
 
-worker: bot internal/...
-bottest: bot internal/fsm internal/fsm/memstore internal/lane internal/telegram/...
-bot: internal/telegram/update
+worker: bot internal/app internal/broker internal/config internal/telemetry
+bottest: bot internal/fsm internal/lane internal/telegram/api internal/telegram/update
+bot:
 bot/i18n: bot
 bot/throttle: bot
 bot/webapp: bot
 
-internal/app: bot internal/...
+internal/app: bot internal/broker internal/config internal/fleet internal/forward internal/fsm internal/fsm/kvstore internal/fsm/redisstore internal/ingress internal/lane internal/lifecycle internal/limit internal/partition internal/preflight internal/queue/... internal/telegram/... internal/telemetry internal/turn
 internal/lifecycle:
 internal/config:
-internal/telemetry: internal/config
+internal/telemetry:
 internal/preflight:
 internal/testport:
 
 internal/handlers: bot/...
-internal/ingress: internal/broker internal/config internal/lane internal/lifecycle internal/partition internal/preflight internal/queue internal/queue/deadletter internal/telegram/... internal/telemetry
-internal/forward: bot internal/telegram/...
-internal/turn: bot internal/broker internal/fsm internal/lane internal/partition internal/queue/... internal/telegram/...
+internal/ingress: internal/broker internal/config internal/lane internal/lifecycle internal/partition internal/queue internal/queue/deadletter internal/telegram/api internal/telegram/update internal/telemetry
+internal/forward: bot internal/telegram/api
+internal/turn: bot internal/broker internal/fsm internal/lane internal/queue internal/queue/deadletter internal/queue/timer internal/telegram/...
 
+internal/queue/ownership: internal/broker internal/fleet internal/lane internal/partition internal/queue internal/queue/parking
+internal/queue/parking: internal/broker internal/lane internal/partition internal/queue
+internal/queue/deadletter: internal/broker internal/lane internal/partition internal/queue
+internal/queue/timer: internal/broker internal/partition internal/queue
 internal/queue: internal/broker internal/fleet internal/lane internal/partition
-internal/queue/...: internal/broker/... internal/fleet internal/lane internal/partition internal/queue/...
 internal/fleet: internal/broker internal/partition
 internal/broker: internal/lane internal/partition internal/preflight
-internal/broker/embedded: internal/broker
-internal/broker/natstest: internal/broker/...
-internal/fsm: internal/lane
+internal/broker/embedded:
+internal/broker/natstest: internal/broker/embedded
+
 internal/fsm/fsmtest: internal/fsm internal/lane
 internal/fsm/memstore: internal/fsm
-internal/fsm/kvstore: internal/fsm internal/lane internal/preflight
-internal/fsm/redisstore: internal/fsm internal/lane internal/preflight
+internal/fsm/kvstore: internal/fsm internal/preflight
+internal/fsm/redisstore: internal/fsm internal/preflight
 internal/fsm/redisstore/redistest: internal/testport
-internal/limit: internal/preflight
-internal/telegram:
+internal/fsm: internal/lane
+internal/limit:
+
+internal/telegram: internal/lane internal/telegram/...
 internal/telegram/api: internal/telegram/journal
 internal/telegram/journal:
 internal/telegram/update: internal/lane
@@ -63,13 +68,13 @@ internal/partition:
 internal/lane:
 
 internal/simulator:
-test/...: internal/... worker bot test/...
+test/...: bot worker internal/... test/...
 `
 
 // mayDial lists, for each client or server library, the packages that may import it, beside
 // the packages that are for tests.
 const mayDial = `
-github.com/nats-io/nats.go: internal/broker/... internal/queue/... internal/fleet internal/fsm/kvstore internal/limit internal/app cmd/chatlane
+github.com/nats-io/nats.go: internal/broker/... internal/queue/... internal/fleet internal/fsm/kvstore internal/limit cmd/chatlane
 github.com/redis/go-redis/v9: internal/fsm/redisstore internal/limit
 github.com/nats-io/nats-server: internal/broker/embedded internal/broker/natstest
 `
