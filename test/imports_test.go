@@ -46,7 +46,8 @@ internal/queue/ownership: internal/broker internal/fleet internal/lane internal/
 internal/queue/parking: internal/broker internal/lane internal/partition internal/queue
 internal/queue/deadletter: internal/broker internal/lane internal/partition internal/queue
 internal/queue/timer: internal/broker internal/partition internal/queue
-internal/queue: internal/broker internal/fleet internal/lane internal/partition
+internal/queue/queuetest: internal/broker internal/broker/embedded internal/broker/natstest internal/lane internal/partition internal/queue internal/queue/ownership
+internal/queue: internal/broker internal/lane internal/partition
 internal/fleet: internal/broker internal/partition
 internal/broker: internal/lane internal/partition internal/preflight
 internal/broker/embedded:

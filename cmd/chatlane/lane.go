@@ -8,7 +8,7 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
-	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/parking"
 )
 
 // laneConfig selects lanes.
@@ -39,14 +39,14 @@ func (p program) lane(ctx context.Context, args []string) error {
 	if verb == "free" {
 		for _, k := range keys {
 			part := partition.Of(k, cfg.Broker.Topology().Partitions)
-			if err := queue.Free(ctx, conn, part, lane.Key(k)); err != nil {
+			if err := parking.Free(ctx, conn, part, lane.Key(k)); err != nil {
 				return err
 			}
 			p.printf("%s is free\n", k)
 		}
 		return nil
 	}
-	lanes, err := queue.Parked(ctx, conn)
+	lanes, err := parking.List(ctx, conn)
 	for _, l := range lanes {
 		p.printf("%s\tpartition %d\t%d updates\n", l.Lane, l.Partition, l.Updates)
 	}

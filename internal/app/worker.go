@@ -18,8 +18,8 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
-	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
+	"github.com/chatlane/chatlane/internal/queue/ownership"
 	"github.com/chatlane/chatlane/internal/queue/timer"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/turn"
@@ -70,9 +70,9 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 	presence := fleet.NewPresence(w.conn, fleet.PresenceConfig{
 		Worker: cfg.Name, Partitions: cfg.Broker.Topology().Partitions, Every: min(cfg.Broker.PinTTL/4, 500*time.Millisecond), Logger: w.tel.Log,
 	})
-	owner := queue.NewOwner(w.conn, queue.OwnerConfig{
+	owner := ownership.New(ownership.Config{
 		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Role: presence.Role, Hold: presence.Hold, Logger: w.tel.Log,
-	}, lane.NewSlots(cfg.Turns.Concurrency), w.tel.Registry)
+	}, w.conn, lane.NewSlots(cfg.Turns.Concurrency), w.tel.Registry)
 	workers := fleet.New(fleet.Config{Linger: cfg.Broker.Topology().PinTTL / 10, Logger: w.tel.Log}, presence, func(ctx, work context.Context, p partition.ID) error {
 		return owner.Run(ctx, work, p, runner.Start)
 	})

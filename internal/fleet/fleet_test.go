@@ -20,6 +20,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/ownership"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -87,7 +88,7 @@ func (c *crew) join() *member {
 	c.t.Helper()
 	m := &member{conn: c.connect(), reg: prometheus.NewRegistry()}
 	presence := fleet.NewPresence(m.conn, fleet.PresenceConfig{Worker: fmt.Sprintf("worker-%d", len(c.members)), Partitions: c.topology.Partitions})
-	owner := queue.NewOwner(m.conn, queue.OwnerConfig{PinTTL: pinTTL, Role: presence.Role, Hold: presence.Hold}, lane.NewSlots(64), m.reg)
+	owner := ownership.New(ownership.Config{PinTTL: pinTTL, Role: presence.Role, Hold: presence.Hold}, m.conn, lane.NewSlots(64), m.reg)
 	attempt := func(d *queue.Delivery) queue.Attempt {
 		return func(ctx context.Context) queue.Next {
 			time.Sleep(time.Duration(c.turns.Load()))
@@ -108,7 +109,7 @@ func (c *crew) join() *member {
 }
 
 // settle lets the crew work until nothing moves any more, and counts what did.
-func (c *crew) settle() (takeovers, ceded int) {
+func (c *crew) settle() (takeovers, released int) {
 	c.t.Helper()
 	count := func(reason string) (n int) {
 		for _, m := range c.members {
@@ -116,13 +117,13 @@ func (c *crew) settle() (takeovers, ceded int) {
 		}
 		return n
 	}
-	takeovers, ceded = count("takeover"), count("ceded")
+	takeovers, released = count("takeover"), count("released")
 	for range 5 {
 		c.say(int64(8 * c.topology.Partitions))
 		time.Sleep(pinTTL)
 		synctest.Wait()
 	}
-	return count("takeover") - takeovers, count("ceded") - ceded
+	return count("takeover") - takeovers, count("released") - released
 }
 
 // say publishes an update from each of so many chats.
@@ -166,9 +167,9 @@ func TestRebalanceMovesTheLeast(t *testing.T) {
 		c := newCrew(t, s, partitions)
 		expect := func(what string, takeovers int, held ...int) {
 			t.Helper()
-			moved, ceded := c.settle()
-			if moved != takeovers || ceded != 0 {
-				t.Errorf("%s: %d partitions were taken over and %d ceded, want %d and 0", what, moved, ceded, takeovers)
+			moved, released := c.settle()
+			if moved != takeovers || released != 0 {
+				t.Errorf("%s: %d partitions were taken over and %d released, want %d and 0", what, moved, released, takeovers)
 			}
 			for i, want := range held {
 				if got := c.held(c.members[i]); got < want || got > want+1 {

@@ -31,12 +31,6 @@ type Delivery struct {
 	origin   Origin
 	arrived  time.Time   // local, with the monotonic reading
 	finished atomic.Bool // acknowledged here: its job has nothing left to do
-
-	// Parking is what the parked lanes of the term note; their lock guards it.
-	Parking struct {
-		Begun bool // an attempt has started here
-		Moved bool // the update waits in PARKED instead
-	}
 }
 
 // Origin is what a delivery's owner knows of it. The zero value suits a test: nothing

@@ -28,6 +28,7 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
+	"github.com/chatlane/chatlane/internal/queue/ownership"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telegram/update"
 	"github.com/chatlane/chatlane/internal/turn"
@@ -129,7 +130,7 @@ func (r *rig) work(b *bot.Router) *worker {
 		Client: api.NewClient(api.Config{Transport: r}, r.limits, nil),
 		Bots:   map[int64]turn.Identity{botID: {Token: id, Username: "test_bot"}},
 	}, slog.New(slog.DiscardHandler), reg)
-	owner := queue.NewOwner(conn, queue.OwnerConfig{PinTTL: pinTTL}, lane.NewSlots(64), nil)
+	owner := ownership.New(ownership.Config{PinTTL: pinTTL}, conn, lane.NewSlots(64), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	work, kill := context.WithCancel(context.Background())
 	done := make(chan struct{})

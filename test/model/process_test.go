@@ -15,8 +15,8 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
-	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
+	"github.com/chatlane/chatlane/internal/queue/ownership"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/turn"
 )
@@ -72,7 +72,7 @@ func startProcess(s *embedded.Server, w *world, name string) (*process, error) {
 		Client: api.NewClient(api.Config{Transport: botAPI{w, p}}, nil, nil),
 		Bots:   map[int64]turn.Identity{botID: {Token: token, Username: "test_bot"}},
 	}, log, nil)
-	owner := queue.NewOwner(conn, queue.OwnerConfig{PinTTL: pinTTL, Logger: log}, lane.NewSlots(64), nil)
+	owner := ownership.New(ownership.Config{PinTTL: pinTTL, Logger: log}, conn, lane.NewSlots(64), nil)
 	var owners sync.WaitGroup
 	for i := range partitions {
 		owners.Go(func() { _ = owner.Run(ctx, work, partition.ID(i), runner.Start) })

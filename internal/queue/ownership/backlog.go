@@ -1,0 +1,36 @@
+package ownership
+
+import (
+	"context"
+	"time"
+)
+
+// countAfter is how old the last count of what waits at the broker may get while the
+// window is full: no delivery brings a newer one then.
+const countAfter = 5 * time.Second
+
+// backlog is what waits at the broker, not delivered yet.
+type backlog struct {
+	pending uint64
+	counted time.Time
+}
+
+// measure shows how far the partition is behind: what waits, and since when.
+func (t *term) measure(ctx context.Context) {
+	held, age := t.parking.Unfinished()
+	t.o.metrics.oldest.WithLabelValues(label(t.p)).Set(age.Seconds())
+	full := held >= t.o.cfg.Window
+	if !full && t.backlog.pending == 0 || time.Since(t.backlog.counted) < countAfter {
+		return
+	}
+	info, err := t.o.info(ctx, t.p)
+	if err != nil {
+		return // the next tick asks again; a broker that stays away ends the term
+	}
+	t.setPending(info.NumPending)
+}
+
+func (t *term) setPending(n uint64) {
+	t.backlog = backlog{pending: n, counted: time.Now()}
+	t.o.metrics.pending.WithLabelValues(label(t.p)).Set(float64(n))
+}

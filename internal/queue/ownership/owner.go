@@ -1,0 +1,116 @@
+package ownership
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/fleet"
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/partition"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// errElsewhere ends a term whose partition was handed over because the plan gives it to
+// another worker.
+var errElsewhere = errors.New("partition belongs to another worker")
+
+// Config holds what all partitions of a worker share.
+type Config struct {
+	PinTTL time.Duration // as in broker.Topology; 0 means 2 s
+	Window int           // as in broker.Topology; 0 means 256
+	// Role is what this worker is to a partition. Nil means the owner of all. It may be
+	// wrong for a moment: the pin decides.
+	Role func(partition.ID) fleet.Role
+	// Hold is called with each partition that is taken over; what it returns is called
+	// when the partition is handed over or lost. May be nil.
+	Hold   func(partition.ID) (drop func())
+	Logger *slog.Logger // nil: logs nothing
+}
+
+func (c Config) withDefaults() Config {
+	c.PinTTL = cmp.Or(c.PinTTL, 2*time.Second)
+	c.Window = cmp.Or(c.Window, 256)
+	if c.Role == nil {
+		c.Role = func(partition.ID) fleet.Role { return fleet.RoleOwner }
+	}
+	if c.Hold == nil {
+		c.Hold = func(partition.ID) func() { return func() {} }
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Owner takes partitions over, works on them, and hands them over. See the package
+// comment for the protocol. Safe for concurrent use, with one Run per partition.
+type Owner struct {
+	conn    *broker.Conn
+	cfg     Config
+	slots   *lane.Slots
+	metrics metrics
+}
+
+// New makes an owner whose attempts share slots. It starts nothing.
+func New(cfg Config, conn *broker.Conn, slots *lane.Slots, reg prometheus.Registerer) *Owner {
+	return &Owner{conn: conn, cfg: cfg.withDefaults(), slots: slots, metrics: newMetrics(reg)}
+}
+
+// Run owns partition p, or stands by for it, until ctx ends; then it lets running
+// attempts end, hands the partition over and returns nil. Attempts run under work, which
+// outlives ctx for as long as the caller grants them.
+func (o *Owner) Run(ctx, work context.Context, p partition.ID, attempt func(*queue.Delivery) queue.Attempt) error {
+	log := o.cfg.Logger.With(slog.Int("partition", int(p)))
+	var released time.Time
+	for ctx.Err() == nil {
+		pin, err := o.awaitPin(ctx, p)
+		if err != nil {
+			if ctx.Err() == nil {
+				log.WarnContext(ctx, "standby interrupted, trying again", slog.String("error", err.Error()))
+				pause(ctx, o.cfg.PinTTL/4)
+			}
+			continue
+		}
+		if o.elsewhere(p) && time.Since(released) > 4*o.cfg.PinTTL {
+			released = time.Now()
+			o.releaseToOwner(work, p)
+			o.stepBack(ctx, p)
+			continue
+		}
+		err = o.runTerm(ctx, work, p, pin, attempt)
+		switch {
+		case errors.Is(err, errElsewhere):
+			o.stepBack(ctx, p)
+		case err != nil:
+			log.WarnContext(ctx, "partition lost, standing by for it", slog.String("error", err.Error()))
+			pause(ctx, o.cfg.PinTTL/20)
+		}
+	}
+	return nil
+}
+
+// stepBack leaves the partition to the worker that the plan names, for PinTTL at most:
+// the plan may change, and no other worker come.
+func (o *Owner) stepBack(ctx context.Context, p partition.ID) {
+	for until := time.Now().Add(o.cfg.PinTTL); ctx.Err() == nil && o.elsewhere(p) && time.Now().Before(until); {
+		pause(ctx, o.cfg.PinTTL/40)
+	}
+}
+
+// elsewhere reports that the plan gives a partition to another worker.
+func (o *Owner) elsewhere(p partition.ID) bool { return o.cfg.Role(p) != fleet.RoleOwner }
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

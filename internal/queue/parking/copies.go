@@ -1,0 +1,128 @@
+package parking
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// Headers of a parked copy: what a delivery knows and the message would not.
+const (
+	headerStored  = "Chatlane-Stored"
+	headerWait    = "Chatlane-Park-Ms"  // how long the lane is to wait
+	headerWaiting = "Chatlane-Park-Seq" // and for which update
+)
+
+// put stores a copy behind the others of its lane, then acknowledges the original. In
+// between it confirms the pin: only then does the next owner find the copy when it lists
+// the parked lanes. The first copy of a lane is fresh. The caller holds filling.
+func (l *Lanes) put(ctx context.Context, d *queue.Delivery, w wait, fresh bool) (again time.Duration) {
+	if _, err := l.copy(ctx, d, w, after(fresh)); err != nil {
+		l.log.WarnContext(ctx, "parked copy not written, its update is held in the window", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
+		return retryStore
+	}
+	if err := l.confirm(ctx); err != nil {
+		l.log.WarnContext(ctx, "partition not confirmed after a parked copy, its update is held in the window", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
+		return retryStore
+	}
+	l.acknowledge(ctx, d)
+	return 0
+}
+
+// confirm asks for the pin. A pin that was lost once is never this term's again.
+func (l *Lanes) confirm(ctx context.Context) error {
+	err := l.term.Confirm(ctx)
+	if errors.Is(err, queue.ErrPinLost) {
+		l.over.Store(true)
+	}
+	return err
+}
+
+func (l *Lanes) acknowledge(ctx context.Context, d *queue.Delivery) {
+	if err := d.Ack(ctx); err != nil {
+		l.log.DebugContext(ctx, "parked update not acknowledged, it comes again", slog.String("error", err.Error()))
+	}
+}
+
+// last is the copy that has to be the last of its lane when the next one is written.
+// The zero value: any.
+type last struct {
+	known bool
+	seq   uint64 // in PARKED; 0: there is none
+}
+
+// after is what the first copy of a lane expects, none, or a later one: any.
+func after(fresh bool) last { return last{known: fresh} }
+
+// copy writes to the end of the parked lane, and returns what is last there then. Where
+// the first copy of a lane does not find it empty, it prunes the lane. Where a later copy
+// does not find the one before it, another owner has pruned the lane, and copy fails.
+func (l *Lanes) copy(ctx context.Context, d *queue.Delivery, w wait, behind last) (last, error) {
+	if !behind.known {
+		return l.write(ctx, d, w)
+	}
+	expect := jetstream.WithExpectLastSequencePerSubject(behind.seq)
+	at, err := l.write(ctx, d, w, expect)
+	if behind.seq != 0 || !isWrongLast(err) {
+		return at, err
+	}
+	if _, err := l.prune(ctx, d.Lane); err != nil {
+		return last{}, err
+	}
+	return l.write(ctx, d, w, expect)
+}
+
+// write stores one copy. A second one of the same term is the broker's duplicate: the
+// first stays where it is, and what is last is not known.
+func (l *Lanes) write(ctx context.Context, d *queue.Delivery, w wait, opts ...jetstream.PublishOpt) (last, error) {
+	if l.over.Load() {
+		return last{}, queue.ErrPinLost
+	}
+	msg := &nats.Msg{
+		Subject: broker.LaneSubject(broker.ParkedPrefix, l.cfg.Partition, d.Lane),
+		Header:  l.copyHeader(d, w), Data: d.Body,
+	}
+	ack, err := l.conn.JetStream().PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(broker.StreamParked))...)
+	if err != nil {
+		return last{}, err
+	}
+	return last{known: !ack.Duplicate, seq: ack.Sequence}, nil
+}
+
+func (l *Lanes) copyHeader(d *queue.Delivery, w wait) nats.Header {
+	h := d.Update.EncodeHeader()
+	set := func(name string, v int64) { h[name] = []string{strconv.FormatInt(v, 10)} }
+	set(queue.HeaderSequence, int64(d.Seq))
+	set(queue.HeaderStream, d.Stream)
+	set(headerStored, d.Stored.UnixNano())
+	set(headerWait, w.left.Milliseconds())
+	set(headerWaiting, int64(w.waiting))
+	for _, name := range []string{"traceparent", "tracestate"} {
+		if v := d.Header(name); v != "" {
+			h[name] = []string{v}
+		}
+	}
+	id := queue.PositionID(d.Lane, d.Stream, d.Seq) + ":" + l.cfg.Pin + ":" + strconv.FormatUint(l.prunes.Load(), 36)
+	if w.waiting == d.Seq {
+		id += ":w" // a flood's running update that has to wait after all is copied again to note that
+	}
+	h[jetstream.MsgIDHeader] = []string{id}
+	return h
+}
+
+// errCodeWrongLastConstant is the broker's other code for the refusal of isWrongLast.
+const errCodeWrongLastConstant = 10164
+
+// isWrongLast reports that a message was refused because another one is its subject's last.
+func isWrongLast(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == errCodeWrongLastConstant)
+}

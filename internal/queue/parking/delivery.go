@@ -1,0 +1,111 @@
+package parking
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// run is the job of a delivery: one attempt, or its way to PARKED. What has begun goes
+// on in place, also when its lane is parked behind it.
+func (l *Lanes) run(ctx context.Context, e *entry) time.Duration {
+	if e.Finished() {
+		return 0 // by the turn of its album
+	}
+	if left := time.Until(e.notBefore); left > 0 {
+		return l.setAside(ctx, e, left)
+	}
+	for {
+		p, here := l.begin(e)
+		if here {
+			break
+		}
+		if again, parked := l.follow(ctx, p, e); parked {
+			return again
+		}
+	}
+	next := e.attempt(ctx)
+	if !next.Park {
+		return next.Again
+	}
+	e.notBefore = time.Now().Add(next.Again)
+	return l.setAside(ctx, e, next.Again)
+}
+
+// begin marks the delivery as begun, unless its lane is parked: then it goes there, or
+// is there already.
+func (l *Lanes) begin(e *entry) (p *parkedLane, here bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p = l.parked[e.Lane]
+	if p == nil && !e.moved {
+		e.begun = true
+	}
+	return p, e.begun
+}
+
+// follow puts the delivery behind the parked ones of its lane. It returns false if the
+// lane has been unparked meanwhile.
+func (l *Lanes) follow(ctx context.Context, p *parkedLane, e *entry) (again time.Duration, parked bool) {
+	if p != nil {
+		p.filling.Lock()
+		defer p.filling.Unlock()
+	}
+	switch {
+	case l.hasMoved(e):
+		return 0, true
+	case l.parkedLane(e.Lane) != p:
+		return 0, false
+	}
+	w, err := l.waitOf(ctx, e.Lane)
+	if err != nil {
+		l.log.WarnContext(ctx, "parked lane's time not read, its next update is held in the window", slog.String("lane", string(e.Lane)), slog.String("error", err.Error()))
+		return retryStore, true
+	}
+	return l.put(ctx, e.Delivery, w, false), true
+}
+
+// setAside parks the lane for the time that is left. An update whose copy cannot be
+// written is held where it is: then the copy is tried again, and not the attempt before
+// its time.
+func (l *Lanes) setAside(ctx context.Context, e *entry, left time.Duration) time.Duration {
+	if again := l.park(ctx, e, left); again > 0 {
+		return min(again, left)
+	}
+	l.cfg.Metrics.parked.WithLabelValues(reasonWaiting).Inc()
+	l.log.WarnContext(ctx, "lane parked", slog.String("lane", string(e.Lane)), slog.Duration("for", left))
+	return 0
+}
+
+// park copies the running update, and parks its lane with it.
+func (l *Lanes) park(ctx context.Context, e *entry, left time.Duration) time.Duration {
+	p, fresh := l.enter(e.Lane)
+	defer p.filling.Unlock()
+	w := wait{left, e.Seq}
+	if again := l.put(ctx, e.Delivery, w, fresh); again > 0 {
+		if fresh {
+			l.unpark(e.Lane)
+		}
+		return again
+	}
+	l.hold(e.Lane, w)
+	return 0
+}
+
+func (l *Lanes) hasBegun(e *entry) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return e.begun
+}
+
+func (l *Lanes) hasMoved(e *entry) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return e.moved
+}
+
+func (l *Lanes) setMoved(e *entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.moved = true
+}

@@ -1,0 +1,121 @@
+package parking
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/partition"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// Term is what parking needs of the term that the lanes belong to.
+type Term interface {
+	// Submit queues a job in a lane; an error says that the term is over.
+	Submit(k lane.Key, job lane.Job) error
+	// Confirm asks the broker for the term's pin; [queue.ErrPinLost] says that it is another's.
+	Confirm(ctx context.Context) error
+}
+
+// Config describes the term.
+type Config struct {
+	Partition partition.ID
+	Window    int           // as in broker.Topology
+	Pin       string        // in the ids of copies: those of other owners are no repetitions
+	Ahead     time.Duration // how far the broker's clock is ahead of ours
+	Attempt   func(*queue.Delivery) queue.Attempt
+	Metrics   Metrics
+	Logger    *slog.Logger
+}
+
+// Lanes holds the lanes of one term: what they have in the window, and which of them are
+// parked. Safe for concurrent use, except where a method says otherwise.
+type Lanes struct {
+	cfg    Config
+	conn   *broker.Conn
+	term   Term
+	log    *slog.Logger
+	window window
+
+	prunes     atomic.Uint64 // in the ids of copies: what was pruned may be copied again
+	over       atomic.Bool   // the pin is another's, which may have pruned: nothing is copied any more
+	pruned     time.Time     // when orphaned copies were looked for
+	background sync.WaitGroup
+
+	mu     sync.Mutex
+	parked map[lane.Key]*parkedLane
+	closed bool
+}
+
+// New makes the lanes of a term, none of them parked.
+func New(cfg Config, conn *broker.Conn, term Term) *Lanes {
+	return &Lanes{cfg: cfg, conn: conn, term: term, log: cfg.Logger, window: newWindow(cfg.Window), parked: make(map[lane.Key]*parkedLane)}
+}
+
+// Load finds the lanes that an earlier owner parked. It only lists them, within pinTTL,
+// since the pin that the term began with would run out; each lane reads its own time later.
+func (l *Lanes) Load(ctx context.Context, pinTTL time.Duration) error {
+	l.pruned = time.Now().Add(-time.Duration(l.cfg.Partition) * time.Second % pruneEvery) // not with all the other partitions
+	ctx, stop := context.WithTimeout(ctx, pinTTL)
+	defer stop()
+	s, _, err := l.conn.StreamWithRetry(ctx, broker.StreamParked, pinTTL/4)
+	if err != nil {
+		return err
+	}
+	keys, err := l.list(ctx, s)
+	for _, k := range keys {
+		l.inherit(k)
+	}
+	return err
+}
+
+// Deliver takes a delivery into the window and queues it in its lane. It may begin to
+// move a flood aside, under ctx.
+func (l *Lanes) Deliver(ctx context.Context, d *queue.Delivery) error {
+	e := &entry{Delivery: d, attempt: l.cfg.Attempt(d)}
+	flood := l.window.add(e)
+	if err := l.term.Submit(d.Lane, func(ctx context.Context) time.Duration { return l.run(ctx, e) }); err != nil {
+		return fmt.Errorf("lane %s: %w", d.Lane, err)
+	}
+	if len(flood) > 0 {
+		l.background.Go(func() {
+			l.moveFlood(ctx, flood)
+			l.window.relieved(flood[0].Lane)
+		})
+	}
+	return nil
+}
+
+// Finish takes a delivery that is acknowledged out of the window.
+func (l *Lanes) Finish(d *queue.Delivery) { l.window.remove(d) }
+
+// Finished is the number of acknowledgements since it was asked last.
+func (l *Lanes) Finished() int { return l.window.finished() }
+
+// Unfinished is the number of deliveries in the window, and the age of the oldest.
+func (l *Lanes) Unfinished() (n int, oldest time.Duration) { return l.window.held() }
+
+// Resync empties the window, and queues again the jobs of parked lanes, which a
+// resynchronisation may have discarded.
+func (l *Lanes) Resync() {
+	l.window.clear()
+	l.rewake()
+}
+
+// Wait returns when no flood is being moved and no orphan pruned any more.
+func (l *Lanes) Wait() { l.background.Wait() }
+
+// Close stops the timers; what is parked stays in the stream.
+func (l *Lanes) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for _, p := range l.parked {
+		p.stop()
+	}
+}

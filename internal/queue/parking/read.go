@@ -1,0 +1,127 @@
+package parking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/queue"
+)
+
+// errUnreadable says that a copy is not ours, or not for this version.
+var errUnreadable = errors.New("parked update is unreadable")
+
+// head is the oldest parked update of a lane, nil for none. Its Ack removes the copy.
+func (l *Lanes) head(ctx context.Context, k lane.Key) (*queue.Delivery, error) {
+	d, _, err := l.from(ctx, k, 1)
+	return d, err
+}
+
+// from is the oldest parked update of a lane whose sequence in PARKED is parkedSeq or
+// more, with that sequence.
+func (l *Lanes) from(ctx context.Context, k lane.Key, parkedSeq uint64) (*queue.Delivery, uint64, error) {
+	s, err := l.stream(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	m, err := s.GetMsg(ctx, parkedSeq, jetstream.WithGetMsgSubject(l.subject(k)))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read parked lane %s: %w", k, err)
+	}
+	u, err := queue.DecodeUpdate(m.Subject, m.Header, m.Data)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read parked lane %s: %w: %w", k, errUnreadable, err)
+	}
+	d := &queue.Delivery{
+		Update: u, Seq: uint64(queue.HeaderInt(m.Header, queue.HeaderSequence)), Stream: queue.HeaderInt(m.Header, queue.HeaderStream),
+		Stored: time.Unix(0, queue.HeaderInt(m.Header, headerStored)), Inherited: true,
+	}
+	d.Arrive(queue.Origin{
+		Work: ctx, Header: m.Header, Age: time.Now().Add(l.cfg.Ahead).Sub(d.Stored),
+		Ack:    func() error { return s.DeleteMsg(context.WithoutCancel(ctx), m.Sequence) },
+		Behind: func(ctx context.Context) ([]*queue.Delivery, error) { return l.behind(ctx, d, m.Sequence+1) },
+	})
+	return d, m.Sequence, nil
+}
+
+// mostBehind bounds how far Behind looks into a parked lane: a round trip each.
+const mostBehind = 24
+
+// Behind lists updates of the delivery's lane that wait behind it, in order: those that
+// are parked, then those that are not. It may miss some.
+func (l *Lanes) Behind(ctx context.Context, d *queue.Delivery) ([]*queue.Delivery, error) {
+	return l.behind(ctx, d, 1)
+}
+
+// behind looks into PARKED from parkedSeq on, if the lane is parked, then into the window.
+func (l *Lanes) behind(ctx context.Context, d *queue.Delivery, parkedSeq uint64) ([]*queue.Delivery, error) {
+	var found []*queue.Delivery
+	last := d.Seq
+	add := func(other *queue.Delivery) {
+		if other.Stream == d.Stream && other.Seq > last {
+			found, last = append(found, other), other.Seq
+		}
+	}
+	for n := 0; n < mostBehind && l.parkedLane(d.Lane) != nil; n++ {
+		other, at, err := l.from(ctx, d.Lane, parkedSeq)
+		if err != nil {
+			return nil, err
+		}
+		if other == nil {
+			break
+		}
+		add(other)
+		parkedSeq = at + 1
+	}
+	for _, other := range l.window.of(d.Lane) {
+		if !l.hasMoved(other) {
+			add(other.Delivery)
+		}
+	}
+	return found, nil
+}
+
+// storedWait is how long a lane has to wait as its newest copy says: each copy carries
+// what was known when it was written. It counts if the update that it names is the
+// lane's oldest.
+func (l *Lanes) storedWait(ctx context.Context, k lane.Key) (wait, error) {
+	oldest, err := l.head(ctx, k)
+	if errors.Is(err, errUnreadable) {
+		return wait{}, nil // it carries no time, and others go behind it
+	}
+	if err != nil || oldest == nil {
+		return wait{}, err
+	}
+	s, err := l.stream(ctx)
+	if err != nil {
+		return wait{}, err
+	}
+	m, err := s.GetLastMsgForSubject(ctx, l.subject(k))
+	if err != nil {
+		return wait{}, fmt.Errorf("read parked lane %s: %w", k, err)
+	}
+	w := wait{waiting: uint64(queue.HeaderInt(m.Header, headerWaiting))}
+	if w.waiting == oldest.Seq {
+		w.left = max(0, time.Duration(queue.HeaderInt(m.Header, headerWait))*time.Millisecond-time.Now().Add(l.cfg.Ahead).Sub(m.Time))
+	}
+	return w, nil
+}
+
+// stream is PARKED as it is now. Keeping it would save a request for each parked update;
+// but it says whether any replica may be read, and that changes when an operator gives a
+// running system replicas.
+func (l *Lanes) stream(ctx context.Context) (jetstream.Stream, error) {
+	return l.conn.Stream(ctx, broker.StreamParked)
+}
+
+func (l *Lanes) subject(k lane.Key) string {
+	return broker.LaneSubject(broker.ParkedPrefix, l.cfg.Partition, k)
+}

@@ -1,0 +1,46 @@
+package parking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/partition"
+)
+
+// WakeSubject is that of the message that pins an owner to a partition of which only
+// parked lanes are left: the broker pins with a message alone, and nothing else would
+// wake them. It is no lane's, since there is no bot 0; the owner acknowledges it at once.
+func WakeSubject(p partition.ID) string {
+	return broker.UpdatesPrefix + strconv.Itoa(int(p)) + ".0.wake"
+}
+
+// Wake stores such a message if lanes of p are parked, and reports whether any are. The
+// broker keeps one from all standbys, until the consumer has moved past delivered.
+func Wake(ctx context.Context, conn *broker.Conn, p partition.ID, delivered uint64) bool {
+	if parked, err := anyParked(ctx, conn, p); err != nil || !parked {
+		return false // a standby looks again soon
+	}
+	msg := &nats.Msg{Subject: WakeSubject(p), Header: nats.Header{
+		jetstream.MsgIDHeader: {fmt.Sprintf("wake:%d:%d", p, delivered)},
+	}}
+	_, _ = conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamUpdates)) // tried again while there is no owner
+	return true
+}
+
+func anyParked(ctx context.Context, conn *broker.Conn, p partition.ID) (bool, error) {
+	s, err := conn.Stream(ctx, broker.StreamParked)
+	if err != nil {
+		return false, err
+	}
+	_, err = s.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(ofPartition(p)))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,227 @@
+// Package queuetest is what the tests of ownership and parking share: a broker with one
+// partition, updates in it, and owners that work on it.
+package queuetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/broker/natstest"
+	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/partition"
+	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/queue/ownership"
+)
+
+// PinTTL is that of all owners and topologies here.
+const PinTTL = 2 * time.Second
+
+// Topology has one partition.
+func Topology() broker.Topology { return broker.Topology{Partitions: 1, PinTTL: PinTTL} }
+
+// Connect gives a connection with streams and consumers in place.
+func Connect(t *testing.T, s *embedded.Server) *broker.Conn {
+	t.Helper()
+	c, err := broker.Connect(t.Context(), broker.Config{Options: []nats.Option{s.Option()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(context.Background()) })
+	if err := c.Ensure(t.Context(), Topology()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.EnsureConsumers(t.Context(), Topology()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Wired is a connection that a test can hold up or cut.
+func Wired(t *testing.T, s *embedded.Server) (*broker.Conn, *natstest.Wire) {
+	t.Helper()
+	w := natstest.NewWire(s)
+	c, err := broker.Connect(t.Context(), broker.Config{Options: []nats.Option{w.Option()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Thaw(); c.Close(context.Background()) })
+	return c, w
+}
+
+// Update is a message of a chat.
+func Update(chat, id int64) queue.Update {
+	return queue.Update{
+		ID: id, Type: "message", Lane: lane.Key(fmt.Sprintf("42:c:%d", chat)), Body: []byte(`{}`), Received: time.Now(),
+		Scope: lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: chat},
+	}
+}
+
+// PublishTo stores updates of one chat.
+func PublishTo(t *testing.T, c *broker.Conn, chat int64, ids ...int64) {
+	t.Helper()
+	p := queue.NewPublisher(c, 1, nil)
+	for _, id := range ids {
+		if err := p.Publish(t.Context(), Update(chat, id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Publish stores updates of three chats, by turns.
+func Publish(t *testing.T, c *broker.Conn, from, to int) {
+	t.Helper()
+	for i := from; i <= to; i++ {
+		PublishTo(t, c, int64(100+i%3), int64(i))
+	}
+}
+
+// Flood is n ids of chat 100, as [InOrder] wants them: every third from 3 on.
+func Flood(n int) []int64 {
+	ids := make([]int64, n)
+	for i := range ids {
+		ids[i] = int64(3 * (i + 1))
+	}
+	return ids
+}
+
+// Journal notes what was handled, in order. Like a lane's cursor it skips what is done: an
+// acknowledgement that meets a reset on its way is lost, and the update comes again.
+type Journal struct {
+	mu  sync.Mutex
+	ids []int64
+}
+
+// Note adds an update, unless it is there.
+func (j *Journal) Note(id int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !slices.Contains(j.ids, id) {
+		j.ids = append(j.ids, id)
+	}
+}
+
+// Seen is what was noted.
+func (j *Journal) Seen() []int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]int64(nil), j.ids...)
+}
+
+// Attempt notes the update and acknowledges it.
+func (j *Journal) Attempt(d *queue.Delivery) queue.Attempt {
+	return func(ctx context.Context) queue.Next {
+		j.Note(d.ID)
+		_ = d.Ack(ctx)
+		return queue.Next{}
+	}
+}
+
+// InOrder fails unless each lane's updates came in order, without repetition, total in all.
+// The lane of an update is its id modulo 3.
+func InOrder(t *testing.T, ids []int64, total int) {
+	t.Helper()
+	last := map[int64]int64{}
+	for _, id := range ids {
+		if last[id%3] >= id {
+			t.Errorf("lane %d: %d after %d (all: %v)", id%3, id, last[id%3], ids)
+		}
+		last[id%3] = id
+	}
+	if len(ids) != total {
+		t.Errorf("handled %d updates, want %d: %v", len(ids), total, ids)
+	}
+}
+
+// Start runs an owner of partition 0; stop hands over and waits.
+func Start(t *testing.T, c *broker.Conn, attempt func(*queue.Delivery) queue.Attempt) (stop func()) {
+	t.Helper()
+	stop, _ = Run(t.Context(), t, c, attempt)
+	return stop
+}
+
+// Run is Start with a context for the attempts, and with the owner's metrics.
+func Run(work context.Context, t *testing.T, c *broker.Conn, attempt func(*queue.Delivery) queue.Attempt) (stop func(), reg *prometheus.Registry) {
+	t.Helper()
+	reg = prometheus.NewRegistry()
+	o := ownership.New(ownership.Config{PinTTL: PinTTL}, c, lane.NewSlots(64), reg)
+	return RunOwner(work, t, o, 0, attempt), reg
+}
+
+// RunOwner runs an owner of partition p.
+func RunOwner(work context.Context, t *testing.T, o *ownership.Owner, p partition.ID, attempt func(*queue.Delivery) queue.Attempt) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := o.Run(ctx, work, p, attempt); err != nil {
+			t.Error(err)
+		}
+	}()
+	stop = sync.OnceFunc(func() { cancel(); <-done })
+	t.Cleanup(stop)
+	return stop
+}
+
+// Within takes what has to come in time; virtual time goes on for ever without a bound.
+func Within[T any](t *testing.T, d time.Duration, what string, c <-chan T) (v T) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case v = <-c:
+	case <-timer.C:
+		t.Fatalf("%s did not come within %v", what, d)
+	}
+	return v
+}
+
+// Resets is how often a consumer was reset for a reason.
+func Resets(t *testing.T, reg *prometheus.Registry, reason string) int {
+	t.Helper()
+	for _, m := range metrics(t, reg, "chatlane_partition_resets_total") {
+		if m.label == reason {
+			return int(m.value)
+		}
+	}
+	return 0
+}
+
+// Gauge is the one value of a metric, -1 if it has none.
+func Gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	if all := metrics(t, reg, name); len(all) == 1 {
+		return all[0].value
+	}
+	return -1
+}
+
+type metric struct {
+	label string
+	value float64
+}
+
+func metrics(t *testing.T, reg *prometheus.Registry, name string) (all []metric) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name {
+				all = append(all, metric{m.GetLabel()[0].GetValue(), m.GetCounter().GetValue() + m.GetGauge().GetValue()})
+			}
+		}
+	}
+	return all
+}
