@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mymmrac/telego"
@@ -48,64 +47,6 @@ func TestAdmitGivesTheFirstRefusal(t *testing.T) {
 	if err := compiled(t, r).Admit(t.Context(), bot.Envelope{Type: "message"}); !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
-}
-
-func admits(t *testing.T, th *bot.Throttle, user int64) bool {
-	t.Helper()
-	err := th.Gate(t.Context(), bot.Envelope{Bot: 42, Chat: -5, User: user})
-	if err != nil && !errors.Is(err, bot.ErrDropped) {
-		t.Fatal(err)
-	}
-	return err == nil
-}
-
-func TestThrottleDropsWhatIsTooMuch(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		th := bot.NewThrottle(bot.ThrottleConfig{Limit: 3, Per: time.Minute})
-		ask := func(user int64) bool { return admits(t, th, user) }
-		for i := range 3 {
-			if !ask(1) {
-				t.Errorf("update %d refused, want 3 admitted", i+1)
-			}
-		}
-		if ask(1) {
-			t.Error("fourth update admitted")
-		}
-		if !ask(2) {
-			t.Error("another user refused")
-		}
-		if !ask(0) { // then it is the chat that counts
-			t.Error("update without a user refused")
-		}
-		time.Sleep(20 * time.Second)
-		if !ask(1) || ask(1) {
-			t.Error("want one more after a third of the time")
-		}
-		time.Sleep(time.Hour)
-		var admitted int
-		for range 5 {
-			if ask(1) {
-				admitted++
-			}
-		}
-		if admitted != 3 {
-			t.Errorf("%d admitted after a long time, want the whole limit of 3", admitted)
-		}
-	})
-	mustPanic(t, "throttle of -1", func() { bot.NewThrottle(bot.ThrottleConfig{Limit: -1}) })
-}
-
-func TestThrottleCanAnswerInstead(t *testing.T) {
-	t.Parallel()
-	r := bot.New("r")
-	th := bot.NewThrottle(bot.ThrottleConfig{Limit: 1, Key: func(g bot.Envelope) int64 { return g.Chat }})
-	r.Outer(th.Middleware(bot.Say("slow down")))
-	r.Message(bot.Say("hello"))
-	ann := bottest.New(t, r).Person("Ann")
-	ann.Say("hi")
-	ann.Say("hi")
-	ann.Expect("hello", "slow down")
 }
 
 func TestUrgentRunsBesideTheLaneAndCancels(t *testing.T) {

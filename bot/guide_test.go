@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/mymmrac/telego"
-	"github.com/nicksnyder/go-i18n/v2/i18n"
+	goi18n "github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/bot/i18n"
+	"github.com/chatlane/chatlane/bot/throttle"
 	"github.com/chatlane/chatlane/bottest"
 )
 
@@ -106,7 +108,7 @@ type vote2 struct {
 	Up   bool
 }
 
-func guided(bundle *i18n.Bundle) *bot.Router {
+func guided(bundle *goi18n.Bundle) *bot.Router {
 	r := bot.New("guide")
 
 	admin := bot.New("admin")
@@ -156,17 +158,17 @@ func guided(bundle *i18n.Bundle) *bot.Router {
 		return nil
 	})
 
-	throttle := bot.NewThrottle(bot.ThrottleConfig{Limit: 20, Per: time.Minute})
-	r.Before(throttle.Gate)
+	perUser := throttle.New(throttle.Config{Limit: 20, Per: time.Minute})
+	r.Before(perUser.Gate)
 
 	r.Urgent(bot.Message, func(ctx context.Context, t *bot.Turn) error {
 		t.CancelRunning()
 		return t.Answer(ctx, "Stopped.")
 	}, bot.Command("stop"))
 
-	r.Outer(bot.Translate(bundle, nil))
+	r.Outer(i18n.Translate(bundle, nil))
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
-		return t.Answer(ctx, bot.TN(t, "pizzas", 3))
+		return t.Answer(ctx, i18n.TN(t, "pizzas", 3))
 	}, bot.Command("stock"))
 
 	r.Message(func(ctx context.Context, t *bot.Turn) error {
@@ -214,8 +216,8 @@ func TestGuideTalksToOtherServices(t *testing.T) {
 
 func TestGuideDoesWhatItSays(t *testing.T) {
 	t.Parallel()
-	bundle := i18n.NewBundle(language.English)
-	bundle.MustAddMessages(language.English, &i18n.Message{ID: "pizzas", One: "{{.PluralCount}} pizza", Other: "{{.PluralCount}} pizzas"})
+	bundle := goi18n.NewBundle(language.English)
+	bundle.MustAddMessages(language.English, &goi18n.Message{ID: "pizzas", One: "{{.PluralCount}} pizza", Other: "{{.PluralCount}} pizzas"})
 	world := bottest.NewWith(t, guided(bundle), bottest.Config{Start: time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)})
 	ann := world.Person("Ann")
 	for _, text := range []string{"/hello", "/me", "/vote"} {

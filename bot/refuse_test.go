@@ -96,8 +96,14 @@ func TestUrgentHandlersStandBehindTheirGuards(t *testing.T) {
 func TestTimeoutsPassGuardsAndGates(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
-	th := bot.NewThrottle(bot.ThrottleConfig{Limit: 1})
-	r.Before(th.Gate)
+	first := true
+	r.Before(func(context.Context, bot.Envelope) error {
+		if !first {
+			return bot.ErrDropped
+		}
+		first = false
+		return nil
+	})
 	r.Guard(bot.InPrivate(), bot.Has(bot.ContentText))
 	r.OnTimeout(bot.Say("Too late"), time.Minute, quantity)
 	r.Message(goes)
@@ -108,23 +114,6 @@ func TestTimeoutsPassGuardsAndGates(t *testing.T) {
 	ann.Expect("Too late")
 	if err := compiled(t, r).Admit(t.Context(), bot.Envelope{Type: "timeout", User: ann.ID(), Received: w.Now()}); err != nil {
 		t.Errorf("a gate is asked about a timeout: %v", err)
-	}
-}
-
-// Another attempt at an update asks for nothing new.
-func TestThrottleChargesAnUpdateOnce(t *testing.T) {
-	t.Parallel()
-	th := bot.NewThrottle(bot.ThrottleConfig{Limit: 2})
-	ask := func(update int64) error {
-		return th.Gate(t.Context(), bot.Envelope{Bot: 42, User: 7, Update: update, Received: time.Unix(1, 0)})
-	}
-	for _, update := range []int64{1, 1, 2, 1, 2} {
-		if err := ask(update); err != nil {
-			t.Errorf("update %d: %v", update, err)
-		}
-	}
-	if err := ask(3); !errors.Is(err, bot.ErrDropped) {
-		t.Errorf("a third update: %v", err)
 	}
 }
 

@@ -173,6 +173,14 @@ func (t *Turn) Received() time.Time {
 	return t.p.Received
 }
 
+// Envelope is what a [Gate] sees of the update.
+func (t *Turn) Envelope() Envelope {
+	return Envelope{
+		Bot: t.p.Bot.ID, Update: int64(t.Update().UpdateID), Type: t.p.Type, Chat: t.p.Chat, User: t.p.User,
+		Thread: t.p.Thread, Received: t.Received(), Raw: t.p.Raw,
+	}
+}
+
 // API is the whole Bot API. Its calls are limited, journalled and traced.
 func (t *Turn) API() *telego.Bot { return t.p.API }
 

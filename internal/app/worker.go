@@ -40,6 +40,11 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 	if err := cfg.Check(); err != nil {
 		return err
 	}
+	if router != nil { // a worker that forwards needs none
+		if _, err := router.Compile(); err != nil {
+			return err
+		}
+	}
 	w := &worker{cfg: cfg, process: process{health: "worker"}}
 	defer func() { err = errors.Join(err, w.Stop(ctx, cfg.Grace/4)) }()
 	if err := w.observe(ctx, cfg.Telemetry, shared.Telemetry); err != nil {

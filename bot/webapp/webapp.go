@@ -1,4 +1,6 @@
-package bot
+// Package webapp checks the init data that a Telegram web app (mini app) sends to its
+// backend, so that the backend knows which user it serves.
+package webapp
 
 import (
 	"crypto/ed25519"
@@ -36,10 +38,10 @@ type InitData struct {
 	Values     url.Values // all of it
 }
 
-// CheckInitData checks the init data that a web app of the bot sends, with the bot's
+// Check checks the init data that a web app of the bot sends, with the bot's
 // token, and reads it. With maxAge above 0 it must not be older than that. Everything
 // that fails is ErrInitData.
-func CheckInitData(token, initData string, maxAge time.Duration) (InitData, error) {
+func Check(token, initData string, maxAge time.Duration) (InitData, error) {
 	values, err := url.ParseQuery(initData)
 	if err != nil {
 		return InitData{}, ErrInitData // the reason would quote what a stranger sent
@@ -58,9 +60,9 @@ func CheckInitData(token, initData string, maxAge time.Duration) (InitData, erro
 	return readInitData(values, maxAge)
 }
 
-// CheckInitDataFor checks init data of another's bot, by Telegram's own signature:
+// CheckFor checks init data of another's bot, by Telegram's own signature:
 // key is [TelegramKey], or [TelegramTestKey] in the test environment.
-func CheckInitDataFor(botID int64, key, initData string, maxAge time.Duration) (InitData, error) {
+func CheckFor(botID int64, key, initData string, maxAge time.Duration) (InitData, error) {
 	public, err := hex.DecodeString(key)
 	if err != nil || len(public) != ed25519.PublicKeySize {
 		return InitData{}, fmt.Errorf("check init data: key of %d hex digits: want %d", len(key), 2*ed25519.PublicKeySize)
