@@ -71,7 +71,7 @@ func TestDevNamesItsOwnSetting(t *testing.T) {
 // would be made again in the next session, and the last answer there would be cut off.
 func TestAnswerOnItsWayAtTheEndIsNotRepeatedInTheNextSession(t *testing.T) {
 	dir := t.TempDir()
-	session := func(faults []simulator.Rule, lines ...string) string {
+	session := func(withhold time.Duration, lines ...string) string {
 		t.Helper()
 		server, err := embedded.Start(embedded.Config{Dir: dir})
 		if err != nil {
@@ -81,17 +81,16 @@ func TestAnswerOnItsWayAtTheEndIsNotRepeatedInTheNextSession(t *testing.T) {
 		var out, log bytes.Buffer
 		p := program{in: strings.NewReader(strings.Join(lines, "\n") + "\n"), out: &out, err: &log}
 		h := &house{p: p, server: server, telegram: simulator.New(simulator.Config{Seed: uint64(time.Now().UnixNano())})}
-		h.telegram.FaultRules(faults...)
+		h.telegram.Faults(func(string, int64) simulator.Fault { return simulator.Fault{Withhold: withhold} })
 		if err := h.run(t.Context()); err != nil {
 			t.Fatalf("%v: %s", err, &log)
 		}
 		return out.String()
 	}
-	late := simulator.Rule{Method: "sendMessage", Fault: simulator.Fault{Withhold: 500 * time.Millisecond}}
-	if got := session([]simulator.Rule{late}, "/start"); !strings.Contains(got, "name") {
+	if got := session(500*time.Millisecond, "/start"); !strings.Contains(got, "name") {
 		t.Errorf("the first session prints:\n%s", got)
 	}
-	got := session(nil, "Ann", "29")
+	got := session(0, "Ann", "29")
 	if strings.Count(got, "[1] ") != 2 || !strings.Contains(got, "Nice to meet you, Ann, 29 years old.") {
 		t.Errorf("the second session prints:\n%s", got)
 	}

@@ -144,6 +144,11 @@ func (b *Bot) Idle(ctx context.Context) error {
 	})
 }
 
+// AwaitRoom waits until at most half as many updates are pending as may be.
+func (b *Bot) AwaitRoom(ctx context.Context) error {
+	return b.box.quiet.until(ctx, func() bool { return b.Pending() <= b.box.limit/2 })
+}
+
 // Sent adds up what the webhook sender did.
 func (b *Bot) Sent() Sent {
 	b.box.mu.Lock()

@@ -2,9 +2,7 @@ package simulator_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/test/simctl"
 )
 
 // try makes a call that may fail, and gives its status, 0 if it got no answer.
@@ -39,10 +38,10 @@ func try(ctx context.Context, base string, chat int) int {
 func TestFaultsHitBySeedWhateverTheOrder(t *testing.T) {
 	outcome := func(seed uint64, chats []int) map[int][]int {
 		tg := simulator.New(simulator.Config{AnyChat: true, Seed: seed})
-		tg.FaultRules(
-			simulator.Rule{Method: "sendMessage", Rate: 0.3, Fault: simulator.Fault{Status: 429, RetryAfter: 3}},
-			simulator.Rule{Chat: 2, Skip: 1, Times: 1, Fault: simulator.Fault{Status: 500}},
-		)
+		tg.Faults(simctl.Faults(seed,
+			simctl.Rule{Method: "sendMessage", Rate: 0.3, Fault: simulator.Fault{Status: 429, RetryAfter: 3}},
+			simctl.Rule{Chat: 2, Skip: 1, Times: 1, Fault: simulator.Fault{Status: 500}},
+		))
 		base := serve(t, tg)
 		out := map[int][]int{}
 		for _, chat := range chats {
@@ -82,7 +81,7 @@ func TestEachFaultDoesWhatItSays(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tg := simulator.New(simulator.Config{AnyChat: true})
-			tg.FaultRules(simulator.Rule{Chat: 1, Times: 1, Fault: c.fault})
+			tg.Faults(simctl.Faults(0, simctl.Rule{Chat: 1, Times: 1, Fault: c.fault}))
 			base := serve(t, tg)
 			ctx, cancel := context.WithTimeout(t.Context(), c.patience)
 			defer cancel()
@@ -272,41 +271,6 @@ func TestStopExcusesOnlyWhatItsCallerHadNotNoted(t *testing.T) {
 		if c.Stop != stop || c.Gone != gone {
 			t.Errorf("%s in chat %d: stop %d and gone %v, want %d and %v", c.Caller, c.Chat, c.Stop, c.Gone, stop, gone)
 		}
-	}
-}
-
-func TestControlSpeaksJSON(t *testing.T) {
-	tg := simulator.New(simulator.Config{})
-	base := serve(t, tg)
-	sim := func(method, what, body string, into any) {
-		t.Helper()
-		req, _ := http.NewRequestWithContext(t.Context(), method, base+"/_sim/"+what, bytes.NewReader([]byte(body)))
-		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = resp.Body.Close() }()
-		if err := json.NewDecoder(resp.Body).Decode(into); err != nil || resp.StatusCode != 200 {
-			t.Fatalf("%s: %d, %v", what, resp.StatusCode, err)
-		}
-	}
-	var m simulator.Message
-	sim("POST", "say", `{"user":1,"name":"Ann","text":"hello"}`, &m)
-	if m.ID != 1 || m.Text != "hello" {
-		t.Errorf("said: %+v", m)
-	}
-	var n map[string]int
-	if sim("GET", "pending", "", &n); n["pending"] != 1 {
-		t.Errorf("pending: %v", n)
-	}
-	sim("POST", "faults", `[{"method":"sendMessage","times":1,"status":429,"retry_after":2,"latency":"1ms"}]`, &n)
-	if s := try(t.Context(), base, 1); s != 429 {
-		t.Errorf("status %d", s)
-	}
-	try(t.Context(), base, 1)
-	var texts []string
-	if sim("GET", "replies?chat=1", "", &texts); len(texts) != 1 || texts[0] != "hi" {
-		t.Errorf("replies: %v", texts)
 	}
 }
 

@@ -39,13 +39,9 @@ type request struct {
 	line   *line
 }
 
-// ServeHTTP answers /bot<token>/<method>, /file/bot<token>/<path> and /_sim/.
+// ServeHTTP answers /bot<token>/<method> and /file/bot<token>/<path>.
 func (t *Telegram) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, file := strings.CutPrefix(r.URL.Path, "/file")
-	if sim, ok := strings.CutPrefix(path, "/_sim/"); ok {
-		t.control(w, r, sim)
-		return
-	}
 	rest, ok := strings.CutPrefix(path, "/bot")
 	token, tail, slash := strings.Cut(rest, "/")
 	bot := t.byToken[token]
@@ -75,7 +71,7 @@ func (t *Telegram) serveCall(w http.ResponseWriter, r *http.Request, bot *Bot, n
 		refuse(w, &apiError{code: 404, what: "Not Found: method not found"})
 		return
 	}
-	f := t.faults.next(m.name, p.number("chat_id"))
+	f := (*t.faults.Load())(m.name, p.number("chat_id"))
 	if !f.before(r.Context(), w) {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,7 +19,7 @@ type Telegram struct {
 	byToken map[string]*Bot
 	methods map[string]method
 	record  *record
-	faults  faults
+	faults  atomic.Pointer[func(method string, chat int64) Fault]
 }
 
 // New makes a simulated Telegram that sends nothing yet. It panics if cfg is wrong.
@@ -27,7 +28,7 @@ func New(cfg Config) *Telegram {
 		panic(fmt.Sprintf("simulator: %v", err)) // a wiring mistake
 	}
 	t := &Telegram{cfg: cfg, byToken: make(map[string]*Bot), methods: methods(), record: newRecord()}
-	t.faults.seed = cfg.Seed
+	t.Faults(nil)
 	for i, c := range cfg.bots() {
 		b := newBot(t, c, cfg.Seed+uint64(i))
 		t.bots = append(t.bots, b)

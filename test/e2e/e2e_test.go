@@ -9,6 +9,7 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/test/harness"
+	"github.com/chatlane/chatlane/test/simctl"
 )
 
 const first = 500_001
@@ -33,7 +34,7 @@ func TestEveryChatIsAnsweredOnceInOrder(t *testing.T) {
 	deliver(t, r.Telegram, simulator.WebhookConfig{Targets: []string{a, b}, Secret: harness.Secret, Twice: 0.05, Seed: 1, RetryBase: 100 * time.Millisecond})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	report, err := r.Telegram.Tally(ctx, simulator.TallyConfig{First: first, Chats: chats, Texts: texts})
+	report, err := simctl.Tally(ctx, r.Telegram, simctl.TallyConfig{First: first, Chats: chats, Texts: texts})
 	if err != nil {
 		t.Errorf("not every chat got its replies: %v", err)
 	}

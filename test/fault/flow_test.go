@@ -14,6 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/test/harness"
+	"github.com/chatlane/chatlane/test/simctl"
 )
 
 // flow is tally traffic at a steady pace: in each round every chat sends one text, the chats
@@ -114,7 +115,7 @@ func (f *flow) stop() {
 
 // finish ends the traffic, waits for the last reply of each chat, and checks that nothing
 // is lost, repeated or out of order, and law 5's sum.
-func (f *flow) finish(within time.Duration) simulator.Report {
+func (f *flow) finish(within time.Duration) simctl.Report {
 	f.t.Helper()
 	f.stop()
 	return f.load.finish(within)
@@ -126,13 +127,13 @@ func (f *flow) replied(within time.Duration) {
 	f.stop()
 	ctx, cancel := context.WithTimeout(f.t.Context(), within)
 	defer cancel()
-	if err := f.r.Telegram.Await(ctx, simulator.TallyDone(first, f.chats, f.texts)); err != nil {
+	if err := f.r.Telegram.Await(ctx, simctl.TallyDone(first, f.chats, f.texts)); err != nil {
 		f.t.Errorf("not every chat got its last reply: %v", err)
 	}
 	if err := f.r.Telegram.Idle(ctx); err != nil {
 		f.t.Errorf("not every update was taken: %v", err)
 	}
-	report := f.r.Telegram.CheckTally(first, f.chats, f.texts)
+	report := simctl.CheckTally(f.r.Telegram, first, f.chats, f.texts)
 	f.t.Log(report)
 	if !report.Clean() {
 		f.t.Error(report)
@@ -171,7 +172,7 @@ func (f *flow) caughtUp() {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
 	defer cancel()
-	if err := f.r.Telegram.Await(ctx, simulator.TallyDone(first, f.chats, int(f.round.Load())+1)); err != nil {
+	if err := f.r.Telegram.Await(ctx, simctl.TallyDone(first, f.chats, int(f.round.Load())+1)); err != nil {
 		f.t.Errorf("not every chat is answered again: %v", err)
 	}
 }

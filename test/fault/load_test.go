@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/broker"
-	"github.com/chatlane/chatlane/internal/simulator"
 	"github.com/chatlane/chatlane/test/harness"
+	"github.com/chatlane/chatlane/test/simctl"
 )
 
 const first = 700_001
@@ -58,12 +58,12 @@ func (l *load) stopped(p *harness.Process) {
 }
 
 // finish waits for the last reply of each chat and checks the replies and the sums.
-func (l *load) finish(within time.Duration) simulator.Report {
+func (l *load) finish(within time.Duration) simctl.Report {
 	l.t.Helper()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(l.t.Context(), within)
 	defer cancel()
-	if err := l.r.Telegram.Await(ctx, simulator.TallyDone(first, l.chats, l.texts)); err != nil {
+	if err := l.r.Telegram.Await(ctx, simctl.TallyDone(first, l.chats, l.texts)); err != nil {
 		l.t.Errorf("not every chat got its last reply: %v", err)
 	}
 	if err := l.r.Telegram.Idle(ctx); err != nil {
@@ -71,7 +71,7 @@ func (l *load) finish(within time.Duration) simulator.Report {
 	}
 	took := time.Since(began)
 	depth := l.sum()
-	report := l.r.Telegram.CheckTally(first, l.chats, l.texts)
+	report := simctl.CheckTally(l.r.Telegram, first, l.chats, l.texts)
 	l.t.Logf("%v; at each stop %v; %d accepted, %d stored; last reply %v after the last fault",
 		report, append(report.Windows, make([]int, l.stops-len(report.Windows))...), l.r.Telegram.First().Sent().Delivered, depth.Stored, took.Round(time.Millisecond))
 	if !report.Clean() {

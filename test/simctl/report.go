@@ -1,10 +1,12 @@
-package simulator
+package simctl
 
 import (
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/chatlane/chatlane/internal/simulator"
 )
 
 // Report adds up what chats were answered.
@@ -16,7 +18,7 @@ type Report struct {
 	Repeated   int // replies that came again without an excuse
 	Excused    int // ... whose earlier caller was gone before the answer could reach it
 	// Window counts replies that came again though their first caller had the answer:
-	// it was stopped before it could make a note of it (Call.Stop).
+	// it was stopped before it could make a note of it ([simulator.Call].Stop).
 	Window  int
 	Windows []int    // Window by the number of the stop, from 1 at index 0
 	First   string   // the first thing that is wrong, for a person
@@ -43,9 +45,9 @@ func (r Report) String() string {
 	return s
 }
 
-func checkTally(calls []Call, cfg TallyConfig, pushed *sync.Map) Report {
+func checkTally(calls []simulator.Call, cfg TallyConfig, pushed *sync.Map) Report {
 	r := adder{Report{Chats: cfg.Chats}}
-	byChat := make(map[int64][]Call, cfg.Chats)
+	byChat := make(map[int64][]simulator.Call, cfg.Chats)
 	for _, c := range calls {
 		if cfg.has(c.Chat) {
 			byChat[c.Chat] = append(byChat[c.Chat], c)
@@ -68,8 +70,8 @@ type adder struct{ Report }
 
 // add checks one chat: exactly reply 0 to n, once each, in order. It returns how long
 // each took.
-func (r *adder) add(chat int64, calls []Call, n int, pushed *sync.Map) (times []time.Duration) {
-	heard := make(map[int]Call, n)
+func (r *adder) add(chat int64, calls []simulator.Call, n int, pushed *sync.Map) (times []time.Duration) {
+	seen := make(map[int]simulator.Call, n)
 	last := -1
 	var at time.Time
 	for _, c := range calls {
@@ -80,8 +82,8 @@ func (r *adder) add(chat int64, calls []Call, n int, pushed *sync.Map) (times []
 			r.note("chat %d: %q is no reply to what was said", chat, c.Text)
 			continue
 		}
-		earlier, again := heard[k]
-		heard[k] = c
+		earlier, again := seen[k]
+		seen[k] = c
 		if again {
 			r.repeat(chat, earlier, c)
 			continue
@@ -100,7 +102,7 @@ func (r *adder) add(chat int64, calls []Call, n int, pushed *sync.Map) (times []
 		}
 	}
 	for k := range n + 1 {
-		if _, ok := heard[k]; !ok {
+		if _, ok := seen[k]; !ok {
 			r.Lost++
 			r.note("chat %d: no reply %d", chat, k)
 		}
@@ -109,7 +111,7 @@ func (r *adder) add(chat int64, calls []Call, n int, pushed *sync.Map) (times []
 }
 
 // repeat counts a reply that came again, by what became of the caller before.
-func (r *adder) repeat(chat int64, earlier, c Call) {
+func (r *adder) repeat(chat int64, earlier, c simulator.Call) {
 	switch {
 	case earlier.Gone:
 		r.Excused++

@@ -1,4 +1,4 @@
-package simulator
+package simctl
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/chatlane/chatlane/internal/simulator"
 )
 
 // TallyConfig is a load of conversations with the bot's /tally.
@@ -32,11 +34,11 @@ func (c TallyConfig) has(chat int64) bool { return chat >= c.First && chat < c.F
 // Tally lets each chat say /tally and its texts to the first bot, waits for all
 // replies, and adds them up. When ctx ends first, the report tells what is missing
 // and the error that it was cut short.
-func (t *Telegram) Tally(ctx context.Context, cfg TallyConfig) (Report, error) {
+func Tally(ctx context.Context, t *simulator.Telegram, cfg TallyConfig) (Report, error) {
 	cfg = cfg.withDefaults()
 	from := len(t.Calls())
 	begun := time.Now()
-	pushed, err := t.say(ctx, cfg)
+	pushed, err := say(ctx, t, cfg)
 	if err == nil {
 		err = t.Await(ctx, tallyDone(cfg, from))
 	}
@@ -45,17 +47,16 @@ func (t *Telegram) Tally(ctx context.Context, cfg TallyConfig) (Report, error) {
 		err = t.Idle(ctx)
 	}
 	pause(ctx, cfg.Settle)
-	r := checkTally(t.Calls(Filter{Method: "sendMessage", Since: from}), cfg, pushed)
+	r := checkTally(t.Calls(simulator.Filter{Method: "sendMessage", Since: from}), cfg, pushed)
 	r.Took = took
 	return r, err
 }
 
 // say pushes all texts, round by round, and no more than Telegram would keep.
-func (t *Telegram) say(ctx context.Context, cfg TallyConfig) (pushed *sync.Map, err error) {
-	box, pushed := t.First().box, &sync.Map{}
+func say(ctx context.Context, t *simulator.Telegram, cfg TallyConfig) (pushed *sync.Map, err error) {
+	pushed = &sync.Map{}
 	for k := range cfg.Texts + 1 {
-		err := box.quiet.until(ctx, func() bool { return t.First().Pending() <= box.limit/2 })
-		if err != nil {
+		if err := t.First().AwaitRoom(ctx); err != nil {
 			return pushed, err
 		}
 		for c := range cfg.Chats {
@@ -64,7 +65,7 @@ func (t *Telegram) say(ctx context.Context, cfg TallyConfig) (pushed *sync.Map, 
 				text = tallyText(k)
 			}
 			pushed.Store(tallyKey{chat, k}, time.Now())
-			t.Say(chat, "Person "+decimal(chat), text)
+			t.Say(chat, "Person "+strconv.FormatInt(chat, 10), text)
 		}
 		pause(ctx, cfg.Pace)
 	}
@@ -80,14 +81,14 @@ func tallyText(k int) string  { return "text " + strconv.Itoa(k) }
 func tallyReply(k int) string { return strconv.Itoa(k) + ". " + tallyText(k) }
 
 // TallyDone is for Await: it tells whether each chat has had all its replies.
-func TallyDone(first int64, chats, n int) func([]Call) bool {
+func TallyDone(first int64, chats, n int) func([]simulator.Call) bool {
 	return tallyDone(TallyConfig{First: first, Chats: chats, Texts: n}, 0)
 }
 
-func tallyDone(cfg TallyConfig, from int) func([]Call) bool {
+func tallyDone(cfg TallyConfig, from int) func([]simulator.Call) bool {
 	left, read := cfg.Chats*(cfg.Texts+1), from
 	seen := make(map[tallyKey]bool, left)
-	return func(calls []Call) bool {
+	return func(calls []simulator.Call) bool {
 		for _, c := range calls[read:] {
 			k := tallyNumber(c.Text)
 			if key := (tallyKey{c.Chat, k}); c.Method == "sendMessage" && cfg.has(c.Chat) && k <= cfg.Texts && !seen[key] {
@@ -114,7 +115,17 @@ func tallyNumber(text string) int {
 	return k
 }
 
-// CheckTally adds up all replies so far to conversations that were held without Tally: each chat said /tally, then "text 1" to "text n".
-func (t *Telegram) CheckTally(first int64, chats, n int) Report {
-	return checkTally(t.Calls(Filter{Method: "sendMessage"}), TallyConfig{First: first, Chats: chats, Texts: n}, &sync.Map{})
+// CheckTally adds up all replies so far to conversations that were held without Tally:
+// each chat said /tally, then "text 1" to "text n".
+func CheckTally(t *simulator.Telegram, first int64, chats, n int) Report {
+	return checkTally(t.Calls(simulator.Filter{Method: "sendMessage"}), TallyConfig{First: first, Chats: chats, Texts: n}, &sync.Map{})
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
