@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"time"
 
@@ -61,15 +63,7 @@ func (p program) dead(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	act, ok := map[string]func(context.Context, *queue.Publisher, *deadletter.Store, deadletter.Letter) error{
-		"list": nil, "show": nil,
-		"replay": func(ctx context.Context, pub *queue.Publisher, d *deadletter.Store, l deadletter.Letter) error {
-			return d.Replay(ctx, pub, l)
-		},
-		"drop": func(ctx context.Context, _ *queue.Publisher, d *deadletter.Store, l deadletter.Letter) error {
-			return d.Drop(ctx, l.ID)
-		},
-	}[verb]
+	act, ok := map[string]deadAction{"list": nil, "show": nil, "replay": replayLetter, "drop": dropLetter}[verb]
 	if !ok {
 		return fmt.Errorf("%w: dead list, show, replay or drop", errUsage)
 	}
@@ -86,45 +80,64 @@ func (p program) dead(ctx context.Context, args []string) error {
 	}
 	defer conn.Close(ctx)
 	letters, pub := deadletter.New(conn), queue.NewPublisher(conn, cfg.Broker.Topology().Partitions, nil)
-	selected, err := choose(ctx, letters, filter, ids)
-	if err != nil {
-		return err
-	}
-	for _, l := range selected {
-		if act != nil {
-			if err := act(ctx, pub, letters, l); err != nil {
-				return err
-			}
+	filter.HeadersOnly = verb == "drop" || verb == "list" && !cfg.JSON
+	unread := 0
+	for l, err := range choose(ctx, letters, filter, ids, verb) {
+		unreadable := errors.Is(err, deadletter.ErrUnreadable)
+		if unreadable && verb == "drop" && cfg.All {
+			err = nil // everything is to go, and dropping reads nothing
+		}
+		switch {
+		case err == nil && act != nil:
+			err = act(ctx, pub, letters, l)
+		case unreadable && len(ids) == 0:
+			unread++
+			_, _ = fmt.Fprintf(p.err, "%v: skipped\n", err)
+			continue
+		}
+		if err != nil {
+			return err
 		}
 		p.letter(verb, cfg.JSON, l)
+	}
+	if unread > 0 && act != nil {
+		return fmt.Errorf("%d dead letters are not of this version and were left as they are: use the version that wrote them, or drop them by id", unread)
 	}
 	return nil
 }
 
-// choose reads the letters with the ids, or all that match.
-func choose(ctx context.Context, letters *deadletter.Store, f deadletter.Filter, ids []string) ([]deadletter.Letter, error) {
-	var out []deadletter.Letter
-	for _, text := range ids {
-		id, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %q is no id of a dead letter", errUsage, text)
-		}
-		l, err := letters.Get(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, l)
+// deadAction does something about one dead letter; nil only prints it.
+type deadAction func(context.Context, *queue.Publisher, *deadletter.Store, deadletter.Letter) error
+
+func replayLetter(ctx context.Context, pub *queue.Publisher, d *deadletter.Store, l deadletter.Letter) error {
+	return d.Replay(ctx, pub, l)
+}
+
+func dropLetter(ctx context.Context, _ *queue.Publisher, d *deadletter.Store, l deadletter.Letter) error {
+	return d.Drop(ctx, l.ID)
+}
+
+// choose yields the letters with the ids, else all that match, a page in memory at a time.
+// A letter that is to be dropped by its id is not read.
+func choose(ctx context.Context, letters *deadletter.Store, f deadletter.Filter, ids []string, verb string) iter.Seq2[deadletter.Letter, error] {
+	if len(ids) == 0 {
+		return letters.All(ctx, f)
 	}
-	if len(ids) > 0 {
-		return out, nil
-	}
-	for l, err := range letters.All(ctx, f) {
-		if err != nil {
-			return nil, err
+	return func(yield func(deadletter.Letter, error) bool) {
+		for _, text := range ids {
+			id, err := strconv.ParseUint(text, 10, 64)
+			l := deadletter.Letter{ID: id}
+			switch {
+			case err != nil:
+				err = fmt.Errorf("%w: %q is no id of a dead letter", errUsage, text)
+			case verb != "drop":
+				l, err = letters.Get(ctx, id)
+			}
+			if !yield(l, err) {
+				return
+			}
 		}
-		out = append(out, l)
 	}
-	return out, nil
 }
 
 func (p program) letter(verb string, asJSON bool, l deadletter.Letter) {
@@ -139,6 +152,8 @@ func (p program) letter(verb string, asJSON bool, l deadletter.Letter) {
 		p.printf("id        %d\nbot       %d\nlane      %s\nupdate    %d (%s)\nreason    %s\nerror     %s\nattempts  %d\nreceived  %s\nfirst     %s\ndied      %s\ntrace     %s\n%s\n%s\n",
 			l.ID, l.Bot, l.Lane, l.Update, l.Type, l.Reason, l.Error, l.Attempts,
 			l.Received.UTC().Format(time.RFC3339), l.First.UTC().Format(time.RFC3339), l.Died.UTC().Format(time.RFC3339), l.Trace, l.Stack, l.Body)
+	case verb == "drop":
+		p.printf("%d\tdropped\n", l.ID)
 	default:
 		p.printf("%d\t%s\t%s\t%s\t%d\t%s\n", l.ID, l.Died.UTC().Format(time.RFC3339), l.Lane, l.Reason, l.Update, l.Error)
 	}

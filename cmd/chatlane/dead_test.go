@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/lane"
@@ -155,6 +157,39 @@ func TestDeadDropWantsAChoice(t *testing.T) {
 		}
 		if tt.code == exitUsage && !strings.Contains(out.String(), "--all") {
 			t.Errorf("dead %s does not say what would be right: %s", tt.args, out)
+		}
+	}
+}
+
+// A letter of a version with another envelope is reported and hides no other; it can be
+// dropped by its id.
+func TestDeadGoesOnBehindAnUnreadableLetter(t *testing.T) {
+	p, out, conn := graveyard(t)
+	newer := &nats.Msg{Subject: "dead.0.42.c:100", Header: nats.Header{"Chatlane-Envelope": {"2 of another form"}}, Data: []byte("{}")}
+	if _, err := conn.JetStream().PublishMsg(t.Context(), newer); err != nil { // letter 7
+		t.Fatal(err)
+	}
+	last := deadletter.Letter{Bot: 42, Update: 8, Lane: "42:c:100", Scope: lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 100}, Reason: deadletter.ReasonError, Body: []byte("{}")}
+	if err := deadletter.New(conn).Put(t.Context(), last); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args string
+		code int
+		says string
+		left uint64
+	}{
+		{"list", 0, "dead letter 7", 8},
+		{"list", 0, "\t42:c:100\terror\t8\t", 8},
+		{"show 7", exitFailed, "dead letter 7", 8},
+		{"replay --all", exitFailed, "drop them by id", 1},
+		{"drop 7", 0, "7\tdropped", 0},
+	} {
+		out.Reset()
+		code := p.run(t.Context(), append([]string{"dead"}, strings.Fields(tt.args)...))
+		depth, err := conn.Depth(t.Context())
+		if code != tt.code || !strings.Contains(out.String(), tt.says) || err != nil || depth.Dead != tt.left {
+			t.Errorf("dead %s: exits with %d, %d letters are left (%v), says %s; want %d, %d and %q", tt.args, code, depth.Dead, err, out, tt.code, tt.left, tt.says)
 		}
 	}
 }

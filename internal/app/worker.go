@@ -67,7 +67,7 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 	if err != nil {
 		return clean(ctx, err)
 	}
-	timers := timer.New(w.conn, cfg.Broker.Topology().Partitions, w.tel.Log, w.tel.Registry)
+	timers := timer.New(timer.Config{Partitions: cfg.Broker.Topology().Partitions, MaxBytes: cfg.Broker.Topology().TimersMaxBytes, Logger: w.tel.Log}, w.conn, w.tel.Registry)
 	runner := turn.New(w.turnConfig(), turn.Deps{
 		Program: program, Store: w.store, Client: client, Dead: deadletter.New(w.conn), Timers: timers, Bots: bots,
 	}, w.tel.Log, w.tel.Registry)

@@ -18,12 +18,17 @@ import (
 
 // Topology is what must stand in the broker before anything flows.
 type Topology struct {
-	Partitions int           // fixed for the life of the stream; 0 means 64
-	Replicas   int           // 0 means 1
-	MaxBytes   int64         // of UPDATES; 0 means 1 GiB. Full means refused, never dropped
-	Window     int           // unacknowledged updates a partition may have; 0 means 256
-	PinTTL     time.Duration // silence after which a partition changes hands; 0 means 2 s
-	LaneKey    lane.By       // what the lanes are made of that ingress names; fixed like the partitions
+	Partitions int // fixed for the life of the stream; 0 means 64
+	Replicas   int // 0 means 1
+	// DeadLettersMaxBytes is the size at which DEADLETTERS refuses; 0 means 1 GiB.
+	DeadLettersMaxBytes int64
+	// TimersMaxBytes is the size at which timers are refused; 0 means 256 MiB. It is kept by
+	// the workers: the broker takes no schedules in a stream that refuses.
+	TimersMaxBytes int64
+	MaxBytes       int64         // of UPDATES; 0 means 1 GiB. Full means refused, never dropped
+	Window         int           // unacknowledged updates a partition may have; 0 means 256
+	PinTTL         time.Duration // silence after which a partition changes hands; 0 means 2 s
+	LaneKey        lane.By       // what the lanes are made of that ingress names; fixed like the partitions
 	// AckWait is far longer than any turn: redelivery is the owner's business. 0 means 1 h.
 	AckWait time.Duration
 	// DeadLetterAge is how long dead letters are kept; 0 means 30 days.
@@ -34,6 +39,8 @@ func (t Topology) withDefaults() Topology {
 	t.Partitions = cmp.Or(t.Partitions, 64)
 	t.Replicas = cmp.Or(t.Replicas, 1)
 	t.MaxBytes = cmp.Or(t.MaxBytes, 1<<30)
+	t.DeadLettersMaxBytes = cmp.Or(t.DeadLettersMaxBytes, 1<<30)
+	t.TimersMaxBytes = cmp.Or(t.TimersMaxBytes, 256<<20)
 	t.Window = cmp.Or(t.Window, 256)
 	t.PinTTL = cmp.Or(t.PinTTL, 2*time.Second)
 	t.AckWait = cmp.Or(t.AckWait, time.Hour)

@@ -119,6 +119,9 @@ func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	return u, nil
 }
 
+// HasEnvelope tells whether a message is an update, of this version or another.
+func HasEnvelope(h nats.Header) bool { return HeaderValue(h, headerEnvelope) != "" }
+
 // HeaderValue is a header as it was written, without canonical spelling; empty if it is missing.
 func HeaderValue(h nats.Header, name string) string {
 	if v := h[name]; len(v) > 0 {

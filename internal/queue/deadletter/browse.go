@@ -2,6 +2,7 @@ package deadletter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -22,6 +23,13 @@ type Filter struct {
 	Reason string
 	Since  time.Time
 	Until  time.Time
+	// HeadersOnly lists letters without their bodies.
+	HeadersOnly bool
+}
+
+// mayMatch is matches for a letter that cannot be read, by what is known of it.
+func (f Filter) mayMatch(l *Letter) bool {
+	return (f.Lane == "" || l.Lane == f.Lane) && (f.Bot == 0 || l.Lane.Bot() == f.Bot) && (f.Reason == "" || l.Reason == f.Reason)
 }
 
 // matches checks what the subject could not.
@@ -46,43 +54,120 @@ func (f Filter) subject() string {
 	return broker.DeadLettersPrefix + ">"
 }
 
-// All yields the dead letters that match, oldest first. A letter that cannot be
-// read yields an error and does not end the series; a broken connection does.
+// ErrUnreadable says that a letter was written by a version with another envelope. Its ID
+// is known, so that it can be dropped; so are its lane and its reason.
+var ErrUnreadable = errors.New("dead letter cannot be read by this version")
+
+// All yields the dead letters that match and are stored when the listing begins, oldest
+// first. ErrUnreadable comes with a letter of which only ID, Lane, Partition and Reason are
+// set, and the listing goes on; any other error ends it. A page of letters is in memory at
+// a time, and nothing is open at the broker while the caller works on one.
 func (s *Store) All(ctx context.Context, f Filter) iter.Seq2[Letter, error] {
 	return func(yield func(Letter, error) bool) {
-		c, err := s.conn.JetStream().OrderedConsumer(ctx, broker.StreamDeadLetters, jetstream.OrderedConsumerConfig{FilterSubjects: []string{f.subject()}})
-		if err != nil {
-			yield(Letter{}, fmt.Errorf("read dead letters: %w", err))
-			return
-		}
-		for {
-			batch, err := c.FetchNoWait(256)
+		for m, err := range s.messages(ctx, f) {
 			if err != nil {
-				yield(Letter{}, fmt.Errorf("read dead letters: %w", err))
+				yield(Letter{}, fmt.Errorf("list dead letters: %w", err))
 				return
 			}
-			n := 0
-			for m := range batch.Messages() {
-				n++
-				if !yieldLetter(m, f, yield) {
-					return
-				}
+			l, err := decode(m.Subject(), m.Headers(), m.Data(), m.seq)
+			matches := f.matches
+			if err != nil {
+				matches = f.mayMatch
 			}
-			if n == 0 || ctx.Err() != nil {
+			if matches(&l) && !yield(l, err) {
 				return
 			}
 		}
 	}
 }
 
-func yieldLetter(m jetstream.Msg, f Filter, yield func(Letter, error) bool) bool {
-	meta, err := m.Metadata()
-	if err != nil {
-		return yield(Letter{}, fmt.Errorf("read dead letter: %w", err))
-	}
-	l, err := decode(m.Subject(), m.Headers(), m.Data(), meta.Sequence.Stream)
-	if err != nil {
-		return yield(Letter{ID: meta.Sequence.Stream}, err)
-	}
-	return !f.matches(&l) || yield(l, nil)
+// message is a stored letter and its sequence in DEADLETTERS.
+type message struct {
+	jetstream.Msg
+	seq uint64
 }
+
+// Sizes of a page: with a body a letter may have 1 MiB, without one it has some KiB.
+const (
+	pageOfBodies  = 32
+	pageOfHeaders = 256
+)
+
+// messages yields what is stored under the filter's subject when the listing begins. An
+// error ends it.
+func (s *Store) messages(ctx context.Context, f Filter) iter.Seq2[message, error] {
+	return func(yield func(message, error) bool) {
+		stream, err := s.conn.Stream(ctx, broker.StreamDeadLetters)
+		if err != nil {
+			yield(message{}, err)
+			return
+		}
+		state := stream.CachedInfo().State
+		for next := max(state.FirstSeq, 1); next <= state.LastSeq; {
+			page, err := s.page(ctx, stream, f, next)
+			if err != nil {
+				yield(message{}, err)
+				return
+			}
+			for _, m := range page {
+				if m.seq > state.LastSeq || !yield(m, nil) {
+					return
+				}
+				next = m.seq + 1
+			}
+			if len(page) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// page reads the next letters from a sequence on; none at the end. Its consumer at the
+// broker lives for this page alone.
+func (s *Store) page(ctx context.Context, stream jetstream.Stream, f Filter, from uint64) (page []message, err error) {
+	size := pageOfBodies
+	if f.HeadersOnly {
+		size = pageOfHeaders
+	}
+	c, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		FilterSubject: f.subject(), DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, HeadersOnly: f.HeadersOnly,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: forgetAfter,
+	})
+	if err != nil {
+		return nil, err
+	}
+	info := c.CachedInfo()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = stream.DeleteConsumer(ctx, info.Name) // else the broker forgets it after a while
+	}()
+	want := min(uint64(size), info.NumPending)
+	if want == 0 {
+		return nil, nil
+	}
+	batch, err := c.Fetch(int(want), jetstream.FetchContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	for m := range batch.Messages() {
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, err
+		}
+		if meta.Sequence.Consumer != uint64(len(page))+1 {
+			return nil, errGap
+		}
+		page = append(page, message{m, meta.Sequence.Stream})
+	}
+	if err := batch.Error(); err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// forgetAfter is when the broker forgets the consumer of a reader that died.
+const forgetAfter = time.Minute
+
+// errGap says that the connection lost letters on their way.
+var errGap = errors.New("letters were lost on their way: list them again")

@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"strconv"
@@ -59,7 +60,7 @@ const (
 )
 
 func (l *Letter) header() nats.Header {
-	u := queue.Update{ID: l.Update, Type: orDash(l.Type), Scope: l.Scope, Received: l.Received}
+	u := queue.Update{ID: l.Update, Type: cmp.Or(l.Type, "-"), Scope: l.Scope, Received: l.Received}
 	if u.Scope.Kind == 0 {
 		u.Scope.Kind = lane.KindOther
 	}
@@ -79,10 +80,11 @@ func (l *Letter) header() nats.Header {
 	return h
 }
 
+// decode is the inverse of header. With ErrUnreadable it returns what it could read.
 func decode(subject string, h nats.Header, body []byte, id uint64) (Letter, error) {
 	u, err := queue.DecodeUpdate(subject, h, body)
 	if err != nil {
-		return Letter{}, fmt.Errorf("dead letter %d: %w", id, err)
+		return Letter{ID: id, Lane: u.Lane, Partition: u.Partition, Reason: queue.HeaderValue(h, headerReason)}, fmt.Errorf("dead letter %d: %w: %s", id, ErrUnreadable, err.Error())
 	}
 	stack, err := base64.StdEncoding.DecodeString(queue.HeaderValue(h, headerStack))
 	if err != nil {
@@ -97,17 +99,5 @@ func decode(subject string, h nats.Header, body []byte, id uint64) (Letter, erro
 	}, nil
 }
 
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
 // clip cuts a note to its bound.
-func clip(s string) string {
-	if len(s) > MaxNote {
-		return s[:MaxNote]
-	}
-	return s
-}
+func clip(s string) string { return s[:min(len(s), MaxNote)] }

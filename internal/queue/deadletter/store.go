@@ -31,20 +31,22 @@ func (s *Store) Put(ctx context.Context, l Letter) error {
 	return nil
 }
 
-// Has tells whether the letter of an update is stored, however long ago.
+// Has tells whether the letter of an update is stored, however long ago. It reads neither
+// bodies nor envelopes, so that a letter of another version is recognized too.
 func (s *Store) Has(ctx context.Context, l Letter) (bool, error) {
-	for other, err := range s.All(ctx, Filter{Lane: l.Lane}) {
+	for m, err := range s.messages(ctx, Filter{Lane: l.Lane, HeadersOnly: true}) {
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("look for the dead letter of update %d in lane %s: %w", l.Update, l.Lane, err)
 		}
-		if other.Stream == l.Stream && other.Seq == l.Seq {
+		h := m.Headers()
+		if queue.HeaderInt(h, queue.HeaderStream) == l.Stream && uint64(queue.HeaderInt(h, queue.HeaderSequence)) == l.Seq {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// Get reads one dead letter.
+// Get reads one dead letter. Errors are ErrNotFound, ErrUnreadable, or those of the connection.
 func (s *Store) Get(ctx context.Context, id uint64) (Letter, error) {
 	stream, err := s.conn.Stream(ctx, broker.StreamDeadLetters)
 	if err != nil {
@@ -63,13 +65,17 @@ func (s *Store) Get(ctx context.Context, id uint64) (Letter, error) {
 // ErrNotFound says that there is no such dead letter.
 var ErrNotFound = errors.New("not found")
 
-// Drop removes one dead letter for good.
+// Drop removes one dead letter for good, and decodes nothing of it. ErrNotFound says that
+// it is gone already.
 func (s *Store) Drop(ctx context.Context, id uint64) error {
 	stream, err := s.conn.Stream(ctx, broker.StreamDeadLetters)
 	if err != nil {
 		return err
 	}
 	if err := stream.DeleteMsg(ctx, id); err != nil {
+		if _, gone := stream.GetMsg(ctx, id); errors.Is(gone, jetstream.ErrMsgNotFound) {
+			err = ErrNotFound
+		}
 		return fmt.Errorf("drop dead letter %d: %w", id, err)
 	}
 	return nil

@@ -53,7 +53,7 @@ func RelayWithoutAck(ctx context.Context, t *Scheduler) error {
 
 // SetBrokerClock makes the broker's clock show something else.
 func SetBrokerClock(t *Scheduler, broker time.Time) {
-	t.clock = brokerClock{broker: broker, here: time.Now()}
+	t.seen = view{broker: broker, here: time.Now()}
 }
 
 // Schedule is when an armed timer fires; zero if there is none.

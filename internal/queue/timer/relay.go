@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,35 +82,30 @@ func (t *Scheduler) fire(ctx context.Context, m jetstream.Msg) {
 	result, err := t.store(ctx, m)
 	t.metrics.fired.WithLabelValues(result).Inc()
 	switch {
-	case errors.Is(err, queue.ErrEnvelope):
+	case errors.Is(err, errForeign):
 		t.log.WarnContext(ctx, "foreign message among the timers, dropped", slog.String("subject", m.Subject()))
 		_ = m.Term()
 	case err != nil:
-		_ = m.NakWithDelay(relayRetry) // full, or away; order among timers is of no matter
+		_ = m.NakWithDelay(relayRetry) // UPDATES is full, or the broker away; timers need no order among each other
 	default:
-		_ = m.Ack() // lost, it comes again and is known as a repetition
+		_ = m.Ack() // if it is lost, the timer comes again and is known as a repetition
 	}
 }
 
-// store publishes the update of a fired timer. The message id is the firing's own
-// place in TIMERS: a relay that dies before its acknowledgement fires nothing
-// twice, and a timer that is armed again is no repetition.
+// errForeign says that a message in TIMERS is no update.
+var errForeign = errors.New("message is no timer")
+
+// store publishes the update of a fired timer. The message id is the position of the firing
+// in TIMERS, so a relay that dies before its acknowledgement fires nothing twice, and a
+// timer that is armed again is no repetition.
 func (t *Scheduler) store(ctx context.Context, m jetstream.Msg) (result string, err error) {
-	u, err := queue.DecodeUpdate(m.Subject(), m.Headers(), m.Data())
-	if err != nil {
-		return firedFailed, fmt.Errorf("%w: %w", queue.ErrEnvelope, err)
-	}
 	meta, err := m.Metadata()
 	if err != nil {
-		return firedFailed, fmt.Errorf("%w: %w", queue.ErrEnvelope, err)
+		return firedFailed, fmt.Errorf("%w: %w", errForeign, err)
 	}
-	u.Partition = partition.Of(string(u.Lane), t.partitions)
-	u.Received = meta.Timestamp
-	msg := &nats.Msg{Subject: broker.LaneSubject(broker.UpdatesPrefix, u.Partition, u.Lane), Header: u.EncodeHeader(), Data: u.Body}
-	for _, name := range t.carrier.Fields() {
-		if v := queue.HeaderValue(m.Headers(), name); v != "" {
-			msg.Header[name] = []string{v}
-		}
+	msg, err := t.fired(m, meta)
+	if err != nil {
+		return firedFailed, err
 	}
 	msg.Header[jetstream.MsgIDHeader] = []string{
 		"timer:" + strconv.FormatUint(meta.Sequence.Stream, 10) + ":" + strconv.FormatInt(meta.Timestamp.UnixNano(), 36),
@@ -117,9 +113,37 @@ func (t *Scheduler) store(ctx context.Context, m jetstream.Msg) (result string, 
 	ack, err := t.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamUpdates))
 	switch {
 	case err != nil:
-		return firedFailed, fmt.Errorf("relay timer into lane %s: %w", u.Lane, err)
+		return firedFailed, fmt.Errorf("relay timer to %s: %w", msg.Subject, err)
 	case ack.Duplicate:
 		return firedDuplicate, nil
 	}
 	return firedStored, nil
+}
+
+// fired is the message for UPDATES. The update was received when its timer fired. An
+// envelope of another version is passed on as it is: the lane's owner may be able to read it.
+func (t *Scheduler) fired(m jetstream.Msg, meta *jetstream.MsgMetadata) (*nats.Msg, error) {
+	u, err := queue.DecodeUpdate(m.Subject(), m.Headers(), m.Data())
+	msg := &nats.Msg{Data: u.Body}
+	switch {
+	case u.Lane == "", !queue.HasEnvelope(m.Headers()):
+		return nil, fmt.Errorf("%w: %w", errForeign, err)
+	case err != nil:
+		msg.Header = make(nats.Header)
+		for name, values := range m.Headers() {
+			if !strings.HasPrefix(name, "Nats-") {
+				msg.Header[name] = values
+			}
+		}
+	default:
+		u.Received = meta.Timestamp
+		msg.Header = u.EncodeHeader()
+		for _, name := range t.carrier.Fields() {
+			if v := queue.HeaderValue(m.Headers(), name); v != "" {
+				msg.Header[name] = []string{v}
+			}
+		}
+	}
+	msg.Subject = broker.LaneSubject(broker.UpdatesPrefix, partition.Of(string(u.Lane), t.cfg.Partitions), u.Lane)
+	return msg, nil
 }

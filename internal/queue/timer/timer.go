@@ -1,6 +1,7 @@
 package timer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,25 +40,33 @@ func (t *Timer) subject() string {
 	return broker.TimersPrefix + owner + "." + rest + "." + strings.ReplaceAll(t.Token, ".", "-")
 }
 
-// Scheduler arms and cancels timers, and relays what has fired into the lanes. They
-// are message schedules of the broker: no process holds them. Safe for concurrent use.
-type Scheduler struct {
-	conn       *broker.Conn
-	partitions int
-	log        *slog.Logger
-	carrier    propagation.TextMapPropagator
-	metrics    metrics
-
-	mu    sync.Mutex
-	clock brokerClock
+// Config of a scheduler.
+type Config struct {
+	Partitions int // as in [broker.Topology]
+	// MaxBytes bounds TIMERS: at that size timers are not armed any more, and their turns are
+	// tried again. The broker itself could only drop the oldest timers. It is checked every
+	// few seconds, so TIMERS may grow a little beyond it. 0: no bound.
+	MaxBytes int64
+	Logger   *slog.Logger // nil: logs nothing
 }
 
-// New makes timers for a stream of n partitions.
-func New(conn *broker.Conn, n int, log *slog.Logger, reg prometheus.Registerer) *Scheduler {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return &Scheduler{conn: conn, partitions: n, log: log, carrier: otel.GetTextMapPropagator(), metrics: newMetrics(reg)}
+// Scheduler arms and cancels timers, and relays what has fired into the lanes. Safe for
+// concurrent use.
+type Scheduler struct {
+	cfg     Config
+	conn    *broker.Conn
+	log     *slog.Logger
+	carrier propagation.TextMapPropagator
+	metrics metrics
+
+	mu   sync.Mutex
+	seen view
+}
+
+// New makes a scheduler; Run relays what has fired.
+func New(cfg Config, conn *broker.Conn, reg prometheus.Registerer) *Scheduler {
+	log := cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
+	return &Scheduler{cfg: cfg, conn: conn, log: log, carrier: otel.GetTextMapPropagator(), metrics: newMetrics(reg)}
 }
 
 // The broker's headers of a message schedule.
@@ -74,7 +83,7 @@ func (t *Scheduler) Arm(ctx context.Context, timer Timer) error {
 		return fmt.Errorf("arm timer: %w: %w", ErrNotArmed, err)
 	}
 	u := timer.Update
-	u.Partition = partition.Of(string(u.Lane), t.partitions)
+	u.Partition = partition.Of(string(u.Lane), t.cfg.Partitions)
 	u.Received = now
 	msg := &nats.Msg{Subject: timer.subject(), Header: u.EncodeHeader(), Data: u.Body}
 	msg.Header[headerSchedule] = []string{"@at " + wholeSecond(now.Add(max(timer.After, time.Second))).UTC().Format(time.RFC3339)}
@@ -84,6 +93,7 @@ func (t *Scheduler) Arm(ctx context.Context, timer Timer) error {
 	if _, err := t.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamTimers)); err != nil {
 		return fmt.Errorf("arm timer in lane %s: %w: %w", u.Lane, ErrNotArmed, err)
 	}
+	t.grow(len(msg.Data))
 	t.metrics.armed.Inc()
 	return nil
 }
@@ -110,35 +120,4 @@ const (
 // wholeSecond rounds up: the broker's schedules have seconds, and a timer is never early.
 func wholeSecond(t time.Time) time.Time {
 	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second)
-}
-
-// brokerClock is the broker's time, carried on by our monotonic clock: no worker's
-// wall clock decides when a timer fires.
-type brokerClock struct {
-	broker time.Time // as it was
-	here   time.Time // when we were told
-}
-
-// clockAge is when the broker is asked again: monotonic clocks drift a little.
-const clockAge = 10 * time.Minute
-
-func (t *Scheduler) now(ctx context.Context) (time.Time, error) {
-	t.mu.Lock()
-	c := t.clock
-	t.mu.Unlock()
-	if c.here.IsZero() || time.Since(c.here) > clockAge {
-		asked := time.Now()
-		s, err := t.conn.JetStream().Stream(ctx, broker.StreamTimers)
-		if err != nil {
-			return time.Time{}, fmt.Errorf("look at stream %s: %w", broker.StreamTimers, err)
-		}
-		c = brokerClock{broker: s.CachedInfo().TimeStamp, here: asked.Add(time.Since(asked) / 2)}
-		if c.broker.IsZero() {
-			c.broker = c.here
-		}
-		t.mu.Lock()
-		t.clock = c
-		t.mu.Unlock()
-	}
-	return c.broker.Add(time.Since(c.here)), nil
 }

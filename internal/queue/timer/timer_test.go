@@ -3,6 +3,8 @@ package timer_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -55,7 +57,7 @@ type firing struct {
 func wind(t *testing.T, s *embedded.Server) *clockwork {
 	t.Helper()
 	w := &clockwork{t: t, conn: connect(t, s), reg: prometheus.NewRegistry()}
-	w.timers = timer.New(w.conn, 1, nil, w.reg)
+	w.timers = timer.New(timer.Config{Partitions: 1}, w.conn, w.reg)
 	lanes, err := w.conn.JetStream().CreateOrUpdateConsumer(t.Context(), broker.StreamUpdates, jetstream.ConsumerConfig{Durable: "lanes"})
 	if err != nil {
 		t.Fatal(err)
@@ -263,7 +265,7 @@ func TestTimersFireOnceWhenTheRelayDiesBeforeItsAck(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)
 		defer c.Close(context.Background())
-		dying := timer.New(c, 1, nil, nil)
+		dying := timer.New(timer.Config{Partitions: 1}, c, nil)
 		if err := dying.Arm(t.Context(), armed("a", time.Second)); err != nil {
 			t.Fatal(err)
 		}
@@ -305,7 +307,7 @@ func TestTimeIsTheBrokersAndNotTheWorkers(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)
 		defer c.Close(context.Background())
-		timers := timer.New(c, 1, nil, nil)
+		timers := timer.New(timer.Config{Partitions: 1}, c, nil)
 		clock := time.Now().Add(5 * time.Minute)
 		timer.SetBrokerClock(timers, clock)
 		if err := timers.Arm(t.Context(), armed("a", time.Hour)); err != nil {
@@ -325,8 +327,77 @@ func TestTimerIsNotArmedWhileTheBrokerIsAway(t *testing.T) {
 		natstest.Stop(s)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := timer.New(c, 1, nil, nil).Arm(ctx, armed("a", time.Second)); !errors.Is(err, timer.ErrNotArmed) {
+		if err := timer.New(timer.Config{Partitions: 1}, c, nil).Arm(ctx, armed("a", time.Second)); !errors.Is(err, timer.ErrNotArmed) {
 			t.Errorf("armed without a broker: %v", err)
 		}
+	})
+}
+
+// A timer that a newer version armed goes into its lane as it is: the newer version's
+// worker may own the lane. What is no update at all is dropped.
+func TestTimerOfANewerVersionIsRelayed(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		c := connect(t, s)
+		defer c.Close(context.Background())
+		for _, h := range []nats.Header{{"Chatlane-Envelope": {"2 of another form"}}, nil} {
+			if _, err := c.JetStream().PublishMsg(t.Context(), &nats.Msg{Subject: "fired.0.42.c:100", Header: h, Data: []byte("?")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); timer.New(timer.Config{Partitions: 1}, c, nil).Run(ctx) }()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		cancel()
+		<-done
+		if n := timer.StreamMessages(t.Context(), c, broker.StreamTimers); n != 0 {
+			t.Errorf("%d messages are left in TIMERS", n)
+		}
+		stream, err := c.Stream(t.Context(), broker.StreamUpdates)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := stream.GetMsg(t.Context(), 1)
+		if err != nil || m.Subject != "updates.0.42.c:100" || m.Header.Get("Chatlane-Envelope") != "2 of another form" || string(m.Data) != "?" {
+			t.Errorf("relayed %+v, %v; want the timer as it was armed", m, err)
+		}
+		if n := stream.CachedInfo().State.Msgs; n != 1 {
+			t.Errorf("%d messages in UPDATES, want the timer alone", n)
+		}
+	})
+}
+
+// TIMERS has a bound. At the bound a timer is refused, so that its turn is tried again; no
+// armed timer is lost, and when some have fired there is room again.
+func TestArmedTimersSurviveAFullStream(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		w := wind(t, s)
+		defer w.stop()
+		w.timers = timer.New(timer.Config{Partitions: 1, MaxBytes: 4 << 10}, w.conn, nil)
+		var stored []string
+		for i := range 100 {
+			token := fmt.Sprintf("t%02d", i)
+			switch err := w.timers.Arm(t.Context(), armed(token, time.Minute)); {
+			case err == nil:
+				stored = append(stored, token)
+			case !errors.Is(err, timer.ErrFull) || !errors.Is(err, timer.ErrNotArmed):
+				t.Fatal(err)
+			}
+		}
+		if len(stored) < 5 || len(stored) > 50 {
+			t.Errorf("%d timers fit into 4 KiB", len(stored))
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		fired := make([]string, 0, len(stored))
+		for _, f := range w.fired {
+			fired = append(fired, f.token)
+		}
+		slices.Sort(fired)
+		if diff := cmp.Diff(stored, fired); diff != "" {
+			t.Errorf("fired of what was armed (-want +got):\n%s", diff)
+		}
+		w.arm("later", time.Second)
 	})
 }
