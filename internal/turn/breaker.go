@@ -136,7 +136,7 @@ func (b *breaker) answer(ctx context.Context, p int) {
 }
 
 // strike notes that the store failed a turn of the lane.
-func (b *breaker) strike(ctx context.Context, p int, k lane.Key, cause error) {
+func (b *breaker) strike(ctx context.Context, p int, k lane.Key, cause string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c, now := b.circuit(p), time.Now()
@@ -149,7 +149,7 @@ func (b *breaker) strike(ctx context.Context, p int, k lane.Key, cause error) {
 	c.open, c.opened, c.asked, c.pause = true, now, now, minPause
 	c.wait(now, true)
 	b.log.WarnContext(ctx, "partition paused: the state store does not answer",
-		slog.Int("partition", p), slog.String("error", cause.Error()))
+		slog.Int("partition", p), slog.String("error", cause))
 }
 
 // circuit needs b.mu.

@@ -3,7 +3,6 @@ package turn
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
@@ -119,11 +117,4 @@ func (t *task) storeLetter(ctx context.Context, d *queue.Delivery, why discard, 
 // clip bounds a text to what a letter holds of it.
 func clip(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), deadletter.MaxNote)], "?")
-}
-
-func stackOf(err error) string {
-	if p, ok := errors.AsType[*bot.PanicError](err); ok {
-		return string(p.Stack)
-	}
-	return ""
 }

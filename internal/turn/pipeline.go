@@ -35,6 +35,17 @@ func stages() [14]stage {
 // what verdict.go says that it means.
 type stage func(t *task, ctx context.Context) (progress, error)
 
+// guarded runs the stage and makes an error of its panic: several stages run an
+// author's code, which must not end the worker.
+func (s stage) guarded(t *task, ctx context.Context) (p progress, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p, err = goOn, recovered(v)
+		}
+	}()
+	return s(t, ctx)
+}
+
 // progress is where a stage leads.
 type progress uint8
 
@@ -90,7 +101,7 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 	t.began, t.outcome = time.Now(), ""
 	defer t.release(ctx)
 	for _, s := range stages() {
-		p, err := s(t, ctx)
+		p, err := s.guarded(t, ctx)
 		if err != nil {
 			return t.settle(ctx, err), err
 		}

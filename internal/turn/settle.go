@@ -16,12 +16,12 @@ const leaveNow = time.Nanosecond
 
 // settle carries out the verdict on the error of an attempt.
 func (t *task) settle(ctx context.Context, err error) queue.Next {
-	if ctx.Err() == nil && storeFailed(err) {
-		t.r.breaker.strike(ctx, int(t.d.Partition), t.d.Lane, err)
-	}
 	v := t.r.cfg.judge(ctx, err, t.attempts, t.waits)
+	if v.storeFailed {
+		t.r.breaker.strike(ctx, int(t.d.Partition), t.d.Lane, v.text)
+	}
 	if v.action == actDead {
-		if derr := t.discard(ctx, discard{Reason: v.reason, Error: err.Error(), Stack: stackOf(err), Attempts: t.attempts + 1}); derr != nil {
+		if derr := t.discard(ctx, discard{Reason: v.reason, Error: v.text, Stack: v.stack, Attempts: t.attempts + 1}); derr != nil {
 			v = t.r.cfg.judge(ctx, derr, t.attempts, t.waits)
 		}
 	}
@@ -30,16 +30,16 @@ func (t *task) settle(ctx context.Context, err error) queue.Next {
 	switch v.action {
 	case actDead:
 		t.r.metrics.turns.WithLabelValues(outDead).Inc()
-		t.logVerdict(ctx, slog.LevelError, "update is a dead letter", v, err)
+		t.logVerdict(ctx, slog.LevelError, "update is a dead letter", v)
 		t.ackAll(ctx)
 		return queue.Next{}
 	case actRetry:
 		t.countFailure(ctx)
 		t.r.metrics.turns.WithLabelValues(outRetried).Inc()
-		t.logVerdict(ctx, slog.LevelWarn, "attempt failed", v, err)
+		t.logVerdict(ctx, slog.LevelWarn, "attempt failed", v)
 	case actWait:
 		if t.waits == 0 {
-			t.logVerdict(ctx, slog.LevelInfo, "lane waits", v, err)
+			t.logVerdict(ctx, slog.LevelInfo, "lane waits", v)
 		}
 		t.waits++
 		t.removeStartMarker(ctx)
@@ -66,8 +66,8 @@ func (t *task) countFailure(ctx context.Context) {
 	t.r.results.of(t.position()).startEnded()
 }
 
-func (t *task) logVerdict(ctx context.Context, level slog.Level, msg string, v verdict, err error) {
+func (t *task) logVerdict(ctx context.Context, level slog.Level, msg string, v verdict) {
 	t.r.log.Log(ctx, level, msg, t.attrs( //nolint:sloglint // constant at each caller
 		slog.String("reason", v.reason), slog.Int("attempt", t.attempts),
-		slog.Duration("next_in", v.after), slog.String("error", err.Error()))...)
+		slog.Duration("next_in", v.after), slog.String("error", v.text))...)
 }

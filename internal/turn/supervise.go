@@ -21,12 +21,14 @@ func (t *task) supervise(ctx context.Context, s *fsm.Session, calls *api.Calls, 
 	defer stop()
 	ended := make(chan error, 1)
 	go func() {
+		err := error(&bot.PanicError{Value: "the handler ended its goroutine"}) // by runtime.Goexit
 		defer func() {
 			if v := recover(); v != nil {
-				ended <- recovered(v)
+				err = recovered(v)
 			}
+			ended <- err
 		}()
-		ended <- handle(limited)
+		err = handle(limited)
 	}()
 	select {
 	case err := <-ended:

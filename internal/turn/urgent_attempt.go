@@ -15,7 +15,13 @@ import (
 
 // attemptUrgent is one attempt of the urgent handler. It succeeds once for each update:
 // the store has a record for it, with a lock, a journal and a cursor of its own.
-func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) error {
+// A panic is its failure.
+func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = recovered(v)
+		}
+	}()
 	opening, cancel := context.WithTimeout(ctx, t.r.cfg.OpenWait)
 	defer cancel()
 	s, err := t.r.deps.Store.Open(opening, t.urgentKeys(), storePosition(t.d))

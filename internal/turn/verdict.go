@@ -3,6 +3,7 @@ package turn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
@@ -42,13 +43,32 @@ type verdict struct {
 	after  time.Duration // before the next attempt
 	park   bool          // wait for it aside, so that the partition's window is free
 	reason string        // label of the metric; for actDead the dead letter's reason
+
+	text        string // of the error
+	stack       string // of the panic that it is
+	storeFailed bool
 }
 
-// judge decides what err means for an update that has failed attempts times
-// before. Waits counts the attempts in a row that were nobody's fault.
-func (c Config) judge(ctx context.Context, err error, attempts, waits int) verdict {
+// judge decides what err means for an update that has failed attempts times before.
+// Waits counts the attempts in a row that were not the update's fault. An error whose
+// own methods panic, as a nil pointer of an author's type does, is that panic.
+func (c Config) judge(ctx context.Context, err error, attempts, waits int) (v verdict) {
+	if err == nil {
+		return verdict{action: actCommit}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			v = c.judge(ctx, recovered(fmt.Sprint(p)), attempts, waits) // its text: p may be such an error as well
+		}
+	}()
+	v = c.decide(ctx, err, attempts, waits)
+	v.text, v.stack, v.storeFailed = err.Error(), stackOf(err), ctx.Err() == nil && storeFailed(err)
+	return v
+}
+
+func (c Config) decide(ctx context.Context, err error, attempts, waits int) verdict {
 	switch {
-	case err == nil, errors.Is(err, bot.ErrUnhandled):
+	case errors.Is(err, bot.ErrUnhandled):
 		return verdict{action: actCommit}
 	case ctx.Err() != nil:
 		return verdict{action: actLeave, reason: "cancelled"}
@@ -135,3 +155,10 @@ func blame(err error) string {
 
 // hopeless tells that another attempt would end the same way.
 func hopeless(err error) bool { return errors.Is(err, ErrUndecoded) || errors.Is(err, ErrCrashed) }
+
+func stackOf(err error) string {
+	if p, ok := errors.AsType[*bot.PanicError](err); ok {
+		return string(p.Stack)
+	}
+	return ""
+}
