@@ -45,9 +45,10 @@ func (t *task) suspect(ctx context.Context) (progress, error) {
 	case n >= maxStarts:
 		return goOn, fmt.Errorf("%w: %d times", ErrCrashed, n)
 	case n >= suspectFrom:
-		if err := t.awaitSuspects(ctx); err != nil {
+		if err := t.r.awaitSuspects(ctx); err != nil {
 			return goOn, err
 		}
+		t.alone = true
 	}
 	t.r.results.of(t.position()).startBegan(t.session) // also where the answer to the write is lost
 	if err := writeStarts(ctx, t.session, n+1); err != nil {
@@ -57,12 +58,11 @@ func (t *task) suspect(ctx context.Context) (progress, error) {
 	return goOn, nil
 }
 
-// awaitSuspects waits until no other suspect runs in this worker. The attempt's end
-// gives the place back.
-func (t *task) awaitSuspects(ctx context.Context) error {
+// awaitSuspects waits until no other suspect runs in this worker, urgent runs included.
+// A receive from r.suspects gives the place back.
+func (r *Runner) awaitSuspects(ctx context.Context) error {
 	select {
-	case t.r.suspects <- struct{}{}:
-		t.alone = true
+	case r.suspects <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

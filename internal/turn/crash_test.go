@@ -214,3 +214,45 @@ func TestUrgentUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 		r.empty()
 	})
 }
+
+// Urgent updates that were under way when another one ended their workers do not die of it.
+func TestOtherUrgentUpdatesOutliveACrashingOne(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		die := make(chan struct{})
+		b := bot.New("crash")
+		b.Urgent(bot.Message, func(ctx context.Context, tt *bot.Turn) error {
+			if tt.Text() == "/boom" {
+				select {
+				case die <- struct{}{}:
+				case <-ctx.Done():
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			timer := time.NewTimer(3 * time.Second)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+				return tt.Answer(ctx, tt.Text())
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}, bot.Command("boom", "slow"))
+		b.Message(func(context.Context, *bot.Turn) error { return nil })
+		go func() {
+			time.Sleep(time.Second)
+			for chat := int64(2); chat <= 6; chat++ {
+				r.say(chat, "/slow")
+			}
+			r.say(1, "/boom")
+		}()
+		r.until(b, die, 2*time.Minute, 30)
+		if got := r.letters(); !slices.Equal(got, []string{"1 crash 1"}) {
+			t.Errorf("dead letters: %q, want that of the crashing update alone", got)
+		}
+		if n := len(r.heard()); n != 5 {
+			t.Errorf("%d of 5 other urgent handlers answered", n)
+		}
+		r.empty()
+	})
+}

@@ -33,11 +33,11 @@ func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) (err error) {
 		return nil
 	}
 	own := t.r.results.of(t.urgentPosition()) // looked up under the lock: an earlier term's run has ended
-	unmark, err := t.markUrgentStart(ctx, s, own)
+	start, err := t.suspectUrgent(ctx, s, own)
+	defer start.end(ctx)
 	if err != nil {
 		return err
 	}
-	defer unmark()
 	calls := t.give(&p, s, own)
 	var stopped cancelledTurns
 	p.CancelRunning = func() { stopped.add(t.r.running.interrupt(t.d.Lane, t.d.Seq)) }
@@ -46,31 +46,64 @@ func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) (err error) {
 		t.r.log.WarnContext(ctx, "urgent handler failed, the lane tries it again", t.attrs(slog.String("error", err.Error()))...)
 		return err
 	}
+	start.giveWay() // a cancelled turn may be a suspect that waits
 	stopped.wait(ctx, t.r.cfg.Deadline)
 	return s.Commit(ctx)
 }
 
-// markUrgentStart writes the start marker of an urgent run, as suspect does for the
-// lane's: a worker may end in the urgent handler, before the lane's turn counts anything.
-func (t *task) markUrgentStart(ctx context.Context, s *fsm.Session, own *unfinished) (unmark func(), err error) {
+// urgentStart is the start of an urgent run. The zero value is of one that is no suspect.
+type urgentStart struct {
+	t       *task
+	session *fsm.Session
+	own     *unfinished
+	before  int  // starts that nobody ended
+	marked  bool // one more is written
+	alone   bool // it holds the place of the one suspect that may run
+}
+
+// suspectUrgent is suspect for an urgent run: a worker may end in the urgent handler,
+// before the lane's turn counts anything. The start has to be ended also after an error.
+func (t *task) suspectUrgent(ctx context.Context, s *fsm.Session, own *unfinished) (start urgentStart, err error) {
 	n := unendedStarts(s) - own.ownStarts(s)
+	start = urgentStart{t: t, session: s, own: own, before: n}
 	switch {
 	case !t.d.Inherited && n == 0:
-		return func() {}, nil
+		return start, nil
 	case n >= maxStarts:
-		return nil, fmt.Errorf("%w: %d times, in its urgent handler", ErrCrashed, n)
+		return start, fmt.Errorf("%w: %d times, in its urgent handler", ErrCrashed, n)
+	case n >= suspectFrom:
+		if err := t.r.awaitSuspects(ctx); err != nil {
+			return start, err
+		}
+		start.alone = true
 	}
 	own.startBegan(s)
 	if err := writeStarts(ctx, s, n+1); err != nil {
-		return nil, err
+		return start, err
 	}
-	return func() { // after a commit the session refuses it
-		ctx, cancel := fsm.CleanUp(ctx)
-		defer cancel()
-		if writeStarts(ctx, s, n) == nil {
-			own.startEnded()
-		}
-	}, nil
+	start.marked = true
+	return start, nil
+}
+
+// giveWay lets the next suspect run.
+func (u *urgentStart) giveWay() {
+	if u.alone {
+		u.alone = false
+		<-u.t.r.suspects
+	}
+}
+
+// end gives way and counts the start down; after a commit the session refuses that.
+func (u *urgentStart) end(ctx context.Context) {
+	u.giveWay()
+	if !u.marked {
+		return
+	}
+	ctx, cancel := fsm.CleanUp(ctx)
+	defer cancel()
+	if writeStarts(ctx, u.session, u.before) == nil {
+		u.own.startEnded()
+	}
 }
 
 // urgentKeys name a record for this update alone: urgent runs of one lane pass each
