@@ -7,18 +7,19 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// breaker pauses the partitions whose store does not answer, so that their turns
-// wait without asking it: one of them at a time looks whether it is back. Why by
-// partition, and why the store alone: docs/decisions/0004-circuit-breaker.md.
+// breaker pauses the partitions whose store does not answer: their turns wait without
+// asking it, and one at a time probes whether it is back. Why by partition, and why the
+// store alone: docs/decisions/0004-circuit-breaker.md.
 //
-// A circuit opens when several lanes failed and none got an answer meanwhile, for
-// some time: one lane cannot pause others, nor can many while others get through.
-// It closes with the first answer. A lane that has not failed itself goes before
-// those that have: where only a part of the store is away, the other lanes hardly wait.
+// A circuit opens when several lanes have failed, and no turn had an answer for some
+// time: one lane cannot pause others, nor can many while others get through. It closes
+// with the first answer. A lane that has not failed itself probes before those that
+// have: where only a part of the store is away, the other lanes hardly wait.
 type breaker struct {
 	log *slog.Logger
 
@@ -27,36 +28,40 @@ type breaker struct {
 }
 
 const (
-	strikesToOpen = 3                      // lanes
-	quietToOpen   = 250 * time.Millisecond // without any answer
-	minPause      = 100 * time.Millisecond // between probes; doubled for lanes that have failed
-	maxPause      = time.Second
-	probeLook     = 250 * time.Millisecond // how soon a lane asks again while a probe is under way
-	// probeWait bounds how long a probe waits for the store: connections may be dead
-	// in a way that only time tells, and others wait for the probe.
+	failuresToOpen = 3                      // lanes
+	quietToOpen    = 250 * time.Millisecond // without any answer
+	minPause       = 100 * time.Millisecond // between probes; doubled for lanes that have failed
+	maxPause       = time.Second
+	probeLook      = 250 * time.Millisecond // how soon a lane asks again while a probe is under way
+	// probeWait bounds how long a probe waits for the store: a connection may be dead in
+	// a way that only time tells, and others wait for the probe.
 	probeWait = 2 * time.Second
-	// forgetAfter is when a circuit is no longer this worker's business: the waiting
-	// lanes of a paused partition ask far more often.
+	// forgetAfter closes a circuit that no lane asks about, since the partition went
+	// elsewhere: lanes that wait ask far more often.
 	forgetAfter = 5 * time.Second
-	// maxStruck bounds memory; lanes beyond it count as such that have not failed.
-	maxStruck = 4096
+	// failureCounts is how long a failure says something about the store, and longer
+	// than any lane takes to fail again.
+	failureCounts = time.Minute
+	// maxFailed bounds memory; lanes beyond it pass for such that have not failed.
+	maxFailed = 4096
 )
 
 // circuit is what the turns of one partition found out about the store.
 type circuit struct {
-	struck   map[lane.Key]struct{} // lanes that failed since the last answer
-	answered time.Time             // or, without an answer, made
-	asked    time.Time             // by any lane, while open
+	failed     map[lane.Key]struct{} // lanes that failed since the last answer
+	lastFailed time.Time
+	quiet      time.Time // since when there was no answer, as far as failures show
+	asked      time.Time // by any lane, while open
 
 	open    bool
 	opened  time.Time
 	probing bool
 	next    time.Time     // when a lane may probe that has not failed
-	again   time.Time     // when one may that has
+	again   time.Time     // when a lane may probe that has
 	pause   time.Duration // before the one after that
 }
 
-// probe is a turn that looks whether the store is back.
+// probe is a turn that finds out whether the store is back.
 type probe struct {
 	c     *circuit
 	again bool // its lane has failed before
@@ -64,11 +69,9 @@ type probe struct {
 
 func newBreaker(log *slog.Logger, reg prometheus.Registerer) *breaker {
 	b := &breaker{log: log, circuits: make(map[int]*circuit)}
-	if reg != nil {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "chatlane_partitions_paused", Help: "Partitions of this worker whose turns wait because the state store does not answer.",
-		}, b.paused))
-	}
+	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "chatlane_partitions_paused", Help: "Partitions of this worker whose turns wait because the state store does not answer.",
+	}, b.paused)
 	return b
 }
 
@@ -84,8 +87,8 @@ func (b *breaker) paused() (n float64) {
 	return n
 }
 
-// enter asks whether a turn of the partition may use the store. Above zero: not now,
-// ask again after that time. Not nil: as the probe, which has to leave.
+// enter asks whether a turn of the partition may use the store. If wait is above zero it
+// may not, and asks again then. If as is not nil it is the probe, which has to leave.
 func (b *breaker) enter(p int, k lane.Key) (wait time.Duration, as *probe) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -99,7 +102,7 @@ func (b *breaker) enter(p int, k lane.Key) (wait time.Duration, as *probe) {
 	}
 	c.asked = now
 	at := c.next
-	_, failed := c.struck[k]
+	_, failed := c.failed[k]
 	if failed {
 		at = c.again
 	}
@@ -121,13 +124,15 @@ func (b *breaker) leave(as *probe) {
 	as.c.wait(time.Now(), as.again)
 }
 
-// answer notes that the store has answered a turn of the partition.
+// answer says that the store has answered a turn of the partition.
 func (b *breaker) answer(ctx context.Context, p int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := b.circuit(p)
-	clear(c.struck)
-	c.answered = time.Now()
+	c := b.circuits[p]
+	if c == nil {
+		return
+	}
+	clear(c.failed)
 	if c.open {
 		delete(b.circuits, p)
 		b.log.InfoContext(ctx, "partition goes on: the state store answers",
@@ -135,28 +140,34 @@ func (b *breaker) answer(ctx context.Context, p int) {
 	}
 }
 
-// strike notes that the store failed a turn of the lane.
-func (b *breaker) strike(ctx context.Context, p int, k lane.Key, cause string) {
+// fail says that the store failed a turn of the lane, with the error's text.
+func (b *breaker) fail(ctx context.Context, p int, k lane.Key, text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c, now := b.circuit(p), time.Now()
-	if len(c.struck) < maxStruck {
-		c.struck[k] = struct{}{}
+	if now.Sub(c.lastFailed) > failureCounts {
+		clear(c.failed)
 	}
-	if c.open || len(c.struck) < strikesToOpen || now.Sub(c.answered) < quietToOpen {
+	if c.lastFailed = now; len(c.failed) == 0 {
+		c.quiet = now
+	}
+	if len(c.failed) < maxFailed {
+		c.failed[k] = struct{}{}
+	}
+	if c.open || len(c.failed) < failuresToOpen || now.Sub(c.quiet) < quietToOpen {
 		return
 	}
 	c.open, c.opened, c.asked, c.pause = true, now, now, minPause
 	c.wait(now, true)
 	b.log.WarnContext(ctx, "partition paused: the state store does not answer",
-		slog.Int("partition", p), slog.String("error", cause))
+		slog.Int("partition", p), slog.String("error", text))
 }
 
-// circuit needs b.mu.
+// circuit finds or makes the circuit of a partition. It needs b.mu.
 func (b *breaker) circuit(p int) *circuit {
 	c := b.circuits[p]
 	if c == nil {
-		c = &circuit{answered: time.Now(), struck: make(map[lane.Key]struct{})}
+		c = &circuit{failed: make(map[lane.Key]struct{})}
 		b.circuits[p] = c
 	}
 	return c

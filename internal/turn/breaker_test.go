@@ -33,11 +33,11 @@ func lanes(n int) []lane.Key {
 func broken(t *testing.T) (*breaker, *bytes.Buffer) {
 	t.Helper()
 	b, log := journaled()
-	for _, k := range lanes(strikesToOpen) {
-		b.strike(t.Context(), 1, k, down)
+	for _, k := range lanes(failuresToOpen) {
+		b.fail(t.Context(), 1, k, down)
 	}
 	time.Sleep(quietToOpen)
-	b.strike(t.Context(), 1, "42:c:1", down)
+	b.fail(t.Context(), 1, "42:c:1", down)
 	if wait, _ := b.enter(1, "42:c:1"); wait == 0 {
 		t.Fatal("several lanes struck, and nothing was paused")
 	}
@@ -69,7 +69,7 @@ func TestSeveralLanesWithoutAnAnswerPauseTheirPartitionAlone(t *testing.T) {
 			t.Error("another partition waits")
 		}
 		for range 1000 {
-			b.strike(t.Context(), 1, "42:c:9", down)
+			b.fail(t.Context(), 1, "42:c:9", down)
 		}
 		if n := strings.Count(log.String(), "partition paused"); n != 1 || b.paused() != 1 {
 			t.Errorf("said %d times, gauge %v", n, b.paused())
@@ -81,8 +81,8 @@ func TestOneLaneNeverPausesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _ := journaled()
 		for range 1000 {
-			b.strike(t.Context(), 1, "42:c:1", down)
-			b.strike(t.Context(), 1, "42:c:2", down)
+			b.fail(t.Context(), 1, "42:c:1", down)
+			b.fail(t.Context(), 1, "42:c:2", down)
 			time.Sleep(time.Second)
 			if wait, _ := b.enter(1, "42:c:1"); wait != 0 {
 				t.Fatal("paused by two lanes")
@@ -96,7 +96,7 @@ func TestManyFailingLanesPauseNothingWhileOthersGetThrough(t *testing.T) {
 		b, _ := journaled()
 		for range 100 {
 			for _, k := range lanes(50) {
-				b.strike(t.Context(), 1, k, down)
+				b.fail(t.Context(), 1, k, down)
 			}
 			if wait, _ := b.enter(1, "42:c:1"); wait != 0 {
 				t.Fatal("paused although an answer came a moment ago")
@@ -115,7 +115,7 @@ func TestOneProbeAtATimeAndLaterEachTime(t *testing.T) {
 		var all sync.WaitGroup
 		end := time.Now().Add(time.Minute)
 		for _, k := range lanes(200) {
-			b.strike(t.Context(), 1, k, down)
+			b.fail(t.Context(), 1, k, down)
 			all.Go(func() {
 				for time.Now().Before(end) {
 					wait, probe := b.enter(1, k)
@@ -131,7 +131,7 @@ func TestOneProbeAtATimeAndLaterEachTime(t *testing.T) {
 					mu.Lock()
 					now--
 					mu.Unlock()
-					b.strike(t.Context(), 1, k, down)
+					b.fail(t.Context(), 1, k, down)
 					b.leave(probe)
 				}
 			})
@@ -207,6 +207,21 @@ func TestPartitionThatWentElsewhereIsForgotten(t *testing.T) {
 		}
 		if wait, probe := b.enter(1, "42:c:1"); wait != 0 || probe != nil {
 			t.Error("its first turn here waits for an old failure")
+		}
+	})
+}
+
+// Lanes that failed before the partition went elsewhere, or long ago, say nothing of now.
+func TestLanesThatFailedLongAgoDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _ := journaled()
+		for _, k := range lanes(failuresToOpen - 1) {
+			b.fail(t.Context(), 1, k, down)
+		}
+		time.Sleep(time.Hour) // the partition is elsewhere
+		b.fail(t.Context(), 1, "42:c:9", down)
+		if wait, _ := b.enter(1, "42:c:8"); wait != 0 {
+			t.Error("paused by one lane")
 		}
 	})
 }

@@ -18,7 +18,7 @@ const leaveNow = time.Nanosecond
 func (t *task) settle(ctx context.Context, err error) queue.Next {
 	v := t.r.cfg.judge(ctx, err, t.attempts, t.waits)
 	if v.storeFailed {
-		t.r.breaker.strike(ctx, int(t.d.Partition), t.d.Lane, v.text)
+		t.r.breaker.fail(ctx, int(t.d.Partition), t.d.Lane, v.text)
 	}
 	if v.action == actDead {
 		if derr := t.discard(ctx, discard{Reason: v.reason, Error: v.text, Stack: v.stack, Attempts: t.attempts + 1}); derr != nil {
