@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -8,38 +9,32 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// Config says how turns are run. The zero value is usable.
+// Config is how turns are run. The zero value has the defaults.
 type Config struct {
 	LaneKey     lane.By
 	Strategy    fsm.Strategy
-	Deadline    time.Duration // for one attempt of a handler, from dispatch; 0 means 30 s
-	Grace       time.Duration // a handler that ignores its deadline is abandoned after so long; 0 means 5 s
-	OpenWait    time.Duration // for a lock that another holds; 0 means 10 s
+	Deadline    time.Duration // of one attempt of a handler, from dispatch; 0 means 30 s
+	Grace       time.Duration // then a handler that ignores its deadline is abandoned; 0 means 5 s
+	OpenWait    time.Duration // for a lock that is held, or a store that does not answer; 0 means 10 s
 	MaxAttempts int           // then the update is a dead letter; 0 means 5
 	MinBackoff  time.Duration // before the second attempt, then 4 times as long each; 0 means 250 ms
 	MaxBackoff  time.Duration // 0 means 5 min
-	// ParkAfter is the longest wait that a lane does in place; for a longer one it
-	// is parked. 0 means 2 s.
-	ParkAfter time.Duration
-	MaxUrgent int // urgent handlers that run at once, beside the lanes; 0 means 256
+	ParkAfter   time.Duration // the longest wait that a lane makes in place and not parked; 0 means 2 s
+	MaxUrgent   int           // urgent handlers that run at once; they take no slot of a lane; 0 means 256
 	// Freshness gives the age after which an update of a type is of no use; 0 means
-	// never. Nil means none is ever stale.
+	// never. Nil means never for all types.
 	Freshness func(updateType string) time.Duration
 }
 
 func (c Config) withDefaults() Config {
-	c.Deadline = orElse(c.Deadline, 30*time.Second)
-	c.Grace = orElse(c.Grace, 5*time.Second)
-	c.OpenWait = orElse(c.OpenWait, 10*time.Second)
-	c.MinBackoff = orElse(c.MinBackoff, 250*time.Millisecond)
-	c.MaxBackoff = orElse(c.MaxBackoff, 5*time.Minute)
-	c.ParkAfter = orElse(c.ParkAfter, 2*time.Second)
-	if c.MaxUrgent == 0 {
-		c.MaxUrgent = 256
-	}
-	if c.MaxAttempts == 0 {
-		c.MaxAttempts = 5
-	}
+	c.Deadline = cmp.Or(c.Deadline, 30*time.Second)
+	c.Grace = cmp.Or(c.Grace, 5*time.Second)
+	c.OpenWait = cmp.Or(c.OpenWait, 10*time.Second)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, 5)
+	c.MinBackoff = cmp.Or(c.MinBackoff, 250*time.Millisecond)
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, 5*time.Minute)
+	c.ParkAfter = cmp.Or(c.ParkAfter, 2*time.Second)
+	c.MaxUrgent = cmp.Or(c.MaxUrgent, 256)
 	if c.Freshness == nil {
 		c.Freshness = func(string) time.Duration { return 0 }
 	}
@@ -55,11 +50,4 @@ func (c Config) Validate() error {
 		return fmt.Errorf("CHATLANE_MIN_BACKOFF is %v: want at most CHATLANE_MAX_BACKOFF, %v", c.MinBackoff, c.MaxBackoff)
 	}
 	return nil
-}
-
-func orElse(v, other time.Duration) time.Duration {
-	if v == 0 {
-		return other
-	}
-	return v
 }

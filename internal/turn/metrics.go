@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // Outcomes of an attempt: the label of chatlane_turns_total.
@@ -39,31 +40,32 @@ type metrics struct {
 }
 
 func newMetrics(reg prometheus.Registerer) metrics {
+	with := promauto.With(reg)
 	m := metrics{
-		turns: prometheus.NewCounterVec(prometheus.CounterOpts{
+		turns: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "chatlane_turns_total", Help: "Attempts at updates, by outcome.",
 		}, []string{"outcome"}),
-		urgent: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "chatlane_urgent_turns_total", Help: "Attempts at urgent handlers, beside the lane or again in it, by outcome.",
+		urgent: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "chatlane_urgent_turns_total", Help: "Attempts at urgent handlers, in parallel to the lane or again in it, by outcome.",
 		}, []string{"outcome"}),
-		setbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
+		setbacks: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "chatlane_turn_setbacks_total", Help: "Attempts that did not commit, by reason.",
 		}, []string{"reason"}),
-		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+		seconds: with.NewHistogram(prometheus.HistogramOpts{
 			Name: "chatlane_turn_seconds", Help: "Time of one attempt, from dispatch to commit.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 13),
 		}),
-		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+		latency: with.NewHistogram(prometheus.HistogramOpts{
 			Name: "chatlane_update_seconds", Help: "Time from the broker's confirmation to the commit.",
 			Buckets: prometheus.ExponentialBuckets(0.002, 2.5, 14),
 		}),
-		abandoned: prometheus.NewCounter(prometheus.CounterOpts{
+		abandoned: with.NewCounter(prometheus.CounterOpts{
 			Name: "chatlane_handlers_abandoned_total", Help: "Handlers that ignored their cancelled context.",
 		}),
-		ackErrors: prometheus.NewCounter(prometheus.CounterOpts{
+		ackErrors: with.NewCounter(prometheus.CounterOpts{
 			Name: "chatlane_ack_errors_total", Help: "Acknowledgements that could not be sent; the update comes again and is skipped.",
 		}),
-		late: prometheus.NewCounter(prometheus.CounterOpts{
+		late: with.NewCounter(prometheus.CounterOpts{
 			Name: "chatlane_timers_stale_total", Help: "State timeouts that came after their state was left, and were ignored.",
 		}),
 	}
@@ -72,9 +74,6 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	}
 	for _, o := range []string{urgentDone, urgentFailed} {
 		m.urgent.WithLabelValues(o)
-	}
-	if reg != nil {
-		reg.MustRegister(m.turns, m.urgent, m.setbacks, m.seconds, m.latency, m.abandoned, m.ackErrors, m.late)
 	}
 	return m
 }
