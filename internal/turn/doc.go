@@ -3,11 +3,11 @@
 //
 //	Start ── urgent run, in parallel to the lane, if an urgent handler may want the update
 //	  │
-//	 run ─── wait: partition paused (breaker), album incomplete
+//	 run ─── wait: urgent run not over, partition paused (breaker), album incomplete
 //	  │
-//	stages   awaitUrgent → admit → open → skipDuplicate → admitInherited → joinAlbum
-//	  │      → finishDiscard → retryUrgent → skipCancelled → suspect → checkFreshness
-//	  │      → dispatch → commit → acknowledge
+//	stages   admit → open → skipDuplicate → admitInherited → joinAlbum → finishDiscard
+//	  │      → retryUrgent → skipCancelled → suspect → checkFreshness → dispatch
+//	  │      → commit → acknowledge
 //	  │                                 │ every stage
 //	  │ finished                        ▼ error
 //	  ▼                               settle ── verdict: wait, retry, dead letter, leave

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -58,17 +59,21 @@ type pausable struct {
 	again  atomic.Int64 // turns that were not the first attempt at their update
 }
 
-func newPausable(tb testing.TB, store fsm.Store) *pausable {
+func newPausable(tb testing.TB, store fsm.Store, add ...func(*bot.Router)) *pausable {
 	tb.Helper()
 	parsed, err := api.ParseToken(token)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	r := &pausable{t: tb, lanes: lane.NewExecutor(lane.NewSlots(64)), reg: prometheus.NewRegistry()}
+	router := r.counting()
+	for _, add := range add {
+		add(router)
+	}
 	client := api.NewClient(api.Config{BaseURL: "http://127.0.0.1:1"}, nil, nil)
 	tb.Cleanup(client.Close)
 	r.runner = turn.New(turn.Config{}, turn.Deps{
-		Program: compiled(tb, r.counting()), Store: store, Client: client, Dead: &r.dead, Bots: map[int64]turn.Identity{botID: {Token: parsed}},
+		Program: compiled(tb, router), Store: store, Client: client, Dead: &r.dead, Bots: map[int64]turn.Identity{botID: {Token: parsed}},
 	}, slog.New(slog.DiscardHandler), r.reg)
 	tb.Cleanup(r.lanes.Drain)
 	return r
@@ -264,4 +269,35 @@ func TestTurnsGoOnSoonAfterRedisIsBack(t *testing.T) {
 		t.Errorf("Redis was asked %d times while it was away", asked)
 	}
 	r.blameless()
+}
+
+// A probe asks the store, and the other lanes wait for it: so it waits for nothing else,
+// such as the urgent run of its update.
+func TestProbeDoesNotWaitForAnUrgentRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const chats = 20
+		var down atomic.Bool
+		down.Store(true)
+		store := &outage{Store: memstore.New(memstore.Config{}), away: func(k string) bool { return down.Load() && !strings.Contains(k, "!u") }}
+		r := newPausable(t, store, func(b *bot.Router) {
+			b.Urgent(bot.Message, func(ctx context.Context, t *bot.Turn) error {
+				if t.Chat() > chats {
+					<-time.After(20 * time.Second)
+				}
+				return nil
+			})
+		})
+		for chat := range chats {
+			r.deliver(1, chat+1, 1)
+		}
+		time.Sleep(5 * time.Second) // the partition is paused
+		r.deliver(1, chats+1, 1)    // a lane that has not failed is the next probe
+		time.Sleep(time.Second)
+		down.Store(false)
+		if took := r.await(chats, time.Minute); took > 2*time.Second {
+			t.Errorf("recovery took %v", took)
+		}
+		r.await(chats+1, time.Minute)
+		r.blameless()
+	})
 }

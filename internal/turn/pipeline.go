@@ -12,9 +12,8 @@ import (
 )
 
 // stages lists the stages of an attempt, in their order.
-func stages() [14]stage {
+func stages() [13]stage {
 	return [...]stage{
-		(*task).awaitUrgent,    // urgent.go: the urgent run of the same update is over
 		(*task).admit,          // admission.go: gates refuse an update before it takes a lock
 		(*task).open,           // open.go: lock the lane; load state, cursor and journal
 		(*task).skipDuplicate,  // duplicate.go: an update that is committed already gets no second answer
@@ -54,9 +53,13 @@ const (
 	finished                 // nothing is left to do for the update
 )
 
-// run makes one attempt at the update, unless the update has to wait before: for a
-// paused partition (breaker.go), or for further parts of its album (album.go).
+// run makes one attempt at the update, unless the update has to wait before: for the end
+// of its urgent run (urgent.go), for a paused partition (breaker.go), or for further
+// parts of its album (album.go).
 func (t *task) run(ctx context.Context) queue.Next {
+	if err := t.awaitUrgent(ctx); err != nil {
+		return t.settle(ctx, err)
+	}
 	wait, probe := t.r.breaker.enter(int(t.d.Partition), t.d.Lane)
 	if wait > 0 {
 		return queue.Next{Again: wait}

@@ -71,16 +71,17 @@ func (t *task) startUrgent() {
 	})
 }
 
-// awaitUrgent waits for the end of the urgent run.
-func (t *task) awaitUrgent(ctx context.Context) (progress, error) {
+// awaitUrgent waits for the end of the urgent run. It comes before the partition's
+// breaker: other lanes wait for a probe, so that a probe must not wait for a handler.
+func (t *task) awaitUrgent(ctx context.Context) error {
 	if t.urgent == nil {
-		return goOn, nil
+		return nil
 	}
 	select {
 	case <-t.urgent.done:
-		return goOn, nil
+		return nil
 	case <-ctx.Done():
-		return goOn, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 
