@@ -12,16 +12,16 @@ import (
 	"github.com/mymmrac/telego"
 )
 
-// maxCallback is what Telegram takes as the data of a button, in bytes.
+// maxCallback is the longest data of a button, in bytes.
 const maxCallback = 64
 
-// ErrCallbackData says that data of a button is not of this shape, or does not fit.
+// ErrCallbackData means that the data of a button has another shape, or is too long.
 var ErrCallbackData = errors.New("callback data does not fit")
 
 // CallbackData packs a struct into the data of an inline button and back:
-// "prefix:field:field". Fields are integers, bools and strings; a string says how
-// many bytes it may take, `max:"20"`, in which ':' and '~' count twice. Safe for
-// concurrent use.
+// "prefix:field:field". Fields are exported integers, bools and strings. A string has a
+// tag with its longest length in bytes, `max:"20"`, in which ':' and '~' count twice.
+// Safe for concurrent use.
 type CallbackData[T any] struct {
 	prefix string
 	fields []packed
@@ -35,8 +35,8 @@ type packed struct {
 	max   int // bytes
 }
 
-// NewCallbackData makes the codec of a struct. It panics unless every value that T
-// may have fits into 64 bytes.
+// NewCallbackData makes the codec of a struct. It panics unless every value of T fits
+// into 64 bytes.
 func NewCallbackData[T any](prefix string) *CallbackData[T] {
 	c := &CallbackData[T]{prefix: prefix}
 	typ := reflect.TypeFor[T]()
@@ -85,7 +85,7 @@ func packedField(f reflect.StructField) (packed, error) {
 	return p, nil
 }
 
-// Pack writes v. It fails with ErrCallbackData if a string is longer than it may be.
+// Pack writes v. It fails with ErrCallbackData if a string is longer than its tag says.
 func (c *CallbackData[T]) Pack(v T) (string, error) {
 	b := append(make([]byte, 0, maxCallback), c.prefix...)
 	fields := reflect.ValueOf(v)
@@ -178,8 +178,8 @@ func unescapeData(s string) (string, bool) {
 	return b.String(), true
 }
 
-// Button is an inline button that carries v. It panics if a string of v is longer
-// than it may be.
+// Button is an inline button that carries v. It panics if a string of v is longer than
+// its tag says.
 func (c *CallbackData[T]) Button(text string, v T) telego.InlineKeyboardButton {
 	data, err := c.Pack(v)
 	if err != nil {
@@ -188,7 +188,8 @@ func (c *CallbackData[T]) Button(text string, v T) telego.InlineKeyboardButton {
 	return Button(text, data)
 }
 
-// Filter passes buttons that carry a T for which all rules hold, and puts the T.
+// Filter passes pressed buttons that carry a T for which all rules hold, and puts the T
+// for [Get].
 func (c *CallbackData[T]) Filter(rules ...func(v T) bool) Filter {
 	return Func(func(_ context.Context, t *Turn) (bool, error) {
 		q := t.Query()

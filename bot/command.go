@@ -1,13 +1,16 @@
 package bot
 
 import (
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// CommandLine is a command as somebody typed it: /name@mention args.
+// CommandLine is a command as the user typed it: /name@mention args.
 type CommandLine struct {
 	Prefix  string
 	Name    string
@@ -18,8 +21,8 @@ type CommandLine struct {
 // Fields splits the arguments at white space.
 func (c CommandLine) Fields() []string { return strings.Fields(c.Args) }
 
-// Command gives the command that the message starts with. Without one, all of it
-// is empty.
+// Command is the command that the message starts with, empty without one. Any sign may
+// be its prefix.
 func (t *Turn) Command() CommandLine {
 	if t.command == nil {
 		c := parseCommand(t.Text())
@@ -49,12 +52,12 @@ func isWord(r rune) bool {
 	return r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r >= 0x80
 }
 
-// Command passes messages that start with one of these commands, written without
-// slash; without any, every command. One that mentions another bot does not pass.
-// [Turn.Command] has the arguments.
+// Command passes messages that start with one of these commands, given without slash;
+// without any, every command. A command that mentions another bot does not pass.
+// [Turn.Command] has the arguments. It panics on a name that cannot be typed.
 func Command(names ...string) Filter { return Commands{Names: names}.Filter() }
 
-// Commands is [Command] with all choices.
+// Commands is [Command] with options. The zero value is any command with a slash.
 type Commands struct {
 	Names      []string // without prefix; none means any
 	Prefixes   string   // signs that may stand before the name; empty means "/"
@@ -62,7 +65,7 @@ type Commands struct {
 	OtherBots  bool // also when the command mentions another bot
 }
 
-// Filter makes the filter. It panics on a name that nobody could type.
+// Filter makes the filter. It panics on a name that cannot be typed.
 func (c Commands) Filter() Filter {
 	if c.Prefixes == "" {
 		c.Prefixes = "/"
@@ -97,4 +100,71 @@ func (c Commands) match(t *Turn) bool {
 		return slices.ContainsFunc(c.Names, func(n string) bool { return strings.EqualFold(n, call.Name) })
 	}
 	return slices.Contains(c.Names, call.Name)
+}
+
+// maxPayload is the longest payload of a deep link, in bytes.
+const maxPayload = 64
+
+// ErrPayload means that Telegram does not take the payload of a deep link: it has 1 to
+// 64 letters, digits, '_' and '-'.
+var ErrPayload = errors.New("want 1 to 64 letters, digits, '_' and '-'")
+
+// StartLink is a link that opens the bot's private chat and sends /start with a
+// payload; [StartPayload] is the filter for it.
+func StartLink(username, payload string) (string, error) {
+	return deepLink(username, "start", payload)
+}
+
+// GroupLink is a link that adds the bot to a group and sends /start with a payload.
+func GroupLink(username, payload string) (string, error) {
+	return deepLink(username, "startgroup", payload)
+}
+
+// AppLink is a link that opens the bot's main web app with a start parameter.
+func AppLink(username, payload string) (string, error) {
+	return deepLink(username, "startapp", payload)
+}
+
+func deepLink(username, kind, payload string) (string, error) {
+	if !isPayload(payload) {
+		return "", fmt.Errorf("link with payload %q: %w", payload, ErrPayload)
+	}
+	return "https://t.me/" + url.PathEscape(username) + "?" + kind + "=" + payload, nil
+}
+
+func isPayload(s string) bool {
+	if s == "" || len(s) > maxPayload {
+		return false
+	}
+	for _, r := range s {
+		if r != '-' && (!isWord(r) || r >= 0x80) {
+			return false
+		}
+	}
+	return true
+}
+
+// EncodePayload makes a payload of any text of up to 48 bytes.
+func EncodePayload(text string) (string, error) {
+	payload := base64.RawURLEncoding.EncodeToString([]byte(text))
+	if !isPayload(payload) {
+		return "", fmt.Errorf("payload of %d bytes: %w", len(text), ErrPayload)
+	}
+	return payload, nil
+}
+
+// DecodePayload reads what EncodePayload made.
+func DecodePayload(payload string) (string, error) {
+	text, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil {
+		return "", fmt.Errorf("decode payload: %w", err)
+	}
+	return string(text), nil
+}
+
+// StartPayload passes /start commands that carry a deep link's payload: the Args of
+// [Turn.Command].
+func StartPayload() Filter {
+	payload := when("", func(t *Turn) bool { return isPayload(t.Command().Args) })
+	return And(Command("start"), payload).Named("/start payload")
 }

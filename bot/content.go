@@ -1,7 +1,10 @@
 package bot
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/mymmrac/telego"
 )
@@ -104,4 +107,25 @@ func contentCheck(c Content) func(*telego.Message) bool {
 		ContentUserShared: func(m *m) bool { return m.UsersShared != nil },
 		ContentChatShared: func(m *m) bool { return m.ChatShared != nil },
 	}[c]
+}
+
+// errNoFiles means that the pipeline gave the turn no way to open files.
+var errNoFiles = errors.New("files cannot be opened here")
+
+// Download opens a file of a message by its file id. Telegram's own server gives files of
+// up to 20 MB. The caller closes the file, and should bound how much of it is read. No
+// error shows the bot's token.
+func (t *Turn) Download(ctx context.Context, fileID string) (io.ReadCloser, error) {
+	if t.p.File == nil || t.p.API == nil {
+		return nil, errNoFiles
+	}
+	f, err := t.p.API.GetFile(ctx, &telego.GetFileParams{FileID: fileID})
+	if err != nil {
+		return nil, fmt.Errorf("download: %w", err)
+	}
+	body, err := t.p.File(ctx, f.FilePath)
+	if err != nil {
+		return nil, fmt.Errorf("download: %w", err)
+	}
+	return body, nil
 }

@@ -98,7 +98,7 @@ func (g Graph) WriteDOT(w io.Writer) error {
 	return err
 }
 
-// word is a state's name as an identifier of Mermaid's.
+// word is a state's name as an identifier of Mermaid.
 func word(s State) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x80 && isWord(r) {

@@ -1,34 +1,39 @@
 package bot
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 	"time"
+
+	ta "github.com/mymmrac/telego/telegoapi"
 )
 
 // What callers and handlers branch on with errors.Is.
 var (
-	// ErrUnhandled says that no handler wanted the update. A handler that returns
-	// it leaves the update to the children of its router, then to the routers after it.
+	// ErrUnhandled means that no handler took the update. A handler that returns it
+	// leaves the update to the children of its router, then to the routers after it.
 	ErrUnhandled = errors.New("no handler for the update")
 	// ErrSkip is returned by a handler that leaves the update to the next handler.
 	ErrSkip = errors.New("skipped to the next handler")
 	// ErrDropped is returned by a [Gate] that refuses an update for good.
 	ErrDropped = errors.New("update dropped before its turn")
-	// ErrCancelled is why the context of a turn ended that an urgent handler
-	// cancelled, see [Turn.CancelRunning].
+	// ErrCancelled is the cause of the context of a turn that an urgent handler
+	// cancelled with [Turn.CancelRunning].
 	ErrCancelled = errors.New("turn cancelled by an urgent update")
-	// ErrNoState says that the update belongs to no conversation, as a poll does.
+	// ErrNoState means that the update belongs to no conversation, as a poll.
 	ErrNoState = errors.New("update has no conversation state")
-	// ErrNoChat says that the update has no chat to answer in.
+	// ErrNoChat means that the update has no chat to answer in.
 	ErrNoChat = errors.New("update has no chat to answer in")
-	// ErrTransition says that a table or a route does not allow this move.
+	// ErrTransition means that a table or a route does not allow the new state.
 	ErrTransition = errors.New("transition is not allowed")
-	// ErrVersion says that kept data is of a schema version that cannot be read here.
+	// ErrVersion means that stored data has a newer schema version than the flow.
 	ErrVersion = errors.New("conversation has another schema version")
 )
 
-// PanicError is what a panic in a handler, filter or middleware becomes.
+// PanicError is a panic of a handler, filter, hook, migration or middleware.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -43,10 +48,10 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// UnavailableError says that something which a handler needs is away, through no fault of the
-// update: a database, another service. The turn is tried again and uses up no attempt.
+// UnavailableError means that something which a handler needs does not answer: a
+// database, another service. The turn is tried again and uses up no attempt.
 type UnavailableError struct {
-	RetryAfter time.Duration // when to look again; 0 leaves it to the pipeline
+	RetryAfter time.Duration // wait before the next attempt; 0 leaves it to the worker
 	Err        error
 }
 
@@ -56,17 +61,77 @@ func (e *UnavailableError) Error() string { return e.Err.Error() }
 // Unwrap gives the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// Blameless has the error go past error handlers.
+// Blameless marks the error as one that error handlers do not see.
 func (e *UnavailableError) Blameless() bool { return true }
 
-// passed tells that err leaves the update to whoever comes next.
+// passed reports that err leaves the update to the next handler or router.
 func passed(err error) bool { return errors.Is(err, ErrUnhandled) || errors.Is(err, ErrSkip) }
 
-// blameless tells that err is no fault of the bot's: a rate limit, a lost lock. Such
-// an error marks itself with Blameless() bool, and goes past error handlers, because
-// the turn is tried again.
+// blameless reports that err is no fault of the bot's: a rate limit, a lost lock. Such
+// an error has a method Blameless() bool. Error handlers do not see it, because the
+// turn is tried again.
 func blameless(err error) bool {
 	var b interface{ Blameless() bool }
 	return errors.As(err, &b) && b.Blameless()
 }
 func isSkip(err error) bool { return errors.Is(err, ErrSkip) }
+
+// ErrorHandler handles the error of a turn. If it returns nil, the turn commits what the
+// error handler itself has changed. If it returns an error, that goes to the next error
+// handler and then to the router above.
+type ErrorHandler func(ctx context.Context, t *Turn, err error) error
+
+// OnError adds an error handler for this router and its children. It runs under the
+// turn's lock, after the changes of the failed handler are undone. It does not see
+// errors that are no fault of the bot's, such as rate limits: those turns are tried
+// again.
+func (r *Router) OnError(h ErrorHandler) {
+	r.mustBeOpen("OnError")
+	r.mustBeGiven("OnError", h != nil)
+	r.rescuers = append(r.rescuers, h)
+}
+
+// OnErrorAs adds an error handler for errors of one type, found with errors.As.
+func OnErrorAs[E error](r *Router, h func(ctx context.Context, t *Turn, err E) error) {
+	r.OnError(func(ctx context.Context, t *Turn, err error) error {
+		var typed E
+		if !errors.As(err, &typed) {
+			return err
+		}
+		return h(ctx, t, typed)
+	})
+}
+
+// OnErrorIs adds an error handler for errors that match target with errors.Is.
+func (r *Router) OnErrorIs(target error, h ErrorHandler) {
+	r.OnError(func(ctx context.Context, t *Turn, err error) error {
+		if !errors.Is(err, target) {
+			return err
+		}
+		return h(ctx, t, err)
+	})
+}
+
+// OnUnhandled adds a hook of the root router for updates that no handler took. They
+// count as unhandled all the same. An included router that has one is refused
+// by [Router.Compile].
+func (r *Router) OnUnhandled(h Handler) {
+	r.mustBeOpen("OnUnhandled")
+	r.mustBeGiven("OnUnhandled", h != nil)
+	r.unhandled = append(r.unhandled, h)
+}
+
+// IsBlocked reports that the Bot API refused a call because the bot was blocked or
+// removed, or the user's account is deleted. errors.As finds the whole refusal in err, a
+// *telegoapi.Error.
+func IsBlocked(err error) bool {
+	var refused *ta.Error
+	return errors.As(err, &refused) && refused.ErrorCode == http.StatusForbidden
+}
+
+// IsNotModified reports that the Bot API refused an edit because it changes nothing.
+func IsNotModified(err error) bool {
+	var refused *ta.Error
+	return errors.As(err, &refused) && refused.ErrorCode == http.StatusBadRequest &&
+		strings.Contains(refused.Description, "message is not modified")
+}

@@ -2,12 +2,16 @@ package bot
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
+
+	"github.com/mymmrac/telego"
 )
 
-// Filter decides whether a handler takes a turn. Make one with the functions that
-// return it, compose with [And], [Or] and [Not], write your own with [Func].
+// Filter decides whether a handler takes a turn. Functions of this package make filters;
+// [And], [Or] and [Not] compose them, [Func] makes one of any function. The zero value
+// is refused. A filter is safe for concurrent use if its function is.
 type Filter struct {
 	match func(ctx context.Context, t *Turn) (bool, error)
 
@@ -21,7 +25,8 @@ func (f Filter) Named(label string) Filter {
 	return f
 }
 
-// Func is a filter made of a function. It may [Put] values for the handler.
+// Func is a filter made of a function, which may [Put] values for the handler. Its error
+// fails the turn.
 func Func(match func(ctx context.Context, t *Turn) (bool, error)) Filter {
 	return Filter{match: match}
 }
@@ -37,7 +42,7 @@ func And(filters ...Filter) Filter {
 	return Filter{match: all.matches, states: statesOf(filters), label: labelOf(filters)}
 }
 
-// Or passes if any filter does; those after it are not asked.
+// Or passes if any filter does. Filters after that one do not run.
 func Or(filters ...Filter) Filter {
 	match := func(ctx context.Context, t *Turn) (bool, error) {
 		values := len(t.values)
@@ -53,7 +58,7 @@ func Or(filters ...Filter) Filter {
 	return Filter{match: match, states: anyOf(filters), label: labelOf(filters)}
 }
 
-// Not passes if f does not. What f puts is gone.
+// Not passes if f does not. Values that f puts are gone.
 func Not(f Filter) Filter {
 	match := func(ctx context.Context, t *Turn) (bool, error) {
 		values := len(t.values)
@@ -73,8 +78,8 @@ func labelOf(filters []Filter) string {
 	return ""
 }
 
-// Text passes messages that are exactly one of these texts; without any, every
-// message that has a text. Captions do not count.
+// Text passes messages whose text is exactly one of these; without any, every message
+// that has a text. Captions do not count.
 func Text(texts ...string) Filter {
 	label := "text"
 	if len(texts) > 0 {
@@ -89,11 +94,11 @@ func Text(texts ...string) Filter {
 	})
 }
 
-// match is what Regexp found.
+// match is the result of Regexp.
 type match []string
 
-// Match is what the last [Regexp] of this handler found: the whole match, then its
-// groups; nil without one.
+// Match is the match of this handler's last [Regexp]: the whole match, then its groups;
+// nil without one.
 func (t *Turn) Match() []string {
 	found, _ := Get[match](t)
 	return found
@@ -126,5 +131,68 @@ func InChat(ids ...int64) Filter {
 	return when("", func(t *Turn) bool { return slices.Contains(ids, t.p.Chat) })
 }
 
-// Plain passes texts that are no /command: what somebody says, not what they order.
+// Plain passes messages with a text that is no /command.
 func Plain() Filter { return And(Text(), Not(Command())).Named("text") }
+
+// ChatType passes updates of chats of these types: private, group, supergroup,
+// channel. It panics on another word.
+func ChatType(types ...string) Filter {
+	for _, t := range types {
+		switch t {
+		case telego.ChatTypePrivate, telego.ChatTypeGroup, telego.ChatTypeSupergroup,
+			telego.ChatTypeChannel, telego.ChatTypeSender:
+		default:
+			panic(fmt.Sprintf("bot: chat type %q: want private, group, supergroup, channel or sender", t))
+		}
+	}
+	return when("", func(t *Turn) bool { return slices.Contains(types, t.chatType()) })
+}
+
+// InPrivate passes updates of private chats.
+func InPrivate() Filter { return ChatType(telego.ChatTypePrivate) }
+
+// InGroup passes updates of groups and supergroups.
+func InGroup() Filter { return ChatType(telego.ChatTypeGroup, telego.ChatTypeSupergroup) }
+
+// ReplyTo passes messages that reply to a message of one of these users; to any
+// message, if none is named.
+func ReplyTo(users ...int64) Filter {
+	return when("reply", func(t *Turn) bool {
+		if t.message == nil || t.typ == CallbackQuery || t.message.ReplyToMessage == nil {
+			return false
+		}
+		from := t.message.ReplyToMessage.From
+		return len(users) == 0 || from != nil && slices.Contains(users, from.ID)
+	})
+}
+
+// ReplyToBot passes messages that reply to a message of this bot.
+func ReplyToBot() Filter {
+	return when("reply to bot", func(t *Turn) bool {
+		if t.message == nil || t.typ == CallbackQuery || t.message.ReplyToMessage == nil {
+			return false
+		}
+		from := t.message.ReplyToMessage.From
+		return from != nil && from.ID == t.p.Bot.ID
+	})
+}
+
+// MediaGroup passes messages that belong to an album.
+func MediaGroup() Filter {
+	return when("album", func(t *Turn) bool {
+		return t.message != nil && t.typ != CallbackQuery && t.message.MediaGroupID != ""
+	})
+}
+
+// Pressed passes inline buttons whose data is exactly one of these; without any,
+// every button. For data with fields see [CallbackData].
+func Pressed(data ...string) Filter {
+	label := "button"
+	if len(data) > 0 {
+		label = data[0]
+	}
+	return when(label, func(t *Turn) bool {
+		q := t.Query()
+		return q != nil && (len(data) == 0 || slices.Contains(data, q.Data))
+	})
+}

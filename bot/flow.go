@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Flow says what holds for all states of one name: hooks, allowed transitions, the
+// Flow declares what all states of one flow share: hooks, allowed transitions, the
 // version of the data. A flow that needs none of these need not be declared.
 type Flow struct {
 	router *Router
@@ -24,10 +24,13 @@ type hook struct {
 	run    Handler
 }
 
-// Migration brings a conversation from an older schema version to the current one.
+// Migration turns the state and data of an older schema version into current ones. From
+// is 0 for data from before [Flow.Version]. It may run again for the same conversation,
+// so it has no effects of its own.
 type Migration func(from int, state State, data json.RawMessage) (State, json.RawMessage, error)
 
-// Flow declares a flow of this router, or gives the one declared before.
+// Flow declares a flow of this router, or returns the one declared before. Another
+// router of the tree must not declare it too: [Router.Compile] refuses that.
 func (r *Router) Flow(name string) *Flow {
 	r.mustBeOpen("Flow")
 	if name == "" {
@@ -42,24 +45,24 @@ func (r *Router) Flow(name string) *Flow {
 	return r.flows[name]
 }
 
-// OnEnter adds a hook that runs after a conversation has moved to one of these states
-// of the flow; to any, if none is named. It may move on.
+// OnEnter adds a hook that runs after a conversation has come to one of these states of
+// the flow; to any, if none is given. It may set another state.
 func (f *Flow) OnEnter(h Handler, states ...State) {
 	f.mustOwn("OnEnter", states)
 	f.enter = append(f.enter, hook{states, h})
 }
 
-// OnLeave adds a hook that runs before a conversation leaves one of these states of
-// the flow; any, if none is named. It may not move.
+// OnLeave adds a hook that runs before a conversation leaves one of these states of the
+// flow; any, if none is given. It must not set a state.
 func (f *Flow) OnLeave(h Handler, states ...State) {
 	f.mustOwn("OnLeave", states)
 	f.leave = append(f.leave, hook{states, h})
 }
 
-// Allow adds a line to the table of transitions, which holds once it has a line: a
-// conversation may then move within the flow only as the table says, and enter it
-// only as the lines from [None] say, if there are any. Going back, leaving and
-// finishing are always allowed.
+// Allow adds a line to the flow's table of transitions. Once the table has a line, a
+// conversation moves within the flow only as it says. If it has lines from [None], the
+// flow is entered only by those. [Turn.Back], [Turn.Clear] and leaving for another flow
+// are always allowed.
 func (f *Flow) Allow(from State, to ...State) *Flow {
 	f.mustOwn("Allow", to)
 	if from != None {
@@ -69,8 +72,9 @@ func (f *Flow) Allow(from State, to ...State) *Flow {
 	return f
 }
 
-// Version numbers the schema of the flow's data, from 1. A conversation that was
-// kept under an older number is brought up by migrate when its next turn begins.
+// Version numbers the schema of the flow's data, from 1. A conversation that was stored
+// under an older number is migrated when its next turn begins. One with a newer number,
+// as after a roll-back, fails its turns with ErrVersion.
 func (f *Flow) Version(n int, migrate Migration) *Flow {
 	f.router.mustBeOpen("Version")
 	if n < 1 || migrate == nil {
@@ -89,7 +93,7 @@ func (f *Flow) mustOwn(what string, states []State) {
 	}
 }
 
-// flow finds the declaration of a state's flow; nil is one that says nothing.
+// flow finds the declaration of a state's flow; nil is one without rules.
 func (t *Turn) flow(s State) *Flow {
 	if t.program == nil {
 		return nil
@@ -111,7 +115,7 @@ func (f *Flow) left(ctx context.Context, t *Turn, s State) error {
 	return run(ctx, t, f.leave, s)
 }
 
-// run calls the hooks for a state, until one of them has moved on.
+// run calls the hooks for a state, until one of them sets another.
 func run(ctx context.Context, t *Turn, hooks []hook, s State) error {
 	for _, h := range hooks {
 		if len(h.states) > 0 && !slices.Contains(h.states, s) {
@@ -145,9 +149,9 @@ func (f *Flow) version() int {
 	return f.schema
 }
 
-// migrate brings kept data up to the flow's version.
+// migrate brings stored data up to the flow's version.
 func (f *Flow) migrate(t *Turn) error {
-	m := t.book()
+	m := t.loadMeta()
 	if m.Version == f.version() {
 		return nil
 	}
@@ -161,6 +165,6 @@ func (f *Flow) migrate(t *Turn) error {
 	t.p.Session.SetState(string(state))
 	t.p.Session.SetData(data)
 	m.Version = f.schema
-	t.keep()
+	t.saveMeta()
 	return nil
 }

@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// Graph is what a tree of routers says about its states: those that filters, hooks,
-// tables, timeouts and [Route.To] name, and the ways between them.
+// Graph is the states that a tree of routers names (in filters, hooks, tables, timeouts
+// and [Route.To]), and the transitions between them.
 type Graph struct {
 	Name   string
 	States []State
 	Edges  []Edge
 }
 
-// Edge is a way from one state to another. [None] is the outside of all flows, where
-// conversations begin and end.
+// Edge is a transition. [None] is the outside of all flows, where conversations begin and
+// end.
 type Edge struct {
 	From, To State
-	Label    string // what leads there: a command, a text, a time; may be empty
+	Label    string // its trigger: a command, a text, a time; may be empty
 }
 
-// Graph draws the tree. Ways that no route declares with [Route.To], and no table
-// allows, are not in it.
+// Graph draws the tree. A transition that no route declares with [Route.To] and no table
+// allows is not in it.
 func (r *Router) Graph() Graph {
 	d := draft{states: map[State]bool{}, edges: map[Edge]bool{}}
 	r.walk(func(n *Router) {
@@ -43,7 +43,7 @@ func (r *Router) Graph() Graph {
 			d.route(rt)
 		}
 	})
-	for e := range d.edges { // a way with a name needs no nameless twin
+	for e := range d.edges { // an edge with a label needs no twin without
 		if e.Label != "" {
 			delete(d.edges, Edge{From: e.From, To: e.To})
 		}
@@ -87,13 +87,13 @@ func (d *draft) route(rt *Route) {
 }
 
 // from are the states that a route starts from, by its filters and by the guards of its
-// router and of those above; nil if none of them asks for a state.
+// router and of those above; nil if none of them is about states.
 func (rt *Route) from() []State {
 	states := statesOf(rt.filters)
 	for up := rt.router; up != nil; up = up.parent {
 		for _, g := range up.guards {
 			if g.types&rt.types != 0 {
-				states = meet(states, g.filter.states)
+				states = intersect(states, g.filter.states)
 			}
 		}
 	}
@@ -103,7 +103,7 @@ func (rt *Route) from() []State {
 // statesOf are the states at which all filters may pass.
 func statesOf(filters []Filter) (states []State) {
 	for _, f := range filters {
-		states = meet(states, f.states)
+		states = intersect(states, f.states)
 	}
 	return states
 }
@@ -119,8 +119,8 @@ func anyOf(filters []Filter) (states []State) {
 	return states
 }
 
-// meet are the states that are in both; nil stands for all and for none at all.
-func meet(a, b []State) []State {
+// intersect are the states in both sets; nil is the set of all states and [None].
+func intersect(a, b []State) []State {
 	switch {
 	case a == nil:
 		return b
@@ -145,8 +145,8 @@ func covers(w, s State) bool {
 	return w == s || w == anyState && s != None || strings.HasSuffix(string(w), ":"+string(anyState)) && inFlow(s, w.Flow())
 }
 
-// expand lists the states that a route starts from; one that asks for none starts
-// outside.
+// expand lists the states that a route starts from; a route without filters for states
+// starts outside.
 func (d *draft) expand(states []State) []State {
 	if states == nil {
 		return []State{None}

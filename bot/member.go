@@ -2,10 +2,10 @@ package bot
 
 import "github.com/mymmrac/telego"
 
-// Membership is a set of ways to stand to a chat; join several with |.
+// Membership is a set of relations to a chat; join several with |.
 type Membership uint8
 
-// The ways to stand to a chat.
+// The relations of a user to a chat.
 const (
 	Owner Membership = 1 << iota
 	Administrator
@@ -17,13 +17,14 @@ const (
 
 	// IsMember is everybody in the chat.
 	IsMember = Owner | Administrator | Member | RestrictedMember
-	// IsAdmin is who runs the chat.
+	// IsAdmin is everybody who runs the chat.
 	IsAdmin = Owner | Administrator
 	// NotMember is everybody outside.
 	NotMember = RestrictedGone | Gone | Banned
 )
 
-// MembershipOf reads a chat member of the Bot API's.
+// MembershipOf is the relation of a chat member of the Bot API; 0 for nil and for a status
+// that this version does not know.
 func MembershipOf(m telego.ChatMember) Membership {
 	if m == nil {
 		return 0
@@ -48,8 +49,8 @@ func MembershipOf(m telego.ChatMember) Membership {
 	return 0
 }
 
-// Became passes chat_member and my_chat_member updates that lead from one set of
-// memberships to another.
+// Became passes chat_member and my_chat_member updates in which a membership of the
+// first set becomes one of the second.
 func Became(from, to Membership) Filter {
 	return when("", func(t *Turn) bool {
 		u := t.p.Update
@@ -64,13 +65,13 @@ func Became(from, to Membership) Filter {
 	})
 }
 
-// Joined passes when somebody came into the chat.
+// Joined passes when a user came into the chat.
 func Joined() Filter { return Became(NotMember, IsMember) }
 
-// Left passes when somebody left the chat, or was removed.
+// Left passes when a user left the chat, or was removed.
 func Left() Filter { return Became(IsMember, NotMember) }
 
-// Promoted passes when somebody was made an administrator.
+// Promoted passes when a user was made an administrator.
 func Promoted() Filter { return Became(NotMember|Member|RestrictedMember, IsAdmin) }
 
 // Demoted passes when an administrator became a member without powers.

@@ -2,26 +2,21 @@ package bot
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Handler answers one turn. Its context carries the span of the turn, and ends with
-// the turn's time and its hold on the lane. It returns nil when done, [ErrSkip] to leave the update
-// to the next handler, and any other error to have the turn tried again.
+// Handler answers one turn. Its context carries the span of the turn, and ends at the
+// handler's deadline or when the worker loses the lane. It returns nil when done,
+// [ErrSkip] to leave the update to the next handler, [ErrUnhandled] to leave it to the
+// next router, and any other error to have the turn tried again.
 type Handler func(ctx context.Context, t *Turn) error
 
-// Middleware wraps a handler: it may work before and after it, or not call it.
+// Middleware wraps a handler: it may act before and after it, or not call it. It wraps
+// once, when the router is compiled.
 type Middleware func(next Handler) Handler
-
-// CallFunc makes one call of the Bot API and gives the result.
-type CallFunc func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
-
-// CallMiddleware wraps every call of the Bot API that a turn makes.
-type CallMiddleware func(next CallFunc) CallFunc
 
 // Router is a named node of a tree of handlers. Wire it on one goroutine, then hand
 // its root to package worker or bottest: methods that register panic on wiring
@@ -79,14 +74,14 @@ type Route struct {
 	run Handler // inner middleware around handler
 }
 
-// New makes an empty router. The name is for graphs and messages.
+// New makes an empty router. The name appears in graphs and error texts.
 func New(name string) *Router { return &Router{name: name} }
 
 // Name is the name that the router was made with.
 func (r *Router) Name() string { return r.name }
 
-// On registers a handler for update types. It takes an update if all filters pass,
-// and no handler before it did.
+// On registers a handler for update types. It takes an update if all filters pass and
+// no handler before it took it. On panics without a handler or a type.
 func (r *Router) On(types Type, h Handler, filters ...Filter) *Route {
 	r.mustBeOpen("On")
 	if h == nil || types&everything == 0 {
@@ -106,8 +101,8 @@ func (r *Router) Callback(h Handler, filters ...Filter) *Route {
 	return r.On(CallbackQuery, h, filters...)
 }
 
-// To declares the only states that the handler may move to, for the graph and as a
-// check; [None] stands for the end.
+// To declares the states that the handler may set, for the graph and as a check:
+// another one fails with ErrTransition. [None] is the end of the conversation.
 func (rt *Route) To(states ...State) *Route {
 	rt.router.mustBeOpen("To")
 	rt.to = append(rt.to, states...)
@@ -115,7 +110,7 @@ func (rt *Route) To(states ...State) *Route {
 }
 
 // Guard lets only updates that pass all filters into this router and its children.
-// Timeouts pass: they carry no update that a filter could look at, and who began the
+// Timeouts pass: they carry no update to filter by, and the update that began the
 // conversation has passed. [Router.GuardOn] can guard them too.
 func (r *Router) Guard(filters ...Filter) { r.GuardOn(AnyUpdate, filters...) }
 
@@ -128,16 +123,16 @@ func (r *Router) GuardOn(types Type, filters ...Filter) {
 	}
 }
 
-// Outer adds middleware that runs before the guards, around this router and its
-// children, whether or not a handler takes the update. Without types it is for all.
+// Outer adds middleware around this router and its children. It runs before the guards,
+// whether or not a handler takes the update. Without types it is for all of them.
 func (r *Router) Outer(mw Middleware, types ...Type) {
 	r.mustBeOpen("Outer")
 	r.mustBeGiven("Outer", mw != nil)
 	r.outer = append(r.outer, layer{union(types), mw})
 }
 
-// Inner adds middleware that runs around each handler of this router and its
-// children that takes an update, after its filters. Without types it is for all.
+// Inner adds middleware around each handler of this router and its children. It runs
+// after the handler's filters have passed. Without types it is for all of them.
 func (r *Router) Inner(mw Middleware, types ...Type) {
 	r.mustBeOpen("Inner")
 	r.mustBeGiven("Inner", mw != nil)
@@ -155,8 +150,8 @@ func union(types []Type) Type {
 	return all
 }
 
-// Include attaches routers below this one; they are tried in this order after its
-// own handlers. A router has one parent.
+// Include attaches routers below this one. They are tried in this order, after its own
+// handlers. It panics where a router has a parent already, or would include itself.
 func (r *Router) Include(children ...*Router) {
 	r.mustBeOpen("Include")
 	for _, c := range children {
@@ -174,30 +169,31 @@ func (r *Router) Include(children ...*Router) {
 	}
 }
 
-// SetEnabled switches the router and its children on or off, at any time. A router
-// starts enabled.
+// SetEnabled switches the router and its children on or off, in this process, at any
+// time and from any goroutine. A new router is on.
 func (r *Router) SetEnabled(on bool) { r.off.Store(!on) }
 
-// Enabled tells whether the router is switched on.
+// Enabled reports whether the router is switched on.
 func (r *Router) Enabled() bool { return !r.off.Load() }
 
-// Calls adds middleware around every call of the Bot API.
+// Calls adds middleware around every Bot API call that a turn makes, in any router.
 func (r *Router) Calls(mw CallMiddleware) {
 	r.mustBeOpen("Calls")
 	r.mustBeGiven("Calls", mw != nil)
 	r.calls = append(r.calls, mw)
 }
 
-// Albums has the messages of a media group gathered into one turn, after waiting
-// for more of them; [Turn.Album] then lists them. A part that comes later has a turn
-// of its own. Only the lane of the album waits. 0 turns it off.
+// Albums has the messages of a media group gathered into one turn, which begins when
+// wait has passed since the first; [Turn.Album] lists them. A later part has a turn of
+// its own. Only the album's lane waits. 0, the default, gathers none; the longest wait
+// in the tree counts.
 func (r *Router) Albums(wait time.Duration) {
 	r.mustBeOpen("Albums")
 	r.albums = wait
 }
 
 // AllowedUpdates lists the update types that the tree has handlers for, by the Bot
-// API's names, as setWebhook and getUpdates want them.
+// API's names, as setWebhook and getUpdates take them.
 func (r *Router) AllowedUpdates() []string {
 	var types Type
 	r.walk(func(r *Router) {

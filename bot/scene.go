@@ -6,45 +6,45 @@ import (
 	"fmt"
 )
 
-// What the Take of a [Question] returns instead of nil, to go elsewhere than on.
+// What the Take of a [Question] returns to go elsewhere than to the next question.
 var (
-	// ErrBack asks the question before this one again; at the first, the same.
+	// ErrBack asks the question before this one again; at the first, this one.
 	ErrBack = errors.New("back to the question before")
 	// ErrCancel ends the scene by its Cancelled handler.
 	ErrCancel = errors.New("scene cancelled")
 )
 
-// RetryError has the question stay, after its text was sent.
+// RetryError is what [Retry] returns: its text is sent, and the question stays.
 type RetryError struct{ Text string }
 
 // Error tells that an answer was not understood.
 func (e *RetryError) Error() string { return "answer not understood" }
 
-// Retry is for the Take of a [Question]: it sends a hint and waits for another answer.
+// Retry makes the error with which the Take of a [Question] sends a hint and waits for
+// another answer.
 func Retry(hint string) error { return &RetryError{hint} }
 
-// Scene is a flow of questions, asked one after the other. It is made of states,
-// hooks and handlers like any other: what the router says about a state of the scene
-// (timeouts, more handlers, hooks) holds as well.
+// Scene is a flow of questions, asked one after the other. Its states are like any
+// other: timeouts, hooks and further handlers may be registered for them.
 type Scene struct {
 	Flow      string // all states are of this flow
 	Questions []Question
-	// Done runs after the last answer, while the data is still there. Unless it goes
-	// to another state, the conversation then ends. Nil does nothing.
+	// Done runs after the last answer, while the data is still there. Unless it sets
+	// another state, the conversation then ends. Nil does nothing.
 	Done Handler
-	// Cancelled runs when the scene is left by Cancel or ErrCancel; nil does nothing.
+	// Cancelled runs when the scene ends by Cancel or ErrCancel. Nil does nothing.
 	Cancelled Handler
-	Back      []Filter // messages and buttons that go back one question; none if empty
-	Cancel    []Filter // messages and buttons that end the scene; none if empty
+	Back      []Filter // messages and buttons that go back one question; empty means none
+	Cancel    []Filter // messages and buttons that end the scene; empty means none
 }
 
 // Question is one state of a scene.
 type Question struct {
 	State State
 	Ask   Handler // when the conversation comes to the state
-	// Take takes the answer: any message that is no /command, or any button. Nil
-	// goes on to the next question; [Retry], [ErrBack] and [ErrCancel] elsewhere. If
-	// Take itself moves, the conversation stays where it went.
+	// Take takes the answer: any message that is no /command, or any button. Nil goes
+	// on to the next question, [Retry], [ErrBack] and [ErrCancel] go elsewhere. A state
+	// that Take sets itself stays.
 	Take Handler
 }
 
@@ -53,8 +53,8 @@ func Say(text string, options ...Option) Handler {
 	return func(ctx context.Context, t *Turn) error { return t.Answer(ctx, text, options...) }
 }
 
-// Scene registers a scene and returns the handler that begins it. It panics on a
-// scene that cannot work.
+// Scene registers a scene and returns the handler that begins it, anew if the
+// conversation is in it already. It panics where a question lacks Ask or Take.
 func (r *Router) Scene(s Scene) Handler {
 	if len(s.Questions) == 0 {
 		panic(fmt.Sprintf("bot: scene %q has no questions", s.Flow))
@@ -95,7 +95,7 @@ func (r *Router) Scene(s Scene) Handler {
 	}
 }
 
-// take has an answer taken, and goes where that leads.
+// take is the handler of a question's answers.
 func (s *Scene) take(q Question, next State) Handler {
 	return func(ctx context.Context, t *Turn) error {
 		err := q.Take(ctx, t)
@@ -125,7 +125,7 @@ func (s *Scene) back(ctx context.Context, t *Turn) error {
 
 func (s *Scene) cancel(ctx context.Context, t *Turn) error { return s.end(ctx, t, s.Cancelled) }
 
-// end runs the last handler and finishes, unless that has moved on.
+// end runs the last handler, then ends the conversation unless that set a state.
 func (s *Scene) end(ctx context.Context, t *Turn, last Handler) error {
 	at := t.State()
 	if last != nil {

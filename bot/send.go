@@ -2,18 +2,21 @@ package bot
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/mymmrac/telego"
 )
 
-// Answer sends a text to the chat, topic and business connection of the turn; where
-// the update has no chat, to the user.
+// Answer sends a text, of up to 4096 characters, to the chat, topic and business
+// connection of the turn; where the update has no chat, to the user. It fails with
+// ErrNoChat where there is neither, and with the Bot API's refusal.
 func (t *Turn) Answer(ctx context.Context, text string, options ...Option) error {
 	_, err := t.Send(ctx, t.compose(text, options))
 	return err
 }
 
-// Reply is Answer that quotes the message of the turn.
+// Reply is [Turn.Answer] that quotes the message of the turn.
 func (t *Turn) Reply(ctx context.Context, text string, options ...Option) error {
 	params := t.compose(text, options)
 	if m := t.message; m != nil && params.ReplyParameters == nil {
@@ -23,8 +26,8 @@ func (t *Turn) Reply(ctx context.Context, text string, options ...Option) error 
 	return err
 }
 
-// Send sends a message; what params leaves open (chat, topic, business connection)
-// is that of the turn.
+// Send sends a message. If params has no chat, then chat, topic and business connection
+// are those of the turn.
 func (t *Turn) Send(ctx context.Context, params *telego.SendMessageParams) (*telego.Message, error) {
 	filled := *params
 	if filled.ChatID == (telego.ChatID{}) {
@@ -62,18 +65,19 @@ func (t *Turn) Edit(ctx context.Context, text string, options ...Option) error {
 	return err
 }
 
-// AnswerCallback answers the pressed button with a short notice; an empty text only
-// stops the button's progress bar. Telegram takes an answer for 15 seconds or so.
+// AnswerCallback answers the pressed button with a notice of up to 200 characters. An
+// empty text only stops the button's progress bar. Telegram takes an answer for about 15
+// seconds after the press.
 func (t *Turn) AnswerCallback(ctx context.Context, text string) error {
 	return t.SendCallback(ctx, telego.AnswerCallbackQueryParams{Text: text})
 }
 
-// Alert answers the pressed button with a window that has to be closed.
+// Alert answers the pressed button with a window that the user has to close.
 func (t *Turn) Alert(ctx context.Context, text string) error {
 	return t.SendCallback(ctx, telego.AnswerCallbackQueryParams{Text: text, ShowAlert: true})
 }
 
-// SendCallback answers the pressed button with all choices. It fails with ErrNoChat
+// SendCallback answers the pressed button with any parameters. It fails with ErrNoChat
 // where no button was pressed.
 func (t *Turn) SendCallback(ctx context.Context, params telego.AnswerCallbackQueryParams) error {
 	q := t.Query()
@@ -106,7 +110,7 @@ func (t *Turn) compose(text string, options []Option) *telego.SendMessageParams 
 	return m
 }
 
-// address is where answers of a turn go.
+// address is the destination of a turn's answers.
 type address struct {
 	chat   int64
 	thread int
@@ -123,4 +127,86 @@ func (t *Turn) destination() (address, error) {
 		return address{chat: t.p.User}, nil
 	}
 	return address{}, ErrNoChat
+}
+
+// Option changes a message before it is sent. Any function of this shape will do.
+type Option func(m *telego.SendMessageParams)
+
+// HTML marks the text as Telegram's HTML.
+func HTML(m *telego.SendMessageParams) { m.ParseMode = telego.ModeHTML }
+
+// Markdown marks the text as MarkdownV2.
+func Markdown(m *telego.SendMessageParams) { m.ParseMode = telego.ModeMarkdownV2 }
+
+// Silent sends without a sound.
+func Silent(m *telego.SendMessageParams) { m.DisableNotification = true }
+
+// Protected forbids forwarding and saving.
+func Protected(m *telego.SendMessageParams) { m.ProtectContent = true }
+
+// NoPreview shows no preview of links.
+func NoPreview(m *telego.SendMessageParams) {
+	m.LinkPreviewOptions = &telego.LinkPreviewOptions{IsDisabled: true}
+}
+
+// EscapeMarkdown escapes a text, so that [Markdown] shows it as it is. For [HTML] there is
+// html.EscapeString.
+func EscapeMarkdown(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if strings.ContainsRune("_*[]()~`>#+-=|{}.!\\", r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// Markup adds a keyboard, see [Inline] and [Keyboard].
+func Markup(k telego.ReplyMarkup) Option {
+	return func(m *telego.SendMessageParams) { m.ReplyMarkup = k }
+}
+
+// Inline puts buttons under the message. Without rows it removes them.
+func Inline(rows ...[]telego.InlineKeyboardButton) Option {
+	if rows == nil {
+		rows = [][]telego.InlineKeyboardButton{} // null would leave the old ones
+	}
+	return Markup(&telego.InlineKeyboardMarkup{InlineKeyboard: rows})
+}
+
+// Row is one row of inline buttons.
+func Row(buttons ...telego.InlineKeyboardButton) []telego.InlineKeyboardButton { return buttons }
+
+// Grid breaks inline buttons into rows of n; the last row may be shorter.
+func Grid(n int, buttons ...telego.InlineKeyboardButton) [][]telego.InlineKeyboardButton {
+	return slices.Collect(slices.Chunk(buttons, n))
+}
+
+// Button is an inline button that sends data, at most 64 bytes, to the bot.
+func Button(text, data string) telego.InlineKeyboardButton {
+	return telego.InlineKeyboardButton{Text: text, CallbackData: data}
+}
+
+// LinkButton is an inline button that opens a link.
+func LinkButton(text, url string) telego.InlineKeyboardButton {
+	return telego.InlineKeyboardButton{Text: text, URL: url}
+}
+
+// Keyboard shows rows of buttons below the input field; a press sends the text.
+func Keyboard(rows ...[]string) Option {
+	k := &telego.ReplyKeyboardMarkup{ResizeKeyboard: true}
+	for _, row := range rows {
+		buttons := make([]telego.KeyboardButton, 0, len(row))
+		for _, text := range row {
+			buttons = append(buttons, telego.KeyboardButton{Text: text})
+		}
+		k.Keyboard = append(k.Keyboard, buttons)
+	}
+	return Markup(k)
+}
+
+// NoKeyboard removes the keyboard below the input field.
+func NoKeyboard(m *telego.SendMessageParams) {
+	m.ReplyMarkup = &telego.ReplyKeyboardRemove{RemoveKeyboard: true}
 }

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// TimeoutEvent is the body of the update that arrives in the lane when the time for
-// a state has run out. Its type is "timeout".
+// TimeoutEvent is the body of the update that arrives in the lane when a conversation's
+// timer fires. Its type is "timeout".
 type TimeoutEvent struct {
 	State State  `json:"state"`
 	Token string `json:"token"`
 }
 
-// Encode gives the body as JSON.
+// Encode writes the body as JSON.
 func (e TimeoutEvent) Encode() []byte {
 	raw, err := json.Marshal(e)
 	if err != nil {
@@ -26,7 +26,7 @@ func (e TimeoutEvent) Encode() []byte {
 	return raw
 }
 
-// DecodeTimeout reads a body that Encode wrote.
+// DecodeTimeout reads what [TimeoutEvent.Encode] wrote.
 func DecodeTimeout(raw []byte) (TimeoutEvent, error) {
 	var e TimeoutEvent
 	if err := json.Unmarshal(raw, &e); err != nil {
@@ -38,9 +38,11 @@ func DecodeTimeout(raw []byte) (TimeoutEvent, error) {
 	return e, nil
 }
 
-// OnTimeout registers a handler for conversations that have stood at one of these
-// states for d, counted from the last move to it. With d = 0 the time is set by
-// [Turn.ExpireIn] alone. The timer is kept as durably as the state, in whole seconds.
+// OnTimeout registers a handler for conversations that have been at one of these states
+// for d, counted from the last time the state was set. With d = 0 only [Turn.ExpireIn]
+// sets the time. The timer is stored as durably as the state. It fires in the
+// conversation's lane, in whole seconds and never early. A state has one timeout in the
+// whole tree.
 func (r *Router) OnTimeout(h Handler, d time.Duration, states ...State) *Route {
 	r.mustBeOpen("OnTimeout")
 	if len(states) == 0 || d < 0 {
@@ -77,7 +79,8 @@ func short(d time.Duration) string {
 	return s
 }
 
-// ExpireIn sets the timer of the current state anew; 0 cancels it.
+// ExpireIn restarts the timer of the current state with d; 0 cancels it. It fails with
+// ErrNoState at [None].
 func (t *Turn) ExpireIn(d time.Duration) error {
 	if t.p.Session == nil || t.State() == None {
 		return ErrNoState
@@ -86,7 +89,7 @@ func (t *Turn) ExpireIn(d time.Duration) error {
 	if d > 0 {
 		t.arm(d)
 	}
-	t.keep()
+	t.saveMeta()
 	return nil
 }
 
@@ -99,11 +102,11 @@ func (t *Turn) duration(s State) time.Duration {
 
 func (t *Turn) arm(d time.Duration) {
 	t.timer = Timer{After: d, Token: t.nextToken(), Former: t.timer.Former}
-	t.book().Token = t.timer.Token
+	t.loadMeta().Token = t.timer.Token
 }
 
 func (t *Turn) disarm() {
-	token := t.book().Token
+	token := t.loadMeta().Token
 	if token == "" {
 		return
 	}
@@ -111,12 +114,12 @@ func (t *Turn) disarm() {
 	if t.timer.After == 0 {
 		former = token
 	}
-	t.book().Token = ""
+	t.loadMeta().Token = ""
 	t.timer = Timer{Cancel: true, Former: former}
 }
 
-// nextToken is the same at every attempt of a turn, and different for every turn: a
-// timer that fires late finds another token and is ignored.
+// nextToken is the same at every attempt of a turn, and another one in every turn: a
+// timer that fires late finds another token in the state, and is ignored.
 func (t *Turn) nextToken() string {
 	if t.typ == Timeout {
 		if e, err := DecodeTimeout(t.p.Raw); err == nil {
@@ -133,8 +136,8 @@ func (t *Turn) nextToken() string {
 	return "h" + strconv.FormatUint(h.Sum64(), 36)
 }
 
-// open prepares a turn: it drops a timeout that came too late, and brings kept data
-// up to date. Not live means that there is nothing to do.
+// open migrates the stored conversation. It reports false for a timeout that came after
+// its state was left: there is nothing to do.
 func (t *Turn) open(_ context.Context) (live bool, err error) {
 	if t.p.Session == nil {
 		t.late = t.typ == Timeout
@@ -152,12 +155,12 @@ func (t *Turn) open(_ context.Context) (live bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	m := t.book()
-	if m.Token != e.Token { // it names the stay; a migration may have renamed the state
+	m := t.loadMeta()
+	if m.Token != e.Token { // not the state: a migration may have renamed it
 		t.late = true
 		return false, nil
 	}
 	m.Token = "" // it has fired
-	t.keep()
+	t.saveMeta()
 	return true, nil
 }

@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/mymmrac/telego"
 )
 
-// State is the buffered memory of one conversation. What is set is kept when the
-// turn commits. Slices are handed over whole and never written to.
+// Session is the buffered state of one conversation, for pipelines. What is set is
+// stored when the turn commits. Slices are handed over whole and never written to.
 type Session interface {
 	State() string
 	SetState(state string)
@@ -22,13 +23,13 @@ type Session interface {
 	SetMeta(meta []byte)
 }
 
-// Info says which bot a turn is for.
+// Info is the bot that a turn is for.
 type Info struct {
 	ID       int64
 	Username string // without @
 }
 
-// Parts is what a turn is made of. Zero values stand for what an update has not.
+// Parts is what a pipeline makes a turn of. Zero values are what the update lacks.
 type Parts struct {
 	Bot      Info
 	Type     string // the Bot API's name, or "timeout"
@@ -52,10 +53,11 @@ type Parts struct {
 	CancelRunning func()
 }
 
-// OnceFunc runs do, or gives what do gave in an earlier attempt of the turn.
+// OnceFunc runs do, or returns what do returned in an earlier attempt of the turn.
 type OnceFunc func(ctx context.Context, key string, do func(context.Context) (json.RawMessage, error)) (json.RawMessage, error)
 
-// Turn is one update on its way through a router. One goroutine may use it at a time.
+// Turn is one update on its way through a router. One goroutine may use it at a time,
+// and none after the handler has returned.
 type Turn struct {
 	p       Parts
 	typ     Type
@@ -73,7 +75,7 @@ type Turn struct {
 	late     bool // a timeout of a stay that is over
 }
 
-// NewTurn makes a turn of its parts.
+// NewTurn makes a turn of its parts, for [Program.Answer].
 func NewTurn(p Parts) *Turn {
 	t := &Turn{p: p, typ: TypeOf(p.Type)}
 	if p.Update != nil {
@@ -82,7 +84,7 @@ func NewTurn(p Parts) *Turn {
 	return t
 }
 
-// messageOf finds the message that an update is, or that its button was pressed under.
+// messageOf finds the message of an update, or the one that a pressed button is under.
 func messageOf(u *telego.Update) *telego.Message {
 	for _, m := range [...]*telego.Message{
 		u.Message, u.EditedMessage, u.ChannelPost, u.EditedChannelPost,
@@ -99,7 +101,7 @@ func messageOf(u *telego.Update) *telego.Message {
 	return nil
 }
 
-// Bot says which bot this turn is for.
+// Bot is the bot that the update is for.
 func (t *Turn) Bot() Info { return t.p.Bot }
 
 // Type is the update's type; [Unknown] where this version has no name for it.
@@ -113,7 +115,7 @@ func (t *Turn) Update() *telego.Update {
 	return t.p.Update
 }
 
-// Raw is the update as it arrived, with the fields that nobody decodes.
+// Raw is the update as it arrived, with fields that this version does not decode.
 func (t *Turn) Raw() json.RawMessage { return t.p.Raw }
 
 // Message is the message of the update, or the one under which a button was
@@ -143,13 +145,13 @@ func (t *Turn) Text() string {
 	}
 }
 
-// Chat is the id of the chat. Where the update names none, as an inline query does, it
-// is the user's private chat with the bot; 0 where there is no user either.
+// Chat is the id of the chat. Where the update names none, as an inline query, it is
+// the user's private chat with the bot; 0 where there is no user either.
 func (t *Turn) Chat() int64 { return t.p.Chat }
 
-// User is the id of who acted, 0 where nobody is named. Where an anonymous
-// administrator or a channel speaks in a group it is the id of the chat that is named as
-// sender: [Turn.From] is then a stand-in of Telegram's.
+// User is the id of the user who acted, 0 where the update names none. For an anonymous
+// administrator or a channel that writes in a group it is the id of the sender chat:
+// [Turn.From] is then a placeholder of Telegram's.
 func (t *Turn) User() int64 { return t.p.User }
 
 // Thread is the forum topic, 0 outside of one.
@@ -158,14 +160,14 @@ func (t *Turn) Thread() int64 { return t.p.Thread }
 // Business is the business connection, empty outside of one.
 func (t *Turn) Business() string { return t.p.Business }
 
-// Attempt counts the tries at this update, from 1.
+// Attempt is the number of this attempt at the update, from 1.
 func (t *Turn) Attempt() int { return t.p.Attempt }
 
-// LastAttempt tells that the update becomes a dead letter if this attempt fails: the
-// moment for an error handler to apologise.
+// LastAttempt reports that the update becomes a dead letter if this attempt fails, so
+// that an error handler can apologise.
 func (t *Turn) LastAttempt() bool { return t.p.Last }
 
-// Received is when the update was taken in; now, if nobody noted it.
+// Received is when ingress took the update; now, if that is unknown.
 func (t *Turn) Received() time.Time {
 	if t.p.Received.IsZero() {
 		return time.Now()
@@ -192,10 +194,38 @@ func (t *Turn) Logger() *slog.Logger {
 	return t.p.Logger
 }
 
-// CancelRunning ends the lane's running turn with [ErrCancelled]. Outside of an
-// urgent handler it does nothing.
+// CancelRunning ends the running turn of the lane with [ErrCancelled]. Only an urgent
+// handler can; elsewhere it does nothing.
 func (t *Turn) CancelRunning() {
 	if t.p.CancelRunning != nil {
 		t.p.CancelRunning()
 	}
+}
+
+type value[T any] struct{ v T }
+
+// Put shares a value, under its type, with what runs later in this turn. A later value
+// of the same type hides it. Values that a filter or a skipping handler has put are
+// gone when the next handler is tried.
+func Put[T any](t *Turn, v T) { t.values = append(t.values, value[T]{v}) }
+
+// Get returns the value of type T that was put last, and whether there is one.
+func Get[T any](t *Turn) (T, bool) {
+	for _, kept := range slices.Backward(t.values) {
+		if v, ok := kept.(value[T]); ok {
+			return v.v, true
+		}
+	}
+	var none T
+	return none, false
+}
+
+// With is a filter that always passes and puts v: a setting of a handler that inner
+// middleware can [Get].
+func With[T any](v T) Filter {
+	boxed := any(value[T]{v})
+	return Func(func(_ context.Context, t *Turn) (bool, error) {
+		t.values = append(t.values, boxed)
+		return true, nil
+	})
 }

@@ -26,12 +26,12 @@ type Call struct {
 	Params json.RawMessage // files stand as their names
 }
 
-// Stub answers a method in the place of the simulation: with a result, or with an
-// error such as [Refuse] makes.
+// Stub answers a method instead of the simulation: with a result that encodes as JSON, or
+// with an error of [Refuse].
 type Stub func(params json.RawMessage) (result any, err error)
 
-// Refuse is the error that the Bot API answers a call with. Those of 429 and of 5xx are
-// nobody's fault: they go past error handlers, and a worker tries the turn again.
+// Refuse makes the error of a Bot API call, for a [Stub]. Error handlers do not see codes
+// 429 and 5xx: a worker tries the turn again.
 func Refuse(code int, description string) error {
 	return refusal("", &ta.Error{ErrorCode: code, Description: description})
 }
@@ -53,14 +53,14 @@ func refusal(method string, err error) error {
 	return e
 }
 
-// Stub has a method answered by f from now on; nil gives it back to the simulation.
+// Stub answers a method by f from now on; nil returns it to the simulation.
 func (w *World) Stub(method string, f Stub) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stubs[method] = f
 }
 
-// Calls lists the calls of some methods so far; of all, if none is named.
+// Calls lists the Bot API calls so far: of these methods, or of all if none is given.
 func (w *World) Calls(methods ...string) []Call {
 	w.mu.Lock()
 	defer w.mu.Unlock()

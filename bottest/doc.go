@@ -1,5 +1,4 @@
-// Package bottest tries a bot out with simulated people, in process and without any
-// server.
+// Package bottest tests a bot with simulated people, in process and without any server.
 //
 //	world := bottest.New(t, router)
 //	ann := world.Person("Ann")

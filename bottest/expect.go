@@ -10,8 +10,8 @@ import (
 	"github.com/chatlane/chatlane/bot"
 )
 
-// Expect wants the next thing that the bot wrote, or edited, in this chat to be
-// exactly these texts, one after the other.
+// Expect wants the bot's next messages and edits in this chat to have exactly these
+// texts, in this order. Each is read once.
 func (p *Person) Expect(texts ...string) {
 	p.w.t.Helper()
 	for _, want := range texts {
@@ -26,7 +26,7 @@ func (p *Person) Expect(texts ...string) {
 	}
 }
 
-// ExpectMatch wants the next thing that the bot wrote to match an expression, and
+// ExpectMatch wants the bot's next message or edit to match a regular expression, and
 // returns the match and its groups.
 func (p *Person) ExpectMatch(expr string) []string {
 	p.w.t.Helper()
@@ -42,7 +42,7 @@ func (p *Person) ExpectMatch(expr string) []string {
 	return found
 }
 
-// ExpectSilence wants that the bot has written nothing more.
+// ExpectSilence wants no further message or edit of the bot in this chat.
 func (p *Person) ExpectSilence() {
 	p.w.t.Helper()
 	if e, ok := p.next(); ok {
@@ -50,8 +50,8 @@ func (p *Person) ExpectSilence() {
 	}
 }
 
-// ExpectNotice wants the next answer to a pressed button to be this; empty for one
-// that only stops the progress bar.
+// ExpectNotice wants the next answer to a pressed button to have this text; it is empty
+// for an answer that only stops the progress bar.
 func (p *Person) ExpectNotice(text string) {
 	p.w.t.Helper()
 	p.w.mu.Lock()
@@ -67,7 +67,7 @@ func (p *Person) ExpectNotice(text string) {
 	}
 }
 
-// ExpectState wants the person's conversation to stand there.
+// ExpectState wants the person's conversation to be at this state.
 func (p *Person) ExpectState(want bot.State) {
 	p.w.t.Helper()
 	if got := p.State(); got != want {
@@ -91,7 +91,7 @@ func (p *Person) ExpectButtons(want ...string) {
 	}
 }
 
-// Unread takes all that the bot wrote in this chat and was not expected yet.
+// Unread reads the texts of all messages and edits that no Expect has read yet.
 func (p *Person) Unread() []string {
 	var texts []string
 	for {
@@ -128,7 +128,8 @@ func (p *Person) next() (event, bool) {
 	return p.chat.events[p.chat.read-1], true
 }
 
-// Data reads the data of the person's conversation in this chat.
+// Data reads the data of the person's conversation in this chat as a T; the zero T if
+// there is none.
 func Data[T any](p *Person) T {
 	p.w.t.Helper()
 	var v T

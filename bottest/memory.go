@@ -95,8 +95,8 @@ func wholeSecond(t time.Time) time.Time {
 	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second)
 }
 
-// Advance moves the clock by d, and fires on the way what comes due, in order. As with
-// a worker, a timer runs for a second or more and fires at a whole second.
+// Advance moves the clock by d and fires the timers that come due, in order. As in a
+// worker, a timer runs for a second or more and fires at a whole second.
 func (w *World) Advance(d time.Duration) {
 	w.t.Helper()
 	until := w.Now().Add(d)

@@ -11,8 +11,8 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// Person is somebody who uses the bot, in their private chat with it or, with
-// [Person.In], in a group.
+// Person is a user of the bot, in the private chat with it or, with [Person.In], in a
+// group.
 type Person struct {
 	w    *World
 	user telego.User
@@ -27,7 +27,7 @@ type Group struct {
 	chat *chat
 }
 
-// Person brings somebody new into the world.
+// Person makes a new user, with a private chat. The user name is the name in lower case.
 func (w *World) Person(name string) *Person {
 	id := w.next()
 	user := telego.User{ID: id, FirstName: name, Username: strings.ToLower(name), LanguageCode: "en"}
@@ -35,7 +35,7 @@ func (w *World) Person(name string) *Person {
 	return &Person{w: w, user: user, chat: w.open(info)}
 }
 
-// Group makes a group.
+// Group makes a supergroup that the bot is in.
 func (w *World) Group(title string) *Group {
 	info := telego.Chat{ID: -1_000_000_000_000 - w.next(), Type: telego.ChatTypeSupergroup, Title: title}
 	return &Group{w: w, chat: w.open(info)}
@@ -55,7 +55,7 @@ func (p *Person) ID() int64 { return p.user.ID }
 // ID is the group's chat id.
 func (g *Group) ID() int64 { return g.chat.id }
 
-// Speaking is the person with their client set to a language, "pt-br".
+// Speaking is the person with their client set to a language, such as "pt-br".
 func (p *Person) Speaking(language string) *Person {
 	other := *p
 	other.user.LanguageCode = language
@@ -82,7 +82,7 @@ func (p *Person) Say(text string) {
 	p.Send(telego.Message{Text: text})
 }
 
-// Send writes a message with any content; who wrote it, where and when is filled in.
+// Send writes a message with any content; sender, chat, id and date are filled in.
 func (p *Person) Send(m telego.Message) {
 	p.w.t.Helper()
 	p.post(&m)
@@ -119,8 +119,8 @@ func (p *Person) Edit(text string) {
 	p.w.Update(telego.Update{EditedMessage: m})
 }
 
-// Album sends messages as one media group. The bot has them in one turn if its
-// router gathers albums, else in a turn each.
+// Album sends messages as one media group: in one turn if the router gathers albums,
+// else in a turn each.
 func (p *Person) Album(messages ...telego.Message) {
 	p.w.t.Helper()
 	group := fmt.Sprintf("album%d", p.w.next())
@@ -138,7 +138,8 @@ func (p *Person) Album(messages ...telego.Message) {
 }
 
 // Press presses the button with this text: an inline button under the newest message
-// that has one, else one of the keyboard below the input field.
+// that has one, else one of the keyboard below the input field. Without such a button
+// the test fails.
 func (p *Person) Press(text string) {
 	p.w.t.Helper()
 	m, b := p.button(text)
@@ -190,7 +191,7 @@ func (p *Person) onKeyboard(text string) bool {
 	return false
 }
 
-// Join has the person join a group: a service message and a chat_member update.
+// Join makes the person join a group: a service message and a chat_member update.
 func (p *Person) Join(g *Group) {
 	p.w.t.Helper()
 	in := p.In(g)
@@ -199,7 +200,7 @@ func (p *Person) Join(g *Group) {
 		&telego.ChatMemberMember{Status: telego.MemberStatusMember, User: p.user})
 }
 
-// Leave has the person leave a group.
+// Leave makes the person leave a group.
 func (p *Person) Leave(g *Group) {
 	p.w.t.Helper()
 	in := p.In(g)
@@ -208,7 +209,7 @@ func (p *Person) Leave(g *Group) {
 		&telego.ChatMemberLeft{Status: telego.MemberStatusLeft, User: p.user})
 }
 
-// Promote has the person made an administrator of a group, by themself.
+// Promote makes the person an administrator of a group.
 func (p *Person) Promote(g *Group) {
 	p.w.t.Helper()
 	p.In(g).become(&telego.ChatMemberMember{Status: telego.MemberStatusMember, User: p.user},
@@ -222,7 +223,7 @@ func (p *Person) become(before, after telego.ChatMember) {
 	}})
 }
 
-// Block has the person block the bot.
+// Block makes the person block the bot.
 func (p *Person) Block() {
 	p.w.t.Helper()
 	self := p.w.self()
@@ -233,7 +234,7 @@ func (p *Person) Block() {
 	}})
 }
 
-// State is where the person's conversation in this chat stands.
+// State is the state of the person's conversation in this chat.
 func (p *Person) State() bot.State { return bot.State(p.w.recall(p.key()).state) }
 
 func (p *Person) key() string {

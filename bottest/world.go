@@ -14,7 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// T is what a world reports to: a *testing.T, a *testing.B, a *rapid.T.
+// T is the test that a world reports to: a *testing.T, a *testing.B, a *rapid.T.
 type T interface {
 	Helper()
 	Errorf(format string, args ...any)
@@ -23,7 +23,7 @@ type T interface {
 	Context() context.Context
 }
 
-// Config says how a world is. The zero value is usable.
+// Config sets up a world. The zero value is usable.
 type Config struct {
 	Bot      bot.Info  // by default id 42, @test_bot
 	Strategy Strategy  // which updates share a conversation; by default UserInChat
@@ -31,7 +31,7 @@ type Config struct {
 	Logger   *slog.Logger
 }
 
-// World is a bot, and the people and chats around it.
+// World is a bot with the people and chats around it. Safe for concurrent use.
 type World struct {
 	t        T
 	cfg      Config
@@ -66,7 +66,7 @@ func New(t T, r *bot.Router) *World {
 	return NewWith(t, r, Config{})
 }
 
-// NewWith is New with choices.
+// NewWith is [New] with a configuration.
 func NewWith(t T, r *bot.Router, cfg Config) *World {
 	t.Helper()
 	if cfg.Bot == (bot.Info{}) {
@@ -97,10 +97,10 @@ func (w *World) compiled() *bot.Program {
 	return w.program
 }
 
-// API is the bot's own API, for code under test that runs outside of a turn.
+// API is the bot's Bot API, for code under test that runs outside of a turn.
 func (w *World) API() *telego.Bot { return w.api }
 
-// Now is what the world's clock shows.
+// Now is the time of the world's clock, which only [World.Advance] moves.
 func (w *World) Now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -121,7 +121,7 @@ func (w *World) Dropped() int {
 	return w.dropped
 }
 
-// Fails runs do, in which at least one turn has to fail, and returns the errors joined.
+// Fails runs do, in which at least one turn must fail, and returns the errors joined.
 func (w *World) Fails(do func()) error {
 	w.t.Helper()
 	w.mu.Lock()
@@ -138,8 +138,8 @@ func (w *World) Fails(do func()) error {
 	return errors.Join(w.failures[before:]...)
 }
 
-// Update brings any update, as Telegram would: it passes gates and urgent handlers,
-// and then has its turn. Its id is filled in if it has none.
+// Update delivers any update, as Telegram would: it passes gates and urgent handlers,
+// and then has its turn. An id of 0 is filled in.
 func (w *World) Update(u telego.Update) {
 	w.t.Helper()
 	w.mustSucceed(w.deliver(u, nil))

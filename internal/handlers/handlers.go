@@ -1,10 +1,10 @@
 // Package handlers is the bundled bot: small flows that show what Chatlane keeps
 // true, one file each.
 //
-// A command that begins a flow always wins: it leaves the flow that the conversation is in, forgets
-// what that flow had gathered, and begins its own, also if it is the same one. So
-// commands stand on the root, whose handlers come before those of the flows. Any
-// other input that a state does not understand gets a hint and changes nothing.
+// A command that begins a flow always wins: it leaves the flow that the conversation is
+// in, drops that flow's data, and begins its own, also if it is the same one. So commands
+// are on the root, whose handlers come before those of the flows. Other input that does
+// not fit a state is answered with a hint and changes nothing.
 package handlers
 
 import (

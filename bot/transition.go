@@ -7,14 +7,16 @@ import (
 	"slices"
 )
 
-// maxDepth bounds moves that enter hooks make, so that two hooks cannot send a
+// maxDepth bounds transitions that enter hooks make: two hooks must not send a
 // conversation back and forth for ever.
 const maxDepth = 8
 
-// SetState moves the conversation to a state: it runs the leave hook of the old one, moves,
-// sets the timer, and runs the enter hook of the new one. Within a flow the data
-// stays; another flow begins without data and history. To the same state again runs
-// the enter hook and sets the timer anew. Nothing is kept unless the turn succeeds.
+// SetState moves the conversation to a state: it runs the leave hook of the old state,
+// sets the new one and its timer, and runs the enter hook of the new one. Within a flow
+// the data stays; another flow begins without data and history. Setting the same state
+// again runs the enter hook and restarts the timer. [None] is [Turn.Clear]. It fails
+// with ErrNoState where the update has no conversation, with ErrTransition where a
+// table or [Route.To] does not allow the move, and with the error of a hook.
 func (t *Turn) SetState(ctx context.Context, to State) error {
 	if to == None {
 		return t.Clear(ctx)
@@ -22,7 +24,8 @@ func (t *Turn) SetState(ctx context.Context, to State) error {
 	return t.move(ctx, to, move{})
 }
 
-// SetStateWith is [Turn.SetState] with the data that the state begins with.
+// SetStateWith is [Turn.SetState] with the data that the new state begins with, which
+// its enter hook sees.
 func SetStateWith[T any](ctx context.Context, t *Turn, to State, data T) error {
 	if to == None {
 		return fmt.Errorf("set no state with data: %w", ErrTransition)
@@ -34,17 +37,18 @@ func SetStateWith[T any](ctx context.Context, t *Turn, to State, data T) error {
 	return t.move(ctx, to, move{data: raw})
 }
 
-// Back moves to the state before this one. It fails with ErrTransition at the first.
+// Back moves to the state before this one in the flow. At the first it fails with
+// ErrTransition.
 func (t *Turn) Back(ctx context.Context) error {
-	h := t.book().History
+	h := t.loadMeta().History
 	if len(h) == 0 {
 		return fmt.Errorf("back from %q, the first state: %w", t.State(), ErrTransition)
 	}
 	return t.move(ctx, h[len(h)-1], move{back: true})
 }
 
-// Clear ends the conversation: leave hook, then no state, no data, no timer. At no
-// state it only clears the data.
+// Clear ends the conversation: it runs the leave hook, then removes state, data and
+// timer. At [None] it only removes the data.
 func (t *Turn) Clear(ctx context.Context) error {
 	if t.p.Session == nil {
 		return ErrNoState
@@ -63,7 +67,7 @@ func (t *Turn) Clear(ctx context.Context) error {
 	return nil
 }
 
-// move says how a state is changed.
+// move is the manner of a transition.
 type move struct {
 	back bool
 	data []byte // nil keeps what there is
@@ -87,7 +91,7 @@ func (t *Turn) move(ctx context.Context, to State, how move) error {
 	return t.flow(to).entered(ctx, t, to)
 }
 
-// leave runs the hook of the state that is left; it may not move.
+// leave runs the leave hooks, which must not change the state.
 func (t *Turn) leave(ctx context.Context, to State) error {
 	from := t.State()
 	if from == to || from == None {
@@ -102,9 +106,9 @@ func (t *Turn) leave(ctx context.Context, to State) error {
 	return nil
 }
 
-// arrive buffers the new state and what goes with it.
+// arrive buffers the new state, its history and its timer.
 func (t *Turn) arrive(to State, how move) {
-	from, m := t.State(), t.book()
+	from, m := t.State(), t.loadMeta()
 	switch {
 	case from.Flow() != to.Flow() || from == None:
 		t.p.Session.SetData(nil)
@@ -125,10 +129,10 @@ func (t *Turn) arrive(to State, how move) {
 	if d := t.duration(to); d > 0 {
 		t.arm(d)
 	}
-	t.keep()
+	t.saveMeta()
 }
 
-// allowed checks a move against the route's own list and the flow's table.
+// allowed checks a transition against the route's own list and the flow's table.
 func (t *Turn) allowed(to State, how move) error {
 	from := t.State()
 	if rt := t.route; rt != nil && t.depth == 0 && len(rt.to) > 0 && !how.back && to != from && !slices.Contains(rt.to, to) {

@@ -1,0 +1,185 @@
+package bot
+
+import (
+	"math/bits"
+	"strings"
+
+	"github.com/mymmrac/telego"
+)
+
+// Type is a set of update types; join several with |.
+type Type uint64
+
+// The update types of the Bot API.
+const (
+	Message Type = 1 << iota
+	EditedMessage
+	ChannelPost
+	EditedChannelPost
+	BusinessConnection
+	BusinessMessage
+	EditedBusinessMessage
+	DeletedBusinessMessages
+	GuestMessage
+	MessageReaction
+	MessageReactionCount
+	InlineQuery
+	ChosenInlineResult
+	CallbackQuery
+	ShippingQuery
+	PreCheckoutQuery
+	PurchasedPaidMedia
+	Poll
+	PollAnswer
+	MyChatMember
+	ChatMember
+	ChatJoinRequest
+	ChatBoost
+	RemovedChatBoost
+	ManagedBot
+	Subscription
+	StoppedMessageGeneration
+
+	// Unknown is every type that this version does not know by name.
+	Unknown
+	// Timeout is no update of Telegram's: the timer of a state fired, see [Router.OnTimeout].
+	Timeout
+)
+
+const (
+	// AnyUpdate is every type that Telegram sends, those unknown today included.
+	AnyUpdate = Timeout - 1
+	// AnyMessage is every type whose payload is a message.
+	AnyMessage = Message | EditedMessage | ChannelPost | EditedChannelPost |
+		BusinessMessage | EditedBusinessMessage | GuestMessage
+
+	knownTypes = Unknown - 1
+	everything = AnyUpdate | Timeout
+)
+
+// typeName is the Bot API's name of a single type.
+func typeName(bit int) string {
+	return [...]string{
+		"message", "edited_message", "channel_post", "edited_channel_post",
+		"business_connection", "business_message", "edited_business_message", "deleted_business_messages",
+		"guest_message", "message_reaction", "message_reaction_count",
+		"inline_query", "chosen_inline_result", "callback_query", "shipping_query", "pre_checkout_query",
+		"purchased_paid_media", "poll", "poll_answer", "my_chat_member", "chat_member", "chat_join_request",
+		"chat_boost", "removed_chat_boost", "managed_bot", "subscription", "stopped_message_generation",
+		"unknown", "timeout",
+	}[bit]
+}
+
+// TypeOf is the type that the Bot API calls so, or [Unknown].
+func TypeOf(name string) Type {
+	switch name { // by far the most of all traffic
+	case "message":
+		return Message
+	case "callback_query":
+		return CallbackQuery
+	}
+	for bit := range bits.Len64(uint64(everything)) {
+		if typeName(bit) == name {
+			return 1 << bit
+		}
+	}
+	return Unknown
+}
+
+// Names lists the Bot API's names of the types in the set.
+func (t Type) Names() []string {
+	names := make([]string, 0, bits.OnesCount64(uint64(t)))
+	for bit := range bits.Len64(uint64(everything)) {
+		if t&(1<<bit) != 0 {
+			names = append(names, typeName(bit))
+		}
+	}
+	return names
+}
+
+// String joins the names with "|".
+func (t Type) String() string { return strings.Join(t.Names(), "|") }
+
+// From is the user who acted, nil where none is named.
+func (t *Turn) From() *telego.User {
+	u := t.p.Update
+	if u == nil {
+		return nil
+	}
+	if t.message != nil && u.CallbackQuery == nil {
+		return t.message.From
+	}
+	switch {
+	case u.CallbackQuery != nil:
+		return &u.CallbackQuery.From
+	case u.InlineQuery != nil:
+		return &u.InlineQuery.From
+	case u.ChosenInlineResult != nil:
+		return &u.ChosenInlineResult.From
+	case u.ShippingQuery != nil:
+		return &u.ShippingQuery.From
+	case u.PreCheckoutQuery != nil:
+		return &u.PreCheckoutQuery.From
+	case u.PurchasedPaidMedia != nil:
+		return &u.PurchasedPaidMedia.From
+	case u.MyChatMember != nil:
+		return &u.MyChatMember.From
+	case u.ChatMember != nil:
+		return &u.ChatMember.From
+	case u.ChatJoinRequest != nil:
+		return &u.ChatJoinRequest.From
+	}
+	return fromRare(u)
+}
+
+func fromRare(u *telego.Update) *telego.User {
+	switch {
+	case u.PollAnswer != nil:
+		return u.PollAnswer.User
+	case u.MessageReaction != nil:
+		return u.MessageReaction.User
+	case u.BusinessConnection != nil:
+		return &u.BusinessConnection.User
+	case u.ManagedBot != nil:
+		return &u.ManagedBot.User
+	case u.Subscription != nil:
+		return &u.Subscription.User
+	}
+	return nil
+}
+
+// chatType is the type of the update's chat, empty where the update does not have it.
+func (t *Turn) chatType() string {
+	if t.message != nil {
+		return t.message.Chat.Type
+	}
+	u := t.p.Update
+	if u == nil {
+		return ""
+	}
+	switch {
+	case u.CallbackQuery != nil && u.CallbackQuery.Message != nil:
+		return u.CallbackQuery.Message.GetChat().Type
+	case u.InlineQuery != nil:
+		return u.InlineQuery.ChatType
+	case u.MyChatMember != nil:
+		return u.MyChatMember.Chat.Type
+	case u.ChatMember != nil:
+		return u.ChatMember.Chat.Type
+	case u.ChatJoinRequest != nil:
+		return u.ChatJoinRequest.Chat.Type
+	case u.MessageReaction != nil:
+		return u.MessageReaction.Chat.Type
+	case u.MessageReactionCount != nil:
+		return u.MessageReactionCount.Chat.Type
+	case u.ChatBoost != nil:
+		return u.ChatBoost.Chat.Type
+	case u.RemovedChatBoost != nil:
+		return u.RemovedChatBoost.Chat.Type
+	case u.DeletedBusinessMessages != nil:
+		return u.DeletedBusinessMessages.Chat.Type
+	case u.StoppedMessageGeneration != nil:
+		return u.StoppedMessageGeneration.Chat.Type
+	}
+	return ""
+}
