@@ -23,7 +23,7 @@ cmd/ingress: internal/app internal/config internal/ingress internal/telemetry
 cmd/worker: internal/handlers worker
 examples/...: bot/... bottest worker
 
-worker: bot internal/app internal/broker internal/config internal/telemetry
+worker: bot internal/app internal/broker internal/config internal/fsm/redisstore internal/telemetry
 bottest: bot internal/fsm internal/lane internal/telegram/api internal/telegram/update
 bot:
 bot/i18n: bot

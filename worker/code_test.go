@@ -117,7 +117,7 @@ var _, _ = Config.Format, Bot.Format // fmt calls them
 func TestConfigPrintsNoSecret(t *testing.T) {
 	var out bytes.Buffer
 	c := Config{Name: "w", Bots: []Bot{{Token: tokenA, Secrets: []string{"hidden"}, ForwardURL: "http://hidden"}}}
-	c.State.RedisURL, c.NATS.URL, c.Forward.Secret = "redis://:hidden@h", "nats://u:hidden@h", "hidden"
+	c.Redis.URL, c.NATS.URL, c.Forward.Secret = "redis://:hidden@h", "nats://u:hidden@h", "hidden"
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} { // Config.Format, Bot.Format
 		fmt.Fprintf(&out, verb+" "+verb+"\n", c, c.Bots)
 	}

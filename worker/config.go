@@ -10,6 +10,7 @@ import (
 	"github.com/chatlane/chatlane/internal/app"
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
+	"github.com/chatlane/chatlane/internal/fsm/redisstore"
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
@@ -24,6 +25,7 @@ type Config struct {
 
 	NATS      NATS
 	State     State
+	Redis     Redis
 	Turns     Turns
 	BotAPI    BotAPI
 	Limits    Limits
@@ -54,12 +56,26 @@ type NATS struct {
 
 // State says where conversation state is kept.
 type State struct {
-	Store        string        // redis or nats, a bucket of the broker; default redis
-	RedisURL     string        // redis://, or redis+cluster:// with any node; default redis://127.0.0.1:6379/0
-	WaitReplicas int           // Redis replicas that must have a commit before it counts; default 0
-	Strategy     string        // user_in_chat, chat, global_user, user_in_topic or chat_topic; default user_in_chat
-	LockTTL      time.Duration // life of a lane's lock without renewal; default 2 s
-	StateTTL     time.Duration // life of a conversation that nobody continues; 0: for ever
+	Store    string        // redis or nats, a bucket of the broker; default redis
+	Strategy string        // user_in_chat, chat, global_user, user_in_topic or chat_topic; default user_in_chat
+	LockTTL  time.Duration // life of a lane's lock without renewal; default 2 s
+	StateTTL time.Duration // life of a conversation that nobody continues; 0: for ever
+}
+
+// Redis says how to reach Redis, where State.Store is redis.
+type Redis struct {
+	URL          string // redis://, redis+cluster:// or redis+sentinel://, rediss for TLS; default redis://127.0.0.1:6379/0
+	WaitReplicas int    // replicas that must have a commit before it counts; default 0
+
+	User     string // ACL user; default: the one in the URL
+	Password string // of that user; default: the one in the URL
+
+	SentinelUser     string // ACL user of the sentinels
+	SentinelPassword string // password of the sentinels
+
+	CAFile   string // PEM file of the authorities that may sign Redis' certificate; default: the system's
+	CertFile string // PEM file of this client's certificate, where Redis asks for one
+	KeyFile  string // PEM file of that certificate's key
 }
 
 // Turns says how updates are worked on.
@@ -118,7 +134,7 @@ type Telemetry struct {
 func (c Config) settings() app.Worker {
 	s := app.Worker{
 		Name: c.Name, Grace: c.Grace,
-		Broker: broker.Settings(c.NATS), State: app.State(c.State), Turns: app.Turns(c.Turns), BotAPI: app.BotAPI(c.BotAPI),
+		Broker: broker.Settings(c.NATS), State: app.State(c.State), Redis: redisstore.Settings(c.Redis), Turns: app.Turns(c.Turns), BotAPI: app.BotAPI(c.BotAPI),
 		Limits: app.Limits(c.Limits), Forward: app.Forward(c.Forward), Telemetry: telemetry.Config(c.Telemetry),
 	}
 	for _, b := range c.Bots {
@@ -135,7 +151,7 @@ func (c Config) settings() app.Worker {
 func public(s app.Worker) Config {
 	c := Config{
 		Name: s.Name, Grace: s.Grace,
-		NATS: NATS(s.Broker), State: State(s.State), Turns: Turns(s.Turns), BotAPI: BotAPI(s.BotAPI),
+		NATS: NATS(s.Broker), State: State(s.State), Redis: Redis(s.Redis), Turns: Turns(s.Turns), BotAPI: BotAPI(s.BotAPI),
 		Limits: Limits(s.Limits), Forward: Forward(s.Forward), Telemetry: Telemetry(s.Telemetry),
 	}
 	for _, b := range s.Bots.All {

@@ -13,7 +13,8 @@ import (
 
 func TestConfigNamesEachWrongVariableAtOnce(t *testing.T) {
 	cfg := worker.Config{
-		State:  worker.State{Store: "sqlite", Strategy: "everybody", LockTTL: time.Millisecond, WaitReplicas: -1, StateTTL: -time.Second},
+		State:  worker.State{Store: "sqlite", Strategy: "everybody", LockTTL: time.Millisecond, StateTTL: -time.Second},
+		Redis:  worker.Redis{WaitReplicas: -1},
 		Turns:  worker.Turns{Deadline: time.Hour, MinBackoff: time.Hour, Concurrency: -1, MaxAttempts: -1, ParkAfter: -1},
 		BotAPI: worker.BotAPI{AtMostOnce: []string{"sendMoney"}, URL: "api.telegram.org", Timeout: time.Hour},
 		Limits: worker.Limits{Bot: -2, Chat: -2, Burst: -3, Group: -2},

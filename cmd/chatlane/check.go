@@ -15,11 +15,10 @@ import (
 
 // checkConfig says which servers to look at, as a worker is told.
 type checkConfig struct {
-	Broker       broker.Settings
-	Store        string `env:"CHATLANE_STORE" default:"redis" help:"Where conversation state is kept: redis, or nats."`
-	RedisURL     string `env:"CHATLANE_REDIS_URL" default:"redis://127.0.0.1:6379/0" secret:"true" help:"Redis server or, with redis+cluster://, any node of a cluster."`
-	WaitReplicas int    `env:"CHATLANE_REDIS_WAIT_REPLICAS" default:"0" help:"Redis replicas that must have a commit before it counts."`
-	JSON         bool   `env:"CHATLANE_JSON" help:"Print JSON, a line each."`
+	Broker broker.Settings
+	Redis  redisstore.Settings
+	Store  string `env:"CHATLANE_STORE" default:"redis" help:"Where conversation state is kept: redis, or nats."`
+	JSON   bool   `env:"CHATLANE_JSON" help:"Print JSON, a line each."`
 }
 
 // check names settings of broker and Redis under which a law would not hold.
@@ -59,12 +58,12 @@ func checkRedis(ctx context.Context, cfg checkConfig) ([]preflight.Finding, erro
 	if cfg.Store == "nats" {
 		return nil, nil
 	}
-	client, err := redisstore.Dial(cfg.RedisURL)
+	client, err := cfg.Redis.Dial()
 	if err != nil {
-		return nil, fmt.Errorf("CHATLANE_REDIS_URL: %w", err)
+		return nil, err
 	}
 	defer func() { _ = client.Close() }()
-	return redisstore.New(client, redisstore.Config{WaitReplicas: cfg.WaitReplicas}).Preflight(ctx)
+	return redisstore.New(client, redisstore.Config{WaitReplicas: cfg.Redis.WaitReplicas}).Preflight(ctx)
 }
 
 // findings prints a table, or a line of JSON each.

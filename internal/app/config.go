@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/chatlane/chatlane/internal/broker"
@@ -19,6 +18,7 @@ type Worker struct {
 	Bots      config.Bots
 	Broker    broker.Settings
 	State     State
+	Redis     redisstore.Settings
 	Turns     Turns
 	BotAPI    BotAPI
 	Limits    Limits
@@ -31,12 +31,10 @@ type Worker struct {
 
 // State says where conversation state is kept, and how.
 type State struct {
-	Store        string        `env:"CHATLANE_STORE" default:"redis" help:"Where conversation state is kept: redis, or nats (a key-value bucket of the broker)."`
-	RedisURL     string        `env:"CHATLANE_REDIS_URL" default:"redis://127.0.0.1:6379/0" secret:"true" help:"Redis server or, with redis+cluster://, any node of a cluster."`
-	WaitReplicas int           `env:"CHATLANE_REDIS_WAIT_REPLICAS" default:"0" help:"Redis replicas that must have a commit before it counts."`
-	Strategy     string        `env:"CHATLANE_FSM_STRATEGY" default:"user_in_chat" help:"Whose conversation a state is: user_in_chat, chat, global_user, user_in_topic or chat_topic."`
-	LockTTL      time.Duration `env:"CHATLANE_LOCK_TTL" default:"2s" help:"Life of a lane's lock without renewal."`
-	StateTTL     time.Duration `env:"CHATLANE_STATE_TTL" default:"0s" help:"Life of a conversation that nobody continues; 0: for ever."`
+	Store    string        `env:"CHATLANE_STORE" default:"redis" help:"Where conversation state is kept: redis, or nats (a key-value bucket of the broker)."`
+	Strategy string        `env:"CHATLANE_FSM_STRATEGY" default:"user_in_chat" help:"Whose conversation a state is: user_in_chat, chat, global_user, user_in_topic or chat_topic."`
+	LockTTL  time.Duration `env:"CHATLANE_LOCK_TTL" default:"2s" help:"Life of a lane's lock without renewal."`
+	StateTTL time.Duration `env:"CHATLANE_STATE_TTL" default:"0s" help:"Life of a conversation that nobody continues; 0: for ever."`
 }
 
 // Turns says how updates are worked on.
@@ -95,6 +93,9 @@ func (c Worker) Validate() error {
 	p.Add(c.Bots.Check())
 	p.Must("CHATLANE_GRACE", c.Grace > 0, "set a duration such as 25s")
 	c.State.validate(&p)
+	if c.State.Store != storeNATS {
+		p.Add(c.Redis.Validate())
+	}
 	c.Turns.validate(&p)
 	c.BotAPI.validate(&p)
 	c.Limits.validate(&p)
@@ -109,12 +110,6 @@ func (s State) validate(p *config.Problems) {
 	p.Must("CHATLANE_STORE", s.Store == storeRedis || s.Store == storeNATS, "set redis or nats")
 	p.Must("CHATLANE_LOCK_TTL", s.LockTTL >= 500*time.Millisecond && s.LockTTL <= time.Minute, "set a duration from 500ms to 1m, such as 2s")
 	p.Must("CHATLANE_STATE_TTL", s.StateTTL == 0 || s.StateTTL >= time.Second, "set 1s or more, such as 720h, or 0 for ever")
-	p.Must("CHATLANE_REDIS_WAIT_REPLICAS", s.WaitReplicas >= 0, "set a number of 0 or more")
-	if s.Store == storeRedis {
-		if err := redisstore.CheckURL(s.RedisURL); err != nil {
-			p.Add(fmt.Errorf("CHATLANE_REDIS_URL: %w", err))
-		}
-	}
 }
 
 func (t Turns) validate(p *config.Problems) {

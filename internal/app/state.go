@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
@@ -36,13 +35,13 @@ func (w *worker) openBucket(ctx context.Context) (api.Limiter, error) {
 }
 
 func (w *worker) openRedis() (api.Limiter, error) {
-	client, err := redisstore.Dial(w.cfg.State.RedisURL)
+	client, err := w.cfg.Redis.Dial()
 	if err != nil {
-		return nil, fmt.Errorf("CHATLANE_REDIS_URL: %w", err)
+		return nil, err
 	}
 	w.OnStop("redis connection", func(context.Context) error { return client.Close() })
 	store := redisstore.New(client, redisstore.Config{
-		LockTTL: w.cfg.State.LockTTL, StateTTL: w.cfg.State.StateTTL, WaitReplicas: w.cfg.State.WaitReplicas, Registerer: w.tel.Registry,
+		LockTTL: w.cfg.State.LockTTL, StateTTL: w.cfg.State.StateTTL, WaitReplicas: w.cfg.Redis.WaitReplicas, Registerer: w.tel.Registry,
 	})
 	w.tel.Health.Check("redis", func(ctx context.Context) error {
 		if store.Ping(ctx) != nil {

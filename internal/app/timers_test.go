@@ -110,7 +110,7 @@ func (s *site) run() (stop func() (counted func(metric string) float64)) {
 		State:  app.State{Store: s.store, LockTTL: time.Second}, BotAPI: app.BotAPI{URL: s.api}, Grace: 2 * time.Second,
 	}
 	if s.redis != nil {
-		cfg.State.RedisURL = s.redis.URL
+		cfg.Redis.URL = s.redis.URL
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	ended := make(chan error, 1)

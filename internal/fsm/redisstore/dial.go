@@ -16,7 +16,9 @@ import (
 
 // Settings say how to reach Redis. The zero value is a server on loopback.
 type Settings struct {
-	URL      string `env:"CHATLANE_REDIS_URL" default:"redis://127.0.0.1:6379/0" secret:"true" help:"Redis: redis://host:6379/0, redis+cluster://host:6379 with any node of a cluster, or redis+sentinel://host:26379/0?master_name=mymaster. Further nodes or sentinels: addr=host2:port after the ?. With TLS: rediss://, rediss+cluster://, rediss+sentinel://."`
+	URL          string `env:"CHATLANE_REDIS_URL" default:"redis://127.0.0.1:6379/0" secret:"true" help:"Redis: redis://host:6379/0, redis+cluster://host:6379 with any node of a cluster, or redis+sentinel://host:26379/0?master_name=mymaster. Further nodes or sentinels: addr=host2:port after the ?. With TLS: rediss://, rediss+cluster://, rediss+sentinel://."`
+	WaitReplicas int    `env:"CHATLANE_REDIS_WAIT_REPLICAS" default:"0" help:"Redis replicas that must have a commit before it counts."`
+
 	User     string `env:"CHATLANE_REDIS_USER" help:"ACL user of Redis. Empty: the one in the URL, else the default user."`
 	Password string `env:"CHATLANE_REDIS_PASSWORD" secret:"true" help:"Password of that user. Empty: the one in the URL."`
 
@@ -46,6 +48,9 @@ func (s Settings) Validate() error {
 	all = append(all, err)
 	if s.CAFile+s.CertFile+s.KeyFile != "" && !strings.HasPrefix(s.URL, "rediss") {
 		all = append(all, errors.New("CHATLANE_REDIS_URL: set rediss://, rediss+cluster:// or rediss+sentinel://, since certificates are set and the URL is not of TLS"))
+	}
+	if s.WaitReplicas < 0 {
+		all = append(all, errors.New("CHATLANE_REDIS_WAIT_REPLICAS: set a number of 0 or more"))
 	}
 	return errors.Join(all...)
 }
