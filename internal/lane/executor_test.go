@@ -118,7 +118,7 @@ func TestDrainWaitsForNoOtherExecutorsJobs(t *testing.T) {
 	})
 }
 
-// A job that waits for a slot has not started, whatever its place in the lane.
+// A job that waits for a slot has not started, whatever its position in the lane.
 func TestDiscardTakesWhatWaitsForASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slots := lane.NewSlots(1)

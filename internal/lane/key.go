@@ -1,4 +1,4 @@
-// Package lane says what a lane is: the ordered series of updates with one key.
+// Package lane defines a lane: the ordered series of updates with one key.
 //
 // It keeps two promises and knows neither NATS nor Redis: one key for every
 // update, whatever its type ([By.Key]), and one running job per key in the order
@@ -36,7 +36,7 @@ const (
 	KindChat     Kind = 'c' // a chat of the bot; without a chat, the user's private chat
 	KindBusiness Kind = 'b' // chats of a business account, by connection
 	KindGuest    Kind = 'g' // a chat that the bot is a guest of
-	KindPoll     Kind = 'p' // a poll, which tells neither chat nor user
+	KindPoll     Kind = 'p' // a poll, which has neither chat nor user
 	KindOther    Kind = 'x' // nothing to go by but the update itself
 )
 
@@ -45,7 +45,7 @@ type Scope struct {
 	Bot    int64
 	Kind   Kind
 	Chat   int64  // absent for KindPoll, KindOther and a bare business connection
-	User   int64  // who acted; absent in channels and for anonymous senders
+	User   int64  // the one that acted; absent in channels and for anonymous senders
 	Thread int64  // forum topic, or topic of a channel's direct messages
 	ID     string // business connection, poll or update id, for kinds without a chat of the bot
 }

@@ -21,20 +21,15 @@ func TestLagIsShownWhileTheWindowIsFull(t *testing.T) {
 		c := queuetest.Connect(t, s)
 		defer c.Close(t.Context())
 		reg := prometheus.NewRegistry()
-		ctx, cancel := context.WithCancel(t.Context())
 		o := ownership.New(ownership.Config{PinTTL: queuetest.PinTTL}, c, lane.NewSlots(64), reg)
 		release := make(chan struct{})
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = o.Run(ctx, t.Context(), 0, func(d *queue.Delivery) queue.Attempt {
-				return func(ctx context.Context) queue.Next {
-					<-release
-					_ = d.Ack(ctx)
-					return queue.Next{}
-				}
-			})
-		}()
+		stop := queuetest.RunOwner(t.Context(), t, o, 0, func(d *queue.Delivery) queue.Attempt {
+			return func(ctx context.Context) queue.Next {
+				<-release
+				_ = d.Ack(ctx)
+				return queue.Next{}
+			}
+		})
 		for chat := range int64(300) { // one update each: load, and no flood
 			queuetest.PublishTo(t, c, chat, chat)
 		}
@@ -61,8 +56,7 @@ func TestLagIsShownWhileTheWindowIsFull(t *testing.T) {
 		if left := queuetest.Gauge(t, reg, "chatlane_partition_pending"); left != 0 {
 			t.Errorf("pending is %v when all is done", left)
 		}
-		cancel()
-		<-done
+		stop()
 		if left := queuetest.Gauge(t, reg, "chatlane_partition_pending"); left != -1 {
 			t.Errorf("pending is %v at a worker that does not own the partition", left)
 		}

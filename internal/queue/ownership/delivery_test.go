@@ -24,17 +24,17 @@ func TestGapInDeliveriesIsClosedInOrder(t *testing.T) {
 		stop, reg := queuetest.Run(t.Context(), t, c, j.Attempt)
 		queuetest.Publish(t, c, 1, 3)
 		time.Sleep(100 * time.Millisecond)
-		stole := make(chan int)
+		taken := make(chan int)
 		go func() { // its request waits beside the owner's and takes every other message
 			n, err := ownership.StealWaiting(t.Context(), c, 3, 400*time.Millisecond)
 			if err != nil {
 				t.Error(err)
 			}
-			stole <- n
+			taken <- n
 		}()
 		synctest.Wait()
 		queuetest.Publish(t, c, 4, 40)
-		n := queuetest.Within(t, 20*time.Second, "the thief", stole)
+		n := queuetest.Within(t, 20*time.Second, "the stale request's messages", taken)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if n == 0 {
@@ -57,16 +57,16 @@ func TestWatchdogFindsDeliveriesThatNeverArrived(t *testing.T) {
 		stop, reg := queuetest.Run(t.Context(), t, c, j.Attempt)
 		queuetest.Publish(t, c, 1, 3)
 		time.Sleep(100 * time.Millisecond)
-		stole := make(chan int)
+		taken := make(chan int)
 		go func() {
 			n, err := ownership.StealWaiting(t.Context(), c, 8, 400*time.Millisecond)
 			if err != nil {
 				t.Error(err)
 			}
-			stole <- n
+			taken <- n
 		}()
 		synctest.Wait()
-		for i := 4; i <= 12 && len(j.Seen()) >= i-1; i++ { // until one of them is the thief's
+		for i := 4; i <= 12 && len(j.Seen()) >= i-1; i++ { // until the stale request gets one
 			queuetest.Publish(t, c, i, i)
 			time.Sleep(20 * time.Millisecond)
 			synctest.Wait()
@@ -77,7 +77,7 @@ func TestWatchdogFindsDeliveriesThatNeverArrived(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 			synctest.Wait()
 		}
-		if n := queuetest.Within(t, 20*time.Second, "the thief", stole); n == 0 {
+		if n := queuetest.Within(t, 20*time.Second, "the stale request's messages", taken); n == 0 {
 			t.Fatal("the stale request took nothing: the test tests nothing")
 		}
 		if took := time.Since(lost); took > 4*time.Second {

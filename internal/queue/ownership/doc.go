@@ -15,12 +15,12 @@
 //	|     +------------+-------------+------------------+
 //	|     |            |             |                  |
 //	|   a gap, a    silence, and   423, or no      stop, or the plan
-//	|  redelivery   the broker's   answer for      says: elsewhere
+//	|  redelivery   the broker's   answer for      names another owner
 //	|     |         books differ   PinTTL               |
-//	|     v            v             |           let running turns end,
+//	|     v            v             |           let running attempts end,
 //	'-- drop what has not started,   |           renewing the pin
 //	    reset                        v                  |
-//	                        cancel running turns    reset, unpin
+//	                        cancel running attempts reset, unpin
 //	                                 |                  |
 //	                               standby           standby
 //
@@ -45,7 +45,7 @@
 //
 // # Standbys and bystanders
 //
-// The plan ([fleet.Presence]) says which worker asks for the pin, and may be wrong for a
+// The plan ([fleet.Presence]) decides which worker asks for the pin, and may be wrong for a
 // moment. A standby keeps a pull request waiting at a pinned consumer, so that failover
 // needs no agreement. A bystander does not ask, so that it does not come in between while
 // a partition moves; it asks after all when updates wait and nobody takes them.

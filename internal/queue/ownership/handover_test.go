@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -43,7 +42,7 @@ func TestHandOverGivesThePartitionAtOnceInOrder(t *testing.T) {
 		stopA()
 		t.Logf("hand-over took %v after %d updates", time.Since(before), len(j.Seen()))
 		if took := time.Since(before); took > 200*time.Millisecond {
-			t.Errorf("hand-over took %v, want the running turn's 50 ms and little more", took)
+			t.Errorf("hand-over took %v, want the running attempt's 50 ms and little more", took)
 		}
 		time.Sleep(500 * time.Millisecond)
 		synctest.Wait()
@@ -65,16 +64,8 @@ func TestHandOverWaitsForNoOtherPartition(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := ownership.New(ownership.Config{PinTTL: queuetest.PinTTL}, c, lane.NewSlots(1), nil)
-		own := func(p partition.ID, turn func(*queue.Delivery) queue.Attempt) (stop func()) {
-			ctx, cancel := context.WithCancel(t.Context())
-			done := make(chan struct{})
-			go func() { defer close(done); _ = o.Run(ctx, t.Context(), p, turn) }()
-			stop = sync.OnceFunc(func() { cancel(); <-done })
-			t.Cleanup(stop)
-			return stop
-		}
 		began, finish := make(chan struct{}, 1), make(chan struct{})
-		own(0, func(d *queue.Delivery) queue.Attempt {
+		queuetest.RunOwner(t.Context(), t, o, 0, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				began <- struct{}{}
 				<-finish
@@ -83,16 +74,14 @@ func TestHandOverWaitsForNoOtherPartition(t *testing.T) {
 			}
 		})
 		var j queuetest.Journal
-		stop := own(1, j.Attempt)
+		stop := queuetest.RunOwner(t.Context(), t, o, 1, j.Attempt)
 		chats := [2]int64{}
 		for chat := int64(1); chats[0] == 0 || chats[1] == 0; chat++ {
 			chats[partition.Of(fmt.Sprintf("42:c:%d", chat), 2)] = chat
 		}
 		p := queue.NewPublisher(c, 2, nil)
 		for i, chat := range chats {
-			u := queue.Update{ID: int64(i + 1), Type: "message", Lane: lane.Key(fmt.Sprintf("42:c:%d", chat)), Body: []byte(`{}`), Received: time.Now()}
-			u.Scope = lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: chat}
-			if err := p.Publish(t.Context(), u); err != nil {
+			if err := p.Publish(t.Context(), queuetest.Update(chat, int64(i+1))); err != nil {
 				t.Fatal(err)
 			}
 			if i == 0 {
@@ -114,7 +103,7 @@ func TestHandOverWaitsForNoOtherPartition(t *testing.T) {
 	})
 }
 
-// While running turns end, the pin is kept: nobody else begins before they have.
+// No other worker may begin before the running attempts have ended.
 func TestHandOverKeepsThePinWhileATurnRuns(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
@@ -134,10 +123,10 @@ func TestHandOverKeepsThePinWhileATurnRuns(t *testing.T) {
 			}
 		})
 		queuetest.Publish(t, a, 3, 3)
-		queuetest.Within(t, time.Second, "the first turn", began)
+		queuetest.Within(t, time.Second, "the first attempt", began)
 		queuetest.Run(t.Context(), t, b, func(d *queue.Delivery) queue.Attempt {
 			if !ended.Load() {
-				t.Errorf("update %d was delivered elsewhere while a turn still ran", d.ID)
+				t.Errorf("update %d was delivered elsewhere while an attempt still ran", d.ID)
 			}
 			return j.Attempt(d)
 		})
@@ -158,15 +147,15 @@ func TestPinLostWhileHandingOverCancelsRunningTurns(t *testing.T) {
 		began, cause := make(chan struct{}, 1), make(chan error, 1)
 		stop, reg := queuetest.Run(t.Context(), t, a, stuck(began, cause))
 		queuetest.Publish(t, a, 1, 1)
-		queuetest.Within(t, time.Second, "the first turn", began)
+		queuetest.Within(t, time.Second, "the first attempt", began)
 		go stop()
 		time.Sleep(time.Second)
-		queuetest.Publish(t, a, 2, 2) // what the thief's pin comes with
+		queuetest.Publish(t, a, 2, 2) // the message that the other pin comes with
 		if err := ownership.TakePin(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
-		if err := queuetest.Within(t, queuetest.PinTTL, "the end of the turn", cause); !errors.Is(err, queue.ErrPinLost) {
-			t.Errorf("turn was cancelled with %v, want ErrPinLost", err)
+		if err := queuetest.Within(t, queuetest.PinTTL, "the end of the attempt", cause); !errors.Is(err, queue.ErrPinLost) {
+			t.Errorf("attempt was cancelled with %v, want ErrPinLost", err)
 		}
 		stop()
 		if n := queuetest.Resets(t, reg, "handover"); n != 0 {
@@ -175,7 +164,7 @@ func TestPinLostWhileHandingOverCancelsRunningTurns(t *testing.T) {
 	})
 }
 
-// What the former owner held unstarted is what the next one is pinned by.
+// The next owner is pinned with what the former one held and had not begun.
 func TestHandOverOfADeliveredBacklogIsNotWaitedFor(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)

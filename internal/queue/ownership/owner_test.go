@@ -33,8 +33,8 @@ func TestOwnerDeliversEachUpdateOnceInOrder(t *testing.T) {
 	})
 }
 
-// An owner that pulled without its pin would be one of those who stand by, and lose
-// the partition to itself each time the pin runs out.
+// An owner that pulled without its pin would be a standby, and lose the partition to
+// itself each time the pin runs out.
 func TestOwnerKeepsItsPinForAsLongAsItPulls(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -53,7 +53,7 @@ func TestOwnerKeepsItsPinForAsLongAsItPulls(t *testing.T) {
 	})
 }
 
-// A frozen owner that wakes up finds its pin stale: its turns are cancelled.
+// A frozen owner that wakes up finds its pin stale: its attempts are cancelled.
 func TestStalePinCancelsRunningTurns(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
@@ -76,15 +76,14 @@ func TestStalePinCancelsRunningTurns(t *testing.T) {
 		if err := ownership.TakePin(t.Context(), b); err != nil { // an operator's unpin, or a frozen moment
 			t.Fatal(err)
 		}
-		if err := queuetest.Within(t, 20*time.Second, "the end of the turn", cause); !errors.Is(err, queue.ErrPinLost) {
-			t.Errorf("turn was cancelled with %v, want ErrPinLost", err)
+		if err := queuetest.Within(t, 20*time.Second, "the end of the attempt", cause); !errors.Is(err, queue.ErrPinLost) {
+			t.Errorf("attempt was cancelled with %v, want ErrPinLost", err)
 		}
 		stopA()
 	})
 }
 
-// A broker that answers with another's pin says at once what the watchdog would find
-// out only after its silence.
+// A refused pull shows at once what the watchdog would find only after its silence.
 func TestRefusedPinEndsTheTermWithinOneTick(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
@@ -93,14 +92,14 @@ func TestRefusedPinEndsTheTermWithinOneTick(t *testing.T) {
 		began, cause := make(chan struct{}, 1), make(chan error, 1)
 		queuetest.Run(t.Context(), t, a, stuck(began, cause))
 		queuetest.Publish(t, a, 1, 2)
-		queuetest.Within(t, time.Second, "the first turn", began)
+		queuetest.Within(t, time.Second, "the first attempt", began)
 		time.Sleep(time.Second)
 		if err := ownership.TakePin(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 		took := time.Now()
-		if err := queuetest.Within(t, 10*time.Second, "the end of the turn", cause); !errors.Is(err, queue.ErrPinLost) {
-			t.Errorf("turn was cancelled with %v, want ErrPinLost", err)
+		if err := queuetest.Within(t, 10*time.Second, "the end of the attempt", cause); !errors.Is(err, queue.ErrPinLost) {
+			t.Errorf("attempt was cancelled with %v, want ErrPinLost", err)
 		}
 		if d := time.Since(took); d > queuetest.PinTTL/4+50*time.Millisecond {
 			t.Errorf("cancelled %v after the pin was taken, want at the next pull, within %v", d, queuetest.PinTTL/4)
@@ -108,7 +107,7 @@ func TestRefusedPinEndsTheTermWithinOneTick(t *testing.T) {
 	})
 }
 
-// Who hears nothing of the broker for as long as a pin lives may have lost it.
+// An owner without an answer of the broker for as long as a pin lives may have lost it.
 func TestSilentBrokerCancelsRunningTurns(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		b := queuetest.Connect(t, s)
@@ -117,14 +116,14 @@ func TestSilentBrokerCancelsRunningTurns(t *testing.T) {
 		began, cause := make(chan struct{}, 1), make(chan error, 1)
 		queuetest.Run(t.Context(), t, a, stuck(began, cause))
 		queuetest.Publish(t, b, 1, 1)
-		queuetest.Within(t, time.Second, "the first turn", began)
+		queuetest.Within(t, time.Second, "the first attempt", began)
 		time.Sleep(time.Second)
 		wire.Hold()
 		held := time.Now()
-		err := queuetest.Within(t, 20*time.Second, "the end of the turn", cause)
+		err := queuetest.Within(t, 20*time.Second, "the end of the attempt", cause)
 		wire.Thaw()
 		if !errors.Is(err, queue.ErrSilent) {
-			t.Errorf("turn was cancelled with %v, want ErrSilent", err)
+			t.Errorf("attempt was cancelled with %v, want ErrSilent", err)
 		}
 		if d := time.Since(held); d > queuetest.PinTTL+queuetest.PinTTL/2 {
 			t.Errorf("cancelled after %v of silence, want about %v", d, queuetest.PinTTL)
@@ -132,7 +131,7 @@ func TestSilentBrokerCancelsRunningTurns(t *testing.T) {
 	})
 }
 
-// stuck is a turn of update 1 that tells when it began and why it was cancelled.
+// stuck is an attempt at update 1 that reports when it began and why it was cancelled.
 func stuck(began chan<- struct{}, cause chan<- error) func(*queue.Delivery) queue.Attempt {
 	var once atomic.Bool
 	return func(d *queue.Delivery) queue.Attempt {

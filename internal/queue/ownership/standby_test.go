@@ -2,7 +2,6 @@ package ownership_test
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,36 +18,31 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/queuetest"
 )
 
-// startAssigned is start for an owner that is told what it is to the partition.
-func startAssigned(t *testing.T, c *broker.Conn, role *atomic.Int32, turn func(*queue.Delivery) queue.Attempt) (stop func()) {
+// startAssigned runs an owner whose role changes as the test wants.
+func startAssigned(t *testing.T, c *broker.Conn, role *atomic.Int32, attempt func(*queue.Delivery) queue.Attempt) (stop func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
 	o := ownership.New(ownership.Config{
 		PinTTL: queuetest.PinTTL, Role: func(partition.ID) fleet.Role { return fleet.Role(role.Load()) },
 	}, c, lane.NewSlots(64), nil)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = o.Run(ctx, t.Context(), partition.ID(0), turn) }()
-	stop = sync.OnceFunc(func() { cancel(); <-done })
-	t.Cleanup(stop)
-	return stop
+	return queuetest.RunOwner(t.Context(), t, o, 0, attempt)
 }
 
 // answeredSoon publishes and waits until all n updates have been handled.
 func answeredSoon(t *testing.T, c *broker.Conn, j *queuetest.Journal, from, to int) {
 	t.Helper()
 	queuetest.Publish(t, c, from, to)
-	said := time.Now()
-	for len(j.Seen()) < to && time.Since(said) < 10*time.Second {
+	published := time.Now()
+	for len(j.Seen()) < to && time.Since(published) < 10*time.Second {
 		time.Sleep(10 * time.Millisecond)
 		synctest.Wait()
 	}
-	if took := time.Since(said); took > queuetest.PinTTL/10 {
+	if took := time.Since(published); took > queuetest.PinTTL/10 {
 		t.Errorf("the partition lay idle for %v after it was assigned to this worker, want at most %v", took, queuetest.PinTTL/10)
 	}
 }
 
 // A worker that won a partition beside its owner gives it back. When the plan then
-// names that worker itself, it must not wait for the owner who is none any more.
+// names that worker itself, it must not wait for the former owner.
 func TestReleasedPartitionIsTakenAgainWhenThePlanTurns(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
@@ -92,9 +86,9 @@ func TestNewOwnerAsksAtOnceForAPartitionThatNobodyHolds(t *testing.T) {
 	})
 }
 
-// A partition that the plan gives to another worker pauses while its running turns end:
+// A partition that the plan gives to another worker pauses while its running attempts end:
 // for as long as the longest of them, and hardly more.
-func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
+func TestPlannedMovePausesForTheLongestRunningAttempt(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		const longest = 3 * time.Second
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
@@ -134,9 +128,9 @@ func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if pause := resumed.Sub(ended); pause < 0 || pause > 200*time.Millisecond {
-			t.Errorf("the partition goes on %v after its longest running turn has ended, want at most 200ms", pause)
+			t.Errorf("the partition goes on %v after its longest running attempt has ended, want at most 200ms", pause)
 		} else {
-			t.Logf("goes on %v after its longest running turn of %v", pause, longest)
+			t.Logf("goes on %v after its longest running attempt of %v", pause, longest)
 		}
 		stopA()
 		stopB()
@@ -144,8 +138,7 @@ func TestPlannedMovePausesForTheLongestRunningTurn(t *testing.T) {
 	})
 }
 
-// Whoever should own a partition may be alive and not take it. Then somebody else does,
-// also where a dead owner left updates unacknowledged.
+// The owner by plan may be alive and not take the partition. Then another worker does, also where a dead owner left updates unacknowledged.
 func TestBystanderTakesWhatNobodyElseDoes(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)

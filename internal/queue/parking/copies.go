@@ -98,7 +98,7 @@ func (l *Lanes) write(ctx context.Context, d *queue.Delivery, w wait, opts ...je
 }
 
 func (l *Lanes) copyHeader(d *queue.Delivery, w wait) nats.Header {
-	h := d.Update.EncodeHeader()
+	h := d.EncodeHeader()
 	set := func(name string, v int64) { h[name] = []string{strconv.FormatInt(v, 10)} }
 	set(queue.HeaderSequence, int64(d.Seq))
 	set(queue.HeaderStream, d.Stream)

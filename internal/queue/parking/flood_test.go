@@ -59,7 +59,7 @@ func TestFloodKeepsItsOrderThroughTakeovers(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		const updates = 500
 		var j queuetest.Journal
-		turn := func(ctx context.Context, d *queue.Delivery) queue.Next {
+		attempt := func(ctx context.Context, d *queue.Delivery) queue.Next {
 			select {
 			case <-time.After(300 * time.Millisecond):
 			case <-ctx.Done():
@@ -80,7 +80,7 @@ func TestFloodKeepsItsOrderThroughTakeovers(t *testing.T) {
 					if ctx.Err() != nil {
 						return queue.Next{Again: time.Nanosecond} // dead
 					}
-					return turn(work, d)
+					return attempt(work, d)
 				}
 			})
 			time.Sleep(time.Duration(100+round*977%7000) * time.Millisecond)
@@ -96,8 +96,8 @@ func TestFloodKeepsItsOrderThroughTakeovers(t *testing.T) {
 	})
 }
 
-// An owner that moves a flood aside while its successor sweeps, and does not know yet that
-// it is owner no more, stops with the next copy.
+// A former owner may move a flood aside while its successor prunes. It stops with the
+// next copy, although it does not know yet that its pin is lost.
 func TestFloodStopsWhereItsCopiesArePruned(t *testing.T) {
 	const all = 256*3/4 + 1 // the last one makes the window crowded
 	for range 20 {
@@ -107,7 +107,7 @@ func TestFloodStopsWhereItsCopiesArePruned(t *testing.T) {
 			return
 		}
 	}
-	t.Error("the sweep came too late each time")
+	t.Error("the successor pruned too late each time")
 }
 
 // ... also when it moves aside what came since it did so first.
@@ -120,11 +120,11 @@ func TestSecondFloodStopsWhereItsCopiesArePruned(t *testing.T) {
 			return
 		}
 	}
-	t.Error("the sweep came too late each time")
+	t.Error("the successor pruned too late each time")
 }
 
-// pruneInto sweeps while an owner moves a flood aside, a second one if there is a first, and
-// tells how much of it had been written in all.
+// pruneInto prunes while an owner moves a flood aside, a second one if there is a first, and
+// returns how many copies had been written in all.
 func pruneInto(t *testing.T, s *embedded.Server, first, updates int) (written int) {
 	t.Helper()
 	c, successor := queuetest.Connect(t, s), queuetest.Connect(t, s)

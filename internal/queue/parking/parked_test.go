@@ -23,7 +23,7 @@ func TestParkedLaneLeavesTheWindowAndKeepsItsOrder(t *testing.T) {
 		var j queuetest.Journal
 		var stuck atomic.Bool
 		stuck.Store(true)
-		turn := func(d *queue.Delivery) queue.Attempt {
+		attempt := func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if d.ID%3 == 0 && stuck.Load() {
 					return queue.Next{Again: 30 * time.Second, Park: true}
@@ -33,7 +33,7 @@ func TestParkedLaneLeavesTheWindowAndKeepsItsOrder(t *testing.T) {
 				return queue.Next{}
 			}
 		}
-		stop := queuetest.Start(t, c, turn)
+		stop := queuetest.Start(t, c, attempt)
 		queuetest.Publish(t, c, 1, 30)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
@@ -50,7 +50,7 @@ func TestParkedLaneLeavesTheWindowAndKeepsItsOrder(t *testing.T) {
 		}
 		stop() // the next owner finds the lane parked
 		stuck.Store(false)
-		stop = queuetest.Start(t, c, turn)
+		stop = queuetest.Start(t, c, attempt)
 		queuetest.Publish(t, c, 31, 36)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
@@ -98,7 +98,7 @@ func TestParkedLaneIsFreedByTime(t *testing.T) {
 	})
 }
 
-// A lane that cannot be parked waits where it is: its turn does not run before its time.
+// A lane that cannot be parked waits where it is: it is not attempted before its time.
 func TestParkThatCannotBeWrittenKeepsItsTime(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -124,7 +124,7 @@ func TestParkThatCannotBeWrittenKeepsItsTime(t *testing.T) {
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
 		if runs.Load() > 1 {
-			t.Errorf("the turn asked to wait a minute and was run %d times in it", runs.Load())
+			t.Errorf("the attempt asked to wait a minute and was run %d times in it", runs.Load())
 		}
 		stop()
 	})

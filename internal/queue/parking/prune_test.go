@@ -17,7 +17,7 @@ import (
 )
 
 // A worker that was frozen writes its copy after its successor has listed the parked
-// lanes: it must not let go of the original.
+// lanes: it must not acknowledge the original.
 func TestCopyOfAFormerOwnerLeavesTheOriginal(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -52,7 +52,7 @@ func TestCopyOfAFormerOwnerLeavesTheOriginal(t *testing.T) {
 }
 
 // formerCopies are copies that a former owner of the partition writes too late: of these
-// updates, which it has not let go of.
+// updates, which it has not acknowledged.
 func formerCopies(t *testing.T, c *broker.Conn, ids ...int64) {
 	t.Helper()
 	for _, id := range ids {
@@ -94,8 +94,7 @@ func TestCopiesOfAFormerOwnerOvertakeNothing(t *testing.T) {
 	})
 }
 
-// What a former owner copies too late is swept away by the owner, which looks for it every
-// minute. A parked lane is not swept.
+// Orphaned copies are pruned once a minute. A parked lane is not pruned.
 func TestFormerOwnersCopiesArePruned(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -118,7 +117,7 @@ func TestFormerOwnersCopiesArePruned(t *testing.T) {
 		time.Sleep(time.Minute + queuetest.PinTTL)
 		synctest.Wait()
 		if depth, err := c.Depth(t.Context()); err != nil || depth.Parked != 0 {
-			t.Errorf("depth %+v, %v; want the copy swept away", depth, err)
+			t.Errorf("depth %+v, %v; want the copy pruned", depth, err)
 		}
 		wait = 90 * time.Second
 		queuetest.PublishTo(t, c, 100, 6, 9)
@@ -136,8 +135,8 @@ func TestFormerOwnersCopiesArePruned(t *testing.T) {
 	})
 }
 
-// A sweep removes what was there before the broker confirmed the pin, and only then:
-// anything later may be the successor's.
+// Only what was there before the broker confirmed the pin is removed: a later copy may be
+// the successor's.
 func TestPruneRemovesNoMoreThanItSawWhileItsOwnerWasOwner(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -160,8 +159,8 @@ func TestPruneRemovesNoMoreThanItSawWhileItsOwnerWasOwner(t *testing.T) {
 	})
 }
 
-// Who hears that the partition is another's copies nothing any more: what it has copied
-// may have been swept, and a later update would stand in the place of an older one.
+// What a former owner has copied may have been pruned: a further copy of it would come out
+// before an older update.
 func TestFormerOwnerCopiesNoMore(t *testing.T) {
 	s := natstest.Start(t)
 	c := queuetest.Connect(t, s)

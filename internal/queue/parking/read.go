@@ -89,8 +89,8 @@ func (l *Lanes) behind(ctx context.Context, d *queue.Delivery, parkedSeq uint64)
 	return found, nil
 }
 
-// storedWait is how long a lane has to wait as its newest copy says: each copy carries
-// what was known when it was written. It counts if the update that it names is the
+// storedWait is how long a lane has to wait by its newest copy: each copy carries what was
+// known when it was written. The time counts if the update that it names is the
 // lane's oldest.
 func (l *Lanes) storedWait(ctx context.Context, k lane.Key) (wait, error) {
 	oldest, err := l.head(ctx, k)
@@ -116,7 +116,7 @@ func (l *Lanes) storedWait(ctx context.Context, k lane.Key) (wait, error) {
 }
 
 // stream is PARKED as it is now. Keeping it would save a request for each parked update;
-// but it says whether any replica may be read, and that changes when an operator gives a
+// but it holds whether any replica may be read, and that changes when an operator gives a
 // running system replicas.
 func (l *Lanes) stream(ctx context.Context) (jetstream.Stream, error) {
 	return l.conn.Stream(ctx, broker.StreamParked)

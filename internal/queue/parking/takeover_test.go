@@ -57,7 +57,7 @@ func TestParkedFloodKeepsItsTimeThroughATakeover(t *testing.T) {
 			defer c.Close(t.Context())
 			began := time.Now()
 			var runs []time.Duration // by one lane
-			turn := func(d *queue.Delivery) queue.Attempt {
+			attempt := func(d *queue.Delivery) queue.Attempt {
 				return func(ctx context.Context) queue.Next {
 					if d.ID != 3 {
 						t.Errorf("update %d passed", d.ID)
@@ -67,13 +67,13 @@ func TestParkedFloodKeepsItsTimeThroughATakeover(t *testing.T) {
 					return queue.Next{Again: time.Minute, Park: true}
 				}
 			}
-			stop := queuetest.Start(t, c, turn)
+			stop := queuetest.Start(t, c, attempt)
 			queuetest.PublishTo(t, c, 100, queuetest.Flood(updates[0])...)
 			time.Sleep(2 * time.Second)
 			queuetest.PublishTo(t, c, 100, queuetest.Flood(updates[0] + updates[1])[updates[0]:]...)
 			time.Sleep(18 * time.Second)
 			stop()
-			stop = queuetest.Start(t, c, turn)
+			stop = queuetest.Start(t, c, attempt)
 			time.Sleep(70 * time.Second)
 			synctest.Wait()
 			stop()
@@ -92,7 +92,7 @@ func TestFreedLaneGoesOnThroughATakeover(t *testing.T) {
 		defer c.Close(t.Context())
 		var j queuetest.Journal
 		var well atomic.Bool
-		turn := func(d *queue.Delivery) queue.Attempt {
+		attempt := func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {
 				if !well.Load() {
 					return queue.Next{Again: time.Hour, Park: true}
@@ -103,7 +103,7 @@ func TestFreedLaneGoesOnThroughATakeover(t *testing.T) {
 				return queue.Next{}
 			}
 		}
-		stop := queuetest.Start(t, c, turn)
+		stop := queuetest.Start(t, c, attempt)
 		queuetest.PublishTo(t, c, 100, queuetest.Flood(6)...)
 		time.Sleep(time.Minute)
 		well.Store(true)
@@ -115,7 +115,7 @@ func TestFreedLaneGoesOnThroughATakeover(t *testing.T) {
 		if n := len(j.Seen()); n == 0 || n == 6 {
 			t.Fatalf("%d handled by the first owner: the test tests nothing", n)
 		}
-		stop = queuetest.Start(t, c, turn)
+		stop = queuetest.Start(t, c, attempt)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		stop()
@@ -158,8 +158,8 @@ func (p slowServer) InProcessConn() (net.Conn, error) {
 	return s, nil
 }
 
-// However many lanes are parked, their partition is taken over at once: whoever wins the
-// pin only lists them. In real time, at a broker that is 1 ms away.
+// However many lanes are parked, their partition is taken over at once: the new owner
+// only lists them. In real time, at a broker that is 1 ms away.
 func TestManyParkedLanesHoldUpNoTakeover(t *testing.T) {
 	const n = 1500
 	s := natstest.Start(t)

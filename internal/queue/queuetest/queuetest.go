@@ -35,7 +35,7 @@ func Connect(t *testing.T, s *embedded.Server) *broker.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close(context.Background()) })
+	t.Cleanup(func() { c.Close(context.WithoutCancel(t.Context())) })
 	if err := c.Ensure(t.Context(), Topology()); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func Wired(t *testing.T, s *embedded.Server) (*broker.Conn, *natstest.Wire) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.Thaw(); c.Close(context.Background()) })
+	t.Cleanup(func() { w.Thaw(); c.Close(context.WithoutCancel(t.Context())) })
 	return c, w
 }
 
@@ -76,7 +76,7 @@ func PublishTo(t *testing.T, c *broker.Conn, chat int64, ids ...int64) {
 	}
 }
 
-// Publish stores updates of three chats, by turns.
+// Publish stores updates of three chats, alternating.
 func Publish(t *testing.T, c *broker.Conn, from, to int) {
 	t.Helper()
 	for i := from; i <= to; i++ {
