@@ -14,7 +14,7 @@ import (
 )
 
 // docLink is a link of a doc comment to a name: [Name], [Type.Member], [pkg.Name].
-var docLink = regexp.MustCompile(`\[\*?((?:[a-z]\w*\.)?[A-Z]\w*(?:\.[A-Z]\w*)?)\](?:[^(:]|$)`) //nolint:gochecknoglobals // a constant
+var docLink = regexp.MustCompile(`\[\*?((?:[a-z]\w*\.)?[A-Z]\w*(?:\.[A-Z]\w*)?)\](?:[^(:]|$)`)
 
 // TestDocLinksLeadToNames wants every link of a doc comment to lead to a name that
 // there is: a link that leads nowhere is printed with its brackets.

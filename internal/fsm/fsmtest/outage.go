@@ -104,7 +104,7 @@ func crashAnywhere(t *testing.T, h Harness) {
 	var mu sync.Mutex
 	ways := make(map[string]int)
 	eachCut(t, h, func(t *testing.T, h Harness, k fsm.Keys, arm func(Process)) {
-		crashing, next := h.Process(t, Config{LockTTL: lockTTL}), h.Process(t, Config{LockTTL: lockTTLLong})
+		crashing, next := h.Process(t, Config{LockTTL: lockTTL}), h.Process(t, Config{LockTTL: 4 * lockTTL})
 		mustCommit(t, open(t, next.Store, k, at(1)))
 		session := open(t, crashing.Store, k, at(2))
 		count(session)
@@ -139,7 +139,7 @@ func crashThenOtherLane(t *testing.T, h Harness) {
 		}
 		other := k
 		other.Lane += ":other"
-		crashing, next := h.Process(t, Config{LockTTL: lockTTL}), h.Process(t, Config{LockTTL: lockTTLLong})
+		crashing, next := h.Process(t, Config{LockTTL: lockTTL}), h.Process(t, Config{LockTTL: 4 * lockTTL})
 		session := open(t, crashing.Store, k, at(1))
 		count(session)
 		arm(crashing)
