@@ -2,9 +2,11 @@ package bot_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/bottest"
@@ -163,4 +165,128 @@ func ExampleRouter_OnError() {
 	ann.Say("pizza")
 	fmt.Println(ann.Unread())
 	// Output: [Sorry, something broke.]
+}
+
+func ExampleRouter_Include() {
+	staff := bot.New("staff")
+	staff.Guard(bot.InGroup())
+	staff.Message(bot.Say("Restarted."), bot.Command("restart"))
+	guests := bot.New("guests")
+	guests.Message(bot.Say("Sorry, only staff may do that."), bot.Command("restart"))
+	root := bot.New("root")
+	root.Include(staff, guests) // tried in this order
+
+	world := bottest.New(console{}, root)
+	ann := world.Person("Ann")
+	ann.Say("/restart")
+	fmt.Println(ann.Unread())
+	kitchen := ann.In(world.Group("Kitchen"))
+	kitchen.Say("/restart")
+	fmt.Println(kitchen.Unread())
+	// Output:
+	// [Sorry, only staff may do that.]
+	// [Restarted.]
+}
+
+func ExampleRouter_OnTimeout() {
+	const waiting bot.State = "order:waiting"
+	r := bot.New("pizza")
+	r.Message(func(ctx context.Context, t *bot.Turn) error {
+		return t.SetState(ctx, waiting)
+	}, bot.Command("order")).To(waiting)
+	r.OnTimeout(func(ctx context.Context, t *bot.Turn) error {
+		if err := t.Clear(ctx); err != nil {
+			return err
+		}
+		return t.Answer(ctx, "Your order has expired.")
+	}, 10*time.Minute, waiting).To(bot.None)
+
+	world := bottest.New(console{}, r)
+	ann := world.Person("Ann")
+	ann.Say("/order")
+	world.Advance(10 * time.Minute)
+	fmt.Println(ann.Unread())
+	// Output: [Your order has expired.]
+}
+
+func ExampleRouter_Outer() {
+	type customer struct{ Name string }
+	r := bot.New("shop")
+	r.Outer(func(next bot.Handler) bot.Handler {
+		return func(ctx context.Context, t *bot.Turn) error {
+			bot.Put(t, customer{Name: t.From().FirstName}) // from a database
+			return next(ctx, t)
+		}
+	}, bot.Message)
+	r.Message(func(ctx context.Context, t *bot.Turn) error {
+		c, _ := bot.Get[customer](t)
+		return t.Answer(ctx, "You are "+c.Name+".")
+	}, bot.Command("me"))
+
+	ann := bottest.New(console{}, r).Person("Ann")
+	ann.Say("/me")
+	fmt.Println(ann.Unread())
+	// Output: [You are Ann.]
+}
+
+func ExampleRouter_Compile() {
+	root, child := bot.New("root"), bot.New("child")
+	root.Include(child)
+	root.Flow("order")
+	child.Flow("order")
+	_, err := root.Compile()
+	fmt.Println(err)
+	// Output: flow "order" is declared by two routers, one is "child"
+}
+
+func ExampleFlow_Allow() {
+	const size, address bot.State = "order:size", "order:address"
+	r := bot.New("pizza")
+	r.Flow("order").Allow(bot.None, size).Allow(size, address)
+	r.Message(func(ctx context.Context, t *bot.Turn) error {
+		err := t.SetState(ctx, address) // which is not where orders begin
+		if errors.Is(err, bot.ErrTransition) {
+			return t.Answer(ctx, "First choose a size.")
+		}
+		return err
+	})
+	ann := bottest.New(console{}, r).Person("Ann")
+	ann.Say("Main Street 1")
+	fmt.Println(ann.Unread())
+	// Output: [First choose a size.]
+}
+
+func ExampleUpdateData() {
+	const counting bot.State = "tally:counting"
+	r := bot.New("tally")
+	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.SetState(ctx, counting) }, bot.Command("tally"))
+	r.Message(func(ctx context.Context, t *bot.Turn) error {
+		n, err := bot.UpdateData(t, func(n *int) { *n++ })
+		if err != nil {
+			return err
+		}
+		return t.Answer(ctx, fmt.Sprintf("%d. %s", n, t.Text()))
+	}, bot.InState(counting))
+	ann := bottest.New(console{}, r).Person("Ann")
+	for _, text := range []string{"/tally", "apples", "pears"} {
+		ann.Say(text)
+	}
+	fmt.Println(ann.Unread())
+	// Output: [1. apples 2. pears]
+}
+
+func ExampleOnce() {
+	charge := func(context.Context) (string, error) { return "4711", nil }
+	r := bot.New("shop")
+	r.Message(func(ctx context.Context, t *bot.Turn) error {
+		receipt, err := bot.Once(ctx, t, "charge", charge) // not again if the answer fails
+		if err != nil {
+			return err
+		}
+		return t.Answer(ctx, "Paid, receipt "+receipt+".")
+	}, bot.Command("pay"))
+	ann := bottest.New(console{}, r).Person("Ann")
+	ann.Say("/pay")
+	fmt.Println(ann.Unread())
+	// Output: [Paid, receipt 4711.]
 }

@@ -7,9 +7,9 @@
 //	ann.Say("2")
 //	ann.Expect("Ordered: 2.")
 //
-// What people do is answered before their method returns, by the rules of the real
-// thing: one turn at a time in a chat, state kept only if the turn succeeds, timers
-// that fire when [World.Advance] reaches them. A turn that fails fails the test, unless
-// it happens within [World.Fails]. A world is safe for concurrent use: each person or
-// group may act in a goroutine of its own.
+// A method of a person returns when the bot has answered. The rules are a worker's: one
+// turn at a time in a chat, state is kept only if the turn succeeds, timers fire when
+// [World.Advance] reaches them. A turn that fails also fails the test, except within
+// [World.Fails]. A world is safe for concurrent use: each person may act in a goroutine
+// of their own.
 package bottest
