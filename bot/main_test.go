@@ -12,11 +12,11 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // compiled is the program of a router that has no mistakes.
-func compiled(t testing.TB, r *bot.Router) *bot.Program {
-	t.Helper()
+func compiled(tb testing.TB, r *bot.Router) *bot.Program {
+	tb.Helper()
 	p, err := r.Compile()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }

@@ -62,7 +62,7 @@ func TestCompileReturnsAllMistakes(t *testing.T) {
 func TestCompileGivesOneProgram(t *testing.T) {
 	t.Parallel()
 	r := bot.New("r")
-	if compiled(t, r) != compiled(t, r) {
+	if first, second := compiled(t, r), compiled(t, r); first != second {
 		t.Error("a second call gives another program")
 	}
 }

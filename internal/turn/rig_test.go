@@ -87,11 +87,11 @@ func connect(t *testing.T, server nats.Option) *broker.Conn {
 }
 
 // compiled is the program of a router.
-func compiled(t testing.TB, r *bot.Router) *bot.Program {
-	t.Helper()
+func compiled(tb testing.TB, r *bot.Router) *bot.Program {
+	tb.Helper()
 	p, err := r.Compile()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }
