@@ -45,13 +45,23 @@ type Bot struct {
 // NATS says where the broker is and how its streams are made. All processes of an
 // installation, ingress too, are told the same.
 type NATS struct {
-	URL            string        // servers, separated by commas; default nats://127.0.0.1:4222
-	Partitions     int           // number of partitions, fixed once the stream is made; default 64
-	StreamReplicas int           // copies of the streams in a cluster, 3 in production; default 1
-	StreamMaxBytes int64         // size at which the stream refuses updates, in bytes; default 1 GiB
-	LaneKey        string        // what one lane is made of: chat, chat_topic, chat_user or user; default chat
-	PinTTL         time.Duration // silence after which a partition changes hands; default 2 s
-	Window         int           // updates of a partition that may be unfinished at once; default 256
+	URL                 string        // servers, separated by commas; default nats://127.0.0.1:4222
+	Creds               string        // path of a credentials file (JWT and nkey seed)
+	NKey                string        // seed of the nkey to log in with
+	User                string        // NATS user
+	Password            string        // of the user
+	Token               string        // to log in with
+	CAFile              string        // path, PEM, of the certificates that the servers' are checked against; empty: the system's
+	CertFile            string        // path, PEM, of the client's certificate
+	KeyFile             string        // path, PEM, of its key
+	Partitions          int           // number of partitions, fixed once the stream is made; default 64
+	StreamReplicas      int           // copies of the streams in a cluster, 3 in production; default 1
+	StreamMaxBytes      int64         // size at which the stream refuses updates, in bytes; default 1 GiB
+	DeadLettersMaxBytes int64         // size at which dead letters are refused, in bytes; default 1 GiB
+	TimersMaxBytes      int64         // size at which timeouts are refused, in bytes; default 256 MiB
+	LaneKey             string        // what one lane is made of: chat, chat_topic, chat_user or user; default chat
+	PinTTL              time.Duration // silence after which a partition changes hands; default 2 s
+	Window              int           // updates of a partition that may be unfinished at once; default 256
 }
 
 // State says where conversation state is kept.

@@ -46,7 +46,7 @@ func (p program) check(ctx context.Context, args []string) error {
 }
 
 func checkBroker(ctx context.Context, cfg checkConfig) ([]preflight.Finding, error) {
-	conn, err := broker.Connect(ctx, broker.Config{URL: cfg.Broker.URL, Name: "chatlane-check"})
+	conn, err := broker.Connect(ctx, cfg.Broker.Config("chatlane-check"))
 	if err != nil {
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func (p program) dead(ctx context.Context, args []string) error {
 	if act != nil && len(ids) == 0 && filter == (deadletter.Filter{}) && !cfg.All {
 		return fmt.Errorf("%w: dead %s wants ids or a filter, or --all for every dead letter", errUsage, verb)
 	}
-	conn, err := broker.Connect(ctx, broker.Config{URL: cfg.Broker.URL, Name: "chatlane-dead"})
+	conn, err := broker.Connect(ctx, cfg.Broker.Config("chatlane-dead"))
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (p program) lane(ctx context.Context, args []string) error {
 	if verb != "list" && verb != "free" {
 		return fmt.Errorf("%w: lane list or free", errUsage)
 	}
-	conn, err := broker.Connect(ctx, broker.Config{URL: cfg.Broker.URL, Name: "chatlane-lane"})
+	conn, err := broker.Connect(ctx, cfg.Broker.Config("chatlane-lane"))
 	if err != nil {
 		return err
 	}

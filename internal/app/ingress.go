@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/ingress"
 	"github.com/chatlane/chatlane/internal/lifecycle"
@@ -39,9 +38,9 @@ func RunIngress(ctx context.Context, cfg ingress.Config, parts Parts) (err error
 	if err := in.observe(ctx, cfg.Telemetry, parts.Telemetry); err != nil {
 		return err
 	}
-	err = in.connect(ctx, broker.Config{
-		URL: cfg.Broker.URL, Name: "chatlane-ingress", FailFast: true, PublishWait: cfg.PublishTimeout,
-	}, parts.Conn)
+	dial := cfg.Broker.Config("chatlane-ingress")
+	dial.FailFast, dial.PublishWait = true, cfg.PublishTimeout
+	err = in.connect(ctx, dial, parts.Conn)
 	if err != nil {
 		return clean(ctx, err)
 	}

@@ -87,7 +87,7 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 
 // connect waits for the broker and makes its streams and consumers.
 func (w *worker) connect(ctx context.Context, shared *broker.Conn) error {
-	if err := w.process.connect(ctx, broker.Config{URL: w.cfg.Broker.URL, Name: w.cfg.Name}, shared); err != nil {
+	if err := w.process.connect(ctx, w.cfg.Broker.Config(w.cfg.Name), shared); err != nil {
 		return err
 	}
 	w.checks = append(w.checks, w.brokerCheck)

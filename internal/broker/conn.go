@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -15,13 +16,25 @@ import (
 type Config struct {
 	URL  string // one or several, separated by commas
 	Name string // shown by the broker's monitoring
+
+	// At most one way to log in; none where the URL says it or the broker asks for nothing.
+	Creds    string // path of a credentials file
+	NKey     string // seed
+	User     string
+	Password string
+	Token    string
+
+	CAFile   string // path, PEM; empty: the system's
+	CertFile string // path, PEM, of the client's certificate
+	KeyFile  string // path, PEM
+
 	// FailFast makes publishing fail at once while disconnected, instead of being
 	// held back in memory: for ingress, whose buffer is Telegram.
 	FailFast bool
 	// PublishWait bounds the wait for one PubAck; 0 means 2 s.
 	PublishWait time.Duration
 	Logger      *slog.Logger
-	// Options are added last: an in-process server, credentials, TLS.
+	// Options are added last: an in-process server, for one.
 	Options []nats.Option
 }
 
@@ -41,7 +54,11 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	nc, err := nats.Connect(cfg.URL, append(options(ctx, cfg), cfg.Options...)...)
+	login, err := cfg.login()
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	nc, err := nats.Connect(cfg.URL, slices.Concat(options(ctx, cfg), login, cfg.Options)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}

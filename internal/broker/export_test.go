@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/chatlane/chatlane/internal/preflight"
 )
 
@@ -20,4 +22,12 @@ func MakeTimersWithoutSchedules(ctx context.Context, c *Conn) error {
 		}
 	}
 	return nil
+}
+
+// Limits is what Preflight says of an account with this limit, in which the given streams
+// have reserved their bounds.
+func Limits(t Topology, limit, reserved int64, standing map[string]int64) []preflight.Finding {
+	info := new(jetstream.AccountInfo)
+	info.Limits.MaxStore, info.Limits.MaxConsumers, info.ReservedStore = limit, -1, uint64(reserved)
+	return t.withDefaults().limits(info, standing)
 }

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,11 +35,7 @@ func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []preflight.
 			Why: "an update that is larger is refused each time Telegram sends it",
 		})
 	}
-	limits, err := c.limits(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	findings = append(findings, limits...)
+	standing := make(map[string]int64) // bytes, by stream
 	for _, want := range t.streams() {
 		s, err := c.js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -47,24 +44,25 @@ func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []preflight.
 		if err != nil {
 			return nil, fmt.Errorf("look at stream %s: %w", want.Name, err)
 		}
-		findings = append(findings, lookAtStream(s.CachedInfo().Config, want)...)
+		info := s.CachedInfo()
+		standing[want.Name] = max(info.Config.MaxBytes, 0)
+		findings = append(findings, lookAtStream(info.Config, want)...)
+		findings = append(findings, fill(info, cmp.Or(want.MaxBytes, t.TimersMaxBytes))...)
 	}
+	info, err := c.js.AccountInfo(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look at JetStream's limits: %w", err)
+	}
+	findings = append(findings, t.limits(info, standing)...)
 	for i := range findings {
 		findings[i].Server = "nats"
 	}
 	return findings, nil
 }
 
-// limits are those of the account. Where one is -1, there is none.
-func (c *Conn) limits(ctx context.Context, t Topology) (findings []preflight.Finding, err error) {
-	info, err := c.js.AccountInfo(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("look at JetStream's limits: %w", err)
-	}
-	need := int64(0)
-	for _, s := range t.streams() {
-		need += max(s.MaxBytes, 0)
-	}
+// limits compares the account's limits with what is still to be reserved. Standing is what
+// the streams that stand have reserved already. A limit of -1 is none.
+func (t Topology) limits(info *jetstream.AccountInfo, standing map[string]int64) (findings []preflight.Finding) {
 	less := func(setting string, have, need int64, law int, why string) {
 		if have >= 0 && have < need {
 			findings = append(findings, preflight.Finding{
@@ -72,11 +70,15 @@ func (c *Conn) limits(ctx context.Context, t Topology) (findings []preflight.Fin
 			})
 		}
 	}
-	less("max_file_store of the account", info.Limits.MaxStore, need*int64(t.Replicas), 5,
-		"dead letters and parked updates are refused before UPDATES is full, and hold their lanes")
+	missing := t.TimersMaxBytes * int64(t.Replicas) // the broker reserves nothing for TIMERS
+	for _, s := range t.streams() {
+		missing += max(s.MaxBytes-standing[s.Name], 0) * int64(t.Replicas)
+	}
+	less("max_file_store of the account", info.Limits.MaxStore, int64(info.ReservedStore)+missing, 5,
+		"dead letters, parked updates and timers are refused before their own bounds, and hold their lanes")
 	less("max_consumers of the account", int64(info.Limits.MaxConsumers), int64(t.Partitions), 5,
 		"the partitions without a consumer are read by nobody")
-	return findings, nil
+	return findings
 }
 
 func lookAtStream(have, want jetstream.StreamConfig) (findings []preflight.Finding) {
@@ -105,6 +107,30 @@ func lookAtStream(have, want jetstream.StreamConfig) (findings []preflight.Findi
 		})
 	}
 	return findings
+}
+
+// fill warns of a stream that is nearly as large as its bound.
+func fill(info *jetstream.StreamInfo, bound int64) []preflight.Finding {
+	if used := int64(info.State.Bytes); used > bound-bound/5 {
+		return []preflight.Finding{{
+			Setting: "stream " + info.Config.Name + ": bytes", Have: strconv.FormatInt(used, 10),
+			Set: fmt.Sprintf("less than four fifths of %d (%s)", bound, boundName(info.Config.Name)), Why: fullMeans(info.Config.Name),
+		}}
+	}
+	return nil
+}
+
+// fullMeans says what happens when a stream reaches its bound.
+func fullMeans(stream string) string {
+	switch stream {
+	case StreamDeadLetters:
+		return "at the bound an update that is to become a dead letter holds its lane: replay or drop some"
+	case StreamTimers:
+		return "at the bound a turn that sets a timeout waits until other timers have fired"
+	case StreamParked:
+		return "at the bound lanes that should be parked take place in their partition's window"
+	}
+	return "at the bound ingress answers 503, and Telegram keeps the updates"
 }
 
 // outdated names what a server of this version cannot do.

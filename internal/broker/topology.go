@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -86,7 +87,7 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Name: StreamDeadLetters, Subjects: []string{DeadLettersPrefix + ">"},
 			Description: "updates that used up their attempts or could not be read",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
-			Discard: jetstream.DiscardNew, MaxAge: t.DeadLetterAge, Duplicates: duplicateWindow,
+			Discard: jetstream.DiscardNew, MaxBytes: t.DeadLettersMaxBytes, MaxAge: t.DeadLetterAge, Duplicates: duplicateWindow,
 			Replicas: t.Replicas, AllowDirect: true,
 		},
 		{
@@ -98,7 +99,8 @@ func (t Topology) streams() []jetstream.StreamConfig {
 		},
 		{
 			// A stream of its own: the broker takes no schedules where it has to refuse
-			// what is too much. Nothing here is ever discarded; it has no limit.
+			// what is too much, and a limit would drop the oldest timers. So the stream has
+			// none, and the workers keep TimersMaxBytes.
 			Name: StreamTimers, Subjects: []string{TimersPrefix + ">", FiredPrefix + ">"},
 			Description: "armed timers, by bot, conversation and token, and fired ones that are not relayed yet",
 			Retention:   jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
@@ -119,10 +121,53 @@ func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) er
 			s, err = c.js.Stream(ctx, want.Name) // another process came first
 		}
 	}
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == errCodeNoStorage {
+		return fmt.Errorf("stream %s: the broker has no room for %d bytes on %d servers: raise max_file_store, or lower its bound: %w", want.Name, want.MaxBytes, want.Replicas, err)
+	}
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", want.Name, err)
 	}
-	return compareStream(s.CachedInfo().Config, want)
+	info := s.CachedInfo()
+	if want.Name == StreamDeadLetters && info.Config.MaxBytes != want.MaxBytes {
+		if info, err = c.bound(ctx, info, want.MaxBytes); err != nil {
+			return err
+		}
+	}
+	return compareStream(info.Config, want)
+}
+
+// errCodeNoStorage is the broker's "insufficient storage resources available".
+const errCodeNoStorage = 10047
+
+// bound gives a stream a limit that it did not have, or a higher one. Both are safe while
+// the stream is smaller; otherwise the broker would drop the oldest messages.
+func (c *Conn) bound(ctx context.Context, info *jetstream.StreamInfo, limit int64) (*jetstream.StreamInfo, error) {
+	cfg := info.Config
+	if lower := cfg.MaxBytes > 0 && cfg.MaxBytes > limit; lower {
+		return info, nil // compareStream refuses it
+	}
+	if used := int64(info.State.Bytes); used > limit-limit/8 {
+		return nil, fmt.Errorf("%w: stream %s has no limit yet and holds %d bytes, too many for a limit of %d; set %s higher, or replay or drop dead letters first",
+			ErrTopology, cfg.Name, used, limit, boundName(cfg.Name))
+	}
+	cfg.MaxBytes = limit
+	s, err := c.js.UpdateStream(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("limit stream %s to %d bytes: %w", cfg.Name, limit, err)
+	}
+	c.log.InfoContext(ctx, "stream has a new limit", slog.String("stream", cfg.Name), slog.Int64("bytes", limit))
+	return s.CachedInfo(), nil
+}
+
+// boundName is the setting that bounds a stream.
+func boundName(stream string) string {
+	switch stream {
+	case StreamDeadLetters:
+		return "CHATLANE_DEAD_LETTERS_MAX_BYTES"
+	case StreamTimers:
+		return "CHATLANE_TIMERS_MAX_BYTES"
+	}
+	return "CHATLANE_STREAM_MAX_BYTES"
 }
 
 // compareStream names the first difference that would break a promise or surprise an operator.
@@ -138,7 +183,7 @@ func compareStream(have, want jetstream.StreamConfig) error {
 		{"CHATLANE_STREAM_REPLICAS", strconv.Itoa(have.Replicas), strconv.Itoa(want.Replicas)},
 		{"subjects", fmt.Sprint(slices.Sorted(slices.Values(have.Subjects))), fmt.Sprint(slices.Sorted(slices.Values(want.Subjects)))},
 		{"message schedules", strconv.FormatBool(have.AllowMsgSchedules), strconv.FormatBool(want.AllowMsgSchedules)},
-		{"CHATLANE_STREAM_MAX_BYTES", limitText(have.MaxBytes), limitText(want.MaxBytes)},
+		{boundName(want.Name), limitText(have.MaxBytes), limitText(want.MaxBytes)},
 		{"duplicate window", have.Duplicates.String(), want.Duplicates.String()},
 	}
 	for _, d := range diffs {
