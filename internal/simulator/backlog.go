@@ -35,23 +35,23 @@ type queue struct {
 
 // backlog is what waits for one bot, and who is to send it.
 type backlog struct {
-	mu     sync.Mutex
-	limit  int
-	lastID int64
-	hook   *hook
-	queues map[int64]*queue
-	shut   []*queue // not loaded yet, in order
-	loaded int
-	ready  dues
-	turns  uint64
-	order  []*update // all, for getUpdates
-	left   int
-	copies int // second copies under way
-	sent   Sent
+	mu       sync.Mutex
+	limit    int
+	lastID   int64
+	hook     *hook
+	queues   map[int64]*queue
+	unloaded []*queue // not loaded yet, in order
+	loaded   int
+	ready    dues
+	turns    uint64
+	order    []*update // all, for getUpdates
+	left     int
+	copies   int // second copies under way
+	sent     Sent
 
 	changed chan struct{} // wakes the sender
-	quiet   bell          // something was delivered or dropped
-	news    bell          // something was pushed
+	quiet   broadcast     // something was delivered or dropped
+	news    broadcast     // something was pushed
 }
 
 // Sent adds up what a webhook sender did.
@@ -90,19 +90,19 @@ func (b *backlog) add(id int64, kind string, p *probe, payload json.RawMessage) 
 	if q == nil {
 		q = &queue{key: key, due: now, place: -1}
 		b.queues[key] = q
-		b.shut = append(b.shut, q)
+		b.unloaded = append(b.unloaded, q)
 	}
 	u.queue = q
 	q.updates = append(q.updates, u)
 	b.load()
-	b.news.ring()
+	b.news.send()
 }
 
 // load lets queues in, up to twice as many as there may be connections.
 func (b *backlog) load() {
-	for len(b.shut) > 0 && b.loaded < 2*b.hook.cfg.MaxConnections {
-		q := b.shut[0]
-		b.shut = b.shut[1:]
+	for len(b.unloaded) > 0 && b.loaded < 2*b.hook.cfg.MaxConnections {
+		q := b.unloaded[0]
+		b.unloaded = b.unloaded[1:]
 		if len(q.updates) == 0 {
 			continue // confirmed meanwhile
 		}
@@ -158,7 +158,7 @@ func (b *backlog) finish(q *queue, now time.Time) {
 			b.load()
 		}
 	}
-	b.quiet.ring()
+	b.quiet.send()
 }
 
 // forget lets go of updates that are done with.
@@ -219,9 +219,9 @@ func (b *backlog) clear() {
 			u.gone = true
 		}
 	}
-	b.queues, b.shut, b.ready, b.order = make(map[int64]*queue), nil, nil, nil
+	b.queues, b.unloaded, b.ready, b.order = make(map[int64]*queue), nil, nil, nil
 	b.left, b.loaded = 0, 0
-	b.quiet.ring()
+	b.quiet.send()
 }
 
 // dues are queues by the time of their next sending.

@@ -29,7 +29,7 @@ type Bot struct {
 	settings map[string]json.RawMessage
 	flood    flood
 	serial   int64 // of query and file ids
-	answered bell
+	answered broadcast
 }
 
 func newBot(t *Telegram, cfg BotConfig, seed uint64) *Bot {
@@ -61,12 +61,12 @@ func (b *Bot) ID() int64 { return b.id }
 func (b *Bot) Push(updateType string, payload any) (id int64) {
 	raw := mustJSON("payload of "+updateType, payload)
 	p := probeOf(raw)
-	b.meet(updateType, &p)
+	b.openFor(updateType, &p)
 	return b.box.push(updateType, &p, raw)
 }
 
-// meet opens the chats and queries that a raw update speaks of.
-func (b *Bot) meet(updateType string, p *probe) {
+// openFor opens the chats and queries that a raw update speaks of.
+func (b *Bot) openFor(updateType string, p *probe) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range []*ChatInfo{p.Chat, p.Message.chat()} {
@@ -104,8 +104,8 @@ func (b *Bot) chat(info ChatInfo) *Chat {
 	return b.open(info)
 }
 
-// SetWebhook says where updates go from now on. What is in flight is given up and
-// sent anew, as Telegram does.
+// SetWebhook sets where updates go. Requests in flight are cancelled and sent again, as
+// by Telegram.
 func (b *Bot) SetWebhook(cfg WebhookConfig) {
 	cfg = cfg.withDefaults(b.tg.cfg.Seed)
 	b.box.setHook(&cfg, false)

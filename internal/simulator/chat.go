@@ -9,9 +9,9 @@ import (
 // Chat is a chat that a bot is in: a private one, a group or a channel. Safe for
 // concurrent use.
 type Chat struct {
-	bot  *Bot
-	info ChatInfo
-	bell bell
+	bot     *Bot
+	info    ChatInfo
+	changed broadcast
 
 	// Guarded by the bot's mutex.
 	last     int64 // message id
@@ -189,10 +189,10 @@ func (c *Chat) Texts() []string {
 	return out
 }
 
-// Await waits until ok is content with the bot's messages in the chat; it is asked
-// anew after each that comes, is edited or deleted.
+// Await waits until ok returns true for the bot's messages in the chat, and calls it
+// again after each that is sent, edited or deleted.
 func (c *Chat) Await(ctx context.Context, ok func([]Message) bool) error {
-	return c.bell.until(ctx, func() bool { return ok(c.Sees()) })
+	return c.changed.until(ctx, func() bool { return ok(c.Sees()) })
 }
 
 // remove needs the bot's mutex.

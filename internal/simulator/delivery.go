@@ -130,6 +130,6 @@ func (s *sender) copyAfter(ctx context.Context, h *hook, u *update, wait time.Du
 		s.box.mu.Lock()
 		s.box.copies--
 		s.box.mu.Unlock()
-		s.box.quiet.ring()
+		s.box.quiet.send()
 	})
 }

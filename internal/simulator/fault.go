@@ -16,8 +16,8 @@ type Fault struct {
 	LoseAnswer bool          // execute, then close the connection
 }
 
-// Faults asks f, for each call from now on, what goes wrong; nil: nothing. The calls of
-// a chat ask one after the other if they are made so.
+// Faults has each call from now on meet the fault that f returns; nil means none. f must
+// be safe for concurrent use.
 func (t *Telegram) Faults(f func(method string, chat int64) Fault) {
 	if f == nil {
 		f = func(string, int64) Fault { return Fault{} }

@@ -22,7 +22,7 @@ type hook struct {
 	ramp    ramp
 
 	// Guarded by the backlog's mutex.
-	cancels   map[*courier]context.CancelFunc
+	cancels   map[*slot]context.CancelFunc
 	lastError string
 	failedAt  time.Time
 	goneSince time.Time // of the first 410 in a row
@@ -50,7 +50,7 @@ func (b *backlog) setHook(cfg *WebhookConfig, dropPending bool) {
 // replace is setHook for who holds the lock.
 func (b *backlog) replace(cfg *WebhookConfig) {
 	old := b.hook
-	b.hook = &hook{cfg: *cfg, targets: cfg.targets(), cancels: make(map[*courier]context.CancelFunc)}
+	b.hook = &hook{cfg: *cfg, targets: cfg.targets(), cancels: make(map[*slot]context.CancelFunc)}
 	b.hook.ramp.strict = cfg.StrictConnections
 	if old != nil {
 		for _, cancel := range old.cancels {

@@ -12,8 +12,8 @@ const (
 	maxCaption = 1024
 )
 
-// inChat finds the chat of a call, and refuses it where Telegram does. Quiet methods
-// take the bot's mutex here, the others have it.
+// inChat finds the chat of a call, and refuses the call where Telegram does. Quiet
+// methods take the bot's mutex here; for the others, execute holds it.
 func inChat(do func(r *request, c *Chat) (any, error)) func(context.Context, *request) (any, error) {
 	return func(_ context.Context, r *request) (any, error) {
 		if strings.HasPrefix(r.method, "get") {
@@ -77,7 +77,7 @@ func (r *request) say(c *Chat, m Message) *Message {
 		m.ReplyTo = c.messages[reply.ID]
 	}
 	c.put(&m)
-	c.bell.ring()
+	c.changed.send()
 	return &m
 }
 
@@ -181,7 +181,7 @@ func editMessage(r *request, c *Chat) (any, error) {
 		return nil, badRequest("message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message")
 	}
 	c.messages[m.ID] = &m
-	c.bell.ring()
+	c.changed.send()
 	return &m, nil
 }
 
@@ -197,7 +197,7 @@ func deleteMessages(r *request, c *Chat) (any, error) {
 	if !found && r.method == "deleteMessage" {
 		return nil, badRequest("message to delete not found")
 	}
-	c.bell.ring()
+	c.changed.send()
 	return true, nil
 }
 

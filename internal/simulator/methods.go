@@ -66,7 +66,7 @@ func (t *Telegram) execute(ctx context.Context, m method, r *request) (result an
 	b.mu.Lock()
 	call := Call{
 		At: time.Now(), Bot: b.id, Method: m.name, Chat: r.params.number("chat_id"), Text: r.params["text"],
-		Params: r.params, Files: r.files, InWebhook: r.web, Code: 200, Caller: r.line.who(), line: r.line.id(),
+		Params: r.params, Files: r.files, InWebhook: r.web, Code: 200, Caller: r.conn.who(), conn: r.conn.id(),
 	}
 	if call.Text == "" {
 		call.Text = r.params["caption"]
@@ -80,7 +80,7 @@ func (t *Telegram) execute(ctx context.Context, m method, r *request) (result an
 	call.MessageID = messageIDOf(result, r.params)
 	seq = t.record.add(call) // under the lock: the record has a chat's calls in the order of their effects
 	b.mu.Unlock()
-	t.record.bell.ring()
+	t.record.changed.send()
 	return result, seq, err
 }
 
@@ -178,6 +178,6 @@ func answerQuery(_ context.Context, r *request) (any, error) {
 		text = r.params["results"]
 	}
 	r.bot.toasts[id] = text
-	r.bot.answered.ring()
+	r.bot.answered.send()
 	return true, nil
 }

@@ -18,7 +18,7 @@ type ramp struct {
 	dialled  time.Time
 	credit   float64
 	creditAt time.Time
-	changed  bell
+	changed  broadcast
 }
 
 const (
@@ -32,7 +32,7 @@ const (
 // wait waits until a connection may be opened.
 func (r *ramp) wait(ctx context.Context) error {
 	for {
-		heard := r.changed.heard()
+		next := r.changed.next()
 		pause := r.reserve(time.Now())
 		if pause == 0 {
 			return nil
@@ -40,7 +40,7 @@ func (r *ramp) wait(ctx context.Context) error {
 		t := time.NewTimer(pause)
 		select {
 		case <-t.C:
-		case <-heard:
+		case <-next:
 			t.Stop()
 		case <-ctx.Done():
 			t.Stop()
@@ -88,7 +88,7 @@ func (r *ramp) succeeded(now time.Time) {
 	r.success = now
 	r.mu.Unlock()
 	if calm {
-		r.changed.ring()
+		r.changed.send()
 	}
 }
 
@@ -96,5 +96,5 @@ func (r *ramp) closed() {
 	r.mu.Lock()
 	r.open--
 	r.mu.Unlock()
-	r.changed.ring()
+	r.changed.send()
 }

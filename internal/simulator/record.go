@@ -22,19 +22,18 @@ type Call struct {
 	InWebhook bool // it stood in the answer to a webhook request
 	Code      int  // 200, or of the refusal
 
-	Caller   string    // whom the listener is for, see ServeAPI
+	Caller   string    // the name given to ServeAPI
 	Answered time.Time // when the answer was written; zero if it was not
-	// Gone tells that the caller was gone before the answer could reach it: it hung
-	// up, its end of the connection died with the answer unread, it was stopped
-	// before or with the answer unread, or a fault lost the answer.
+	// Gone means that the answer did not reach the caller: it hung up, its connection
+	// died or it was stopped with the answer unread, or a fault lost the answer.
 	Gone bool
 	// Stop is the number of the Stopped, from 1, that came between the answer and its
 	// caller's note of it; 0 if there was none.
 	Stop   int
 	Closed time.Time // when the caller closed the connection; zero if it did not
 
-	noted bool // its caller had made a note of it when it was stopped
-	line  int  // the connection it came on, from 1; 0 if that is not known
+	noted bool // its caller had recorded it before it was stopped
+	conn  int  // the connection it came on, from 1; 0 if that is not known
 }
 
 // Upload is a file that came with a call.
@@ -67,16 +66,16 @@ func makesMessage(method string) bool {
 // record is what was called. Refused calls are kept apart, so that the executed ones
 // stay one slice.
 type record struct {
-	mu      sync.Mutex
-	done    []Call
-	refused []Call
-	lines   []time.Time // when each was closed by the caller
-	open    map[int]*line
-	stops   []stop
-	bell    bell
+	mu       sync.Mutex
+	done     []Call
+	refused  []Call
+	closedAt []time.Time // when each was closed by the caller
+	open     map[int]*callerConn
+	stops    []stop
+	changed  broadcast
 }
 
-func newRecord() *record { return &record{open: make(map[int]*line)} }
+func newRecord() *record { return &record{open: make(map[int]*callerConn)} }
 
 // add notes a call and returns its Seq, -1 if it was refused.
 func (r *record) add(c Call) int {
@@ -92,7 +91,7 @@ func (r *record) add(c Call) int {
 	return c.Seq
 }
 
-// gone notes that the caller will not have heard the answer to a call.
+// gone notes that the answer to a call did not reach its caller.
 func (r *record) gone(seq int) {
 	if seq < 0 {
 		return
@@ -100,24 +99,24 @@ func (r *record) gone(seq int) {
 	r.mu.Lock()
 	r.done[seq].Gone = true
 	r.mu.Unlock()
-	r.bell.ring()
+	r.changed.send()
 }
 
 // opened gives a new connection its number.
-func (r *record) opened(l *line) {
+func (r *record) opened(l *callerConn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lines = append(r.lines, time.Time{})
-	l.number = len(r.lines)
+	r.closedAt = append(r.closedAt, time.Time{})
+	l.number = len(r.closedAt)
 	r.open[l.number] = l
 }
 
 // closed notes that the caller closed a connection.
-func (r *record) closed(line int, at time.Time) {
+func (r *record) closed(conn int, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lines[line-1] = at
-	delete(r.open, line)
+	r.closedAt[conn-1] = at
+	delete(r.open, conn)
 }
 
 // answered notes when the answer to a call was written.
@@ -128,13 +127,13 @@ func (r *record) answered(seq int, at time.Time) {
 	r.mu.Lock()
 	r.done[seq].Answered = at
 	r.mu.Unlock()
-	r.bell.ring()
+	r.changed.send()
 }
 
 // look is a call with what is known by now; it needs r.mu.
 func (r *record) look(c Call) Call {
-	if c.line != 0 {
-		c.Closed = r.lines[c.line-1]
+	if c.conn != 0 {
+		c.Closed = r.closedAt[c.conn-1]
 	}
 	c.Gone = c.Gone || r.stoppedBefore(&c)
 	return c
@@ -164,7 +163,7 @@ func (r *record) calls(filters ...Filter) []Call {
 }
 
 func (r *record) await(ctx context.Context, done func([]Call) bool) error {
-	return r.bell.until(ctx, func() bool {
+	return r.changed.until(ctx, func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return done(slices.Clip(r.done))

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// send delivers the bot's updates to its webhook until ctx ends. One at a time: who
-// comes second waits for the first to end.
+// send delivers the bot's updates to its webhook until ctx ends. A second send waits
+// until the first has ended.
 func (b *Bot) send(ctx context.Context) {
 	select {
 	case b.sender <- struct{}{}:
@@ -33,8 +33,8 @@ type sender struct {
 	running sync.WaitGroup
 }
 
-// courier is one of up to max_connections that carry requests, one after the other.
-type courier struct {
+// slot is one of up to max_connections concurrent series of requests.
+type slot struct {
 	hook *hook
 }
 
@@ -42,7 +42,7 @@ func (s *sender) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		if wait := s.hire(ctx); wait >= 0 {
+		if wait := s.start(ctx); wait >= 0 {
 			timer.Reset(wait)
 		}
 		select {
@@ -54,9 +54,9 @@ func (s *sender) run(ctx context.Context) {
 	}
 }
 
-// hire sets couriers to work as long as there is work due and room for one; it tells
-// when there will be, -1 if that is not known.
-func (s *sender) hire(ctx context.Context) time.Duration {
+// start fills slots while an update is due and a slot is free. It returns the wait
+// until the next is due, -1 if that is not known.
+func (s *sender) start(ctx context.Context) time.Duration {
 	s.box.mu.Lock()
 	defer s.box.mu.Unlock()
 	h := s.box.hook
@@ -75,7 +75,7 @@ func (s *sender) hire(ctx context.Context) time.Duration {
 		if q == nil {
 			return wait
 		}
-		c, u := &courier{hook: h}, q.updates[0]
+		c, u := &slot{hook: h}, q.updates[0]
 		on, cancel := context.WithCancel(ctx)
 		h.cancels[c] = cancel
 		s.running.Go(func() { s.carry(ctx, on, c, q, u) })
@@ -83,9 +83,9 @@ func (s *sender) hire(ctx context.Context) time.Duration {
 	return -1
 }
 
-// carry delivers updates until nothing is due. life is the sender's, ctx ends with
-// the setting of the webhook.
-func (s *sender) carry(life, ctx context.Context, c *courier, q *queue, u *update) {
+// carry delivers updates until none is due. life ends with the sender, ctx with the
+// webhook's setting.
+func (s *sender) carry(life, ctx context.Context, c *slot, q *queue, u *update) {
 	for q != nil {
 		copies := s.copy(life, c.hook, u)
 		out := s.deliver(ctx, c.hook, u)
@@ -95,7 +95,7 @@ func (s *sender) carry(life, ctx context.Context, c *courier, q *queue, u *updat
 }
 
 // settle notes the outcome and takes what is next, if anything is due.
-func (s *sender) settle(ctx context.Context, c *courier, q *queue, u *update, out outcome) (*queue, *update) {
+func (s *sender) settle(ctx context.Context, c *slot, q *queue, u *update, out outcome) (*queue, *update) {
 	now := time.Now()
 	b := s.box
 	b.mu.Lock()

@@ -36,7 +36,7 @@ type request struct {
 	params params
 	files  []Upload
 	web    bool // it came in the answer to a webhook request
-	line   *line
+	conn   *callerConn
 }
 
 // ServeHTTP answers /bot<token>/<method> and /file/bot<token>/<path>.
@@ -58,14 +58,14 @@ func (t *Telegram) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (t *Telegram) serveCall(w http.ResponseWriter, r *http.Request, bot *Bot, name string) {
-	line := lineOf(r.Context())
-	line.asked()
+	conn := connOf(r.Context())
+	conn.asked()
 	p, files, err := readParams(r.URL.Query(), r.Header.Get("Content-Type"), r.Body)
 	if err != nil {
 		refuse(w, badRequest("%v", err))
 		return
 	}
-	_, _ = io.Copy(io.Discard, r.Body) // only with its body read is a hang-up noticed
+	_, _ = io.Copy(io.Discard, r.Body) // net/http notices a hang-up only once the body is read
 	m, ok := t.methods[strings.ToLower(name)]
 	if !ok {
 		refuse(w, &apiError{code: 404, what: "Not Found: method not found"})
@@ -75,7 +75,7 @@ func (t *Telegram) serveCall(w http.ResponseWriter, r *http.Request, bot *Bot, n
 	if !f.before(r.Context(), w) {
 		return
 	}
-	result, seq, err := t.execute(r.Context(), m, &request{bot: bot, method: m.name, params: p, files: files, line: line})
+	result, seq, err := t.execute(r.Context(), m, &request{bot: bot, method: m.name, params: p, files: files, conn: conn})
 	pause(r.Context(), f.Withhold)
 	if f.LoseAnswer {
 		t.record.gone(seq)
@@ -92,10 +92,10 @@ func (t *Telegram) serveCall(w http.ResponseWriter, r *http.Request, bot *Bot, n
 		t.record.gone(seq)
 		return
 	}
-	if line.answered(seq) {
+	if conn.answered(seq) {
 		t.record.gone(seq)
 	}
-	t.record.answered(seq, time.Now()) // after the line knows: see Stopped
+	t.record.answered(seq, time.Now()) // after the connection has noted it: see Stopped
 }
 
 // before does what a fault does before a call is executed; false: it is not executed.

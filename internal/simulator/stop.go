@@ -18,15 +18,15 @@ func (s *stop) covers(at time.Time) bool {
 	return !at.Before(s.from) && (s.to.IsZero() || at.Before(s.to))
 }
 
-// Stopped says that the process behind a caller has been killed or frozen by now.
-// What is answered from now on does not reach it, nor does what waits in its sockets:
-// those of a killed process reset their connections, those of a frozen one are looked
-// at here (on Linux). Of what it has read, it may have had no time to make a note:
-// noted tells, for the last call that it made in each chat, whether it did. An earlier
-// one was noted, since it went on.
+// Stopped notes that the process behind a caller has been killed or frozen. Answers from
+// now on do not reach it, nor do those that wait in its sockets: a killed process resets
+// its connections, the sockets of a frozen one are read from /proc (on Linux). The
+// process may have read an answer without recording it: noted must return whether it
+// recorded the last call that it made in each chat. Earlier calls of a chat were
+// recorded, since the chat went on.
 func (t *Telegram) Stopped(caller string, noted func(Call) bool) {
 	r := t.record
-	// An answer whose line is not told yet that it was written counts as written after this.
+	// An answer counts as written after this until its connection has noted the write.
 	from := time.Now()
 	r.unread(caller)
 	r.mu.Lock()
@@ -53,13 +53,13 @@ func (t *Telegram) Stopped(caller string, noted func(Call) bool) {
 func (r *record) unread(caller string) {
 	waiting := waitingBytes()
 	r.mu.Lock()
-	var open []*line
+	var open []*callerConn
 	for _, l := range r.open {
 		if l.caller == caller {
 			open = append(open, l)
 		}
 	}
-	r.mu.Unlock() // a line asks for it while it holds its own
+	r.mu.Unlock() // a connection takes it while it holds its own
 	for _, l := range open {
 		if waiting[ends{l.RemoteAddr().String(), l.LocalAddr().String()}] > 0 {
 			l.mu.Lock()
@@ -73,7 +73,7 @@ func (r *record) unread(caller string) {
 type ends struct{ local, remote string }
 
 // waitingBytes is how much the process of each socket of this machine has not read,
-// after proc(5), /proc/net/tcp. It is empty where the system does not tell.
+// after proc(5), /proc/net/tcp. Empty without a /proc.
 func waitingBytes() map[ends]uint64 {
 	proc, err := procfs.NewDefaultFS()
 	if err != nil {

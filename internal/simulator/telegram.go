@@ -56,12 +56,12 @@ func (t *Telegram) Serve(ctx context.Context, l net.Listener) error {
 	return t.ServeAPI(ctx, l, "")
 }
 
-// ServeAPI answers the Bot API on l until ctx ends, and closes l. Who gives each caller
-// a listener of its own can tell their calls apart by the name.
+// ServeAPI answers the Bot API on l until ctx ends, and closes l. Calls that come through
+// l have the caller's name in the record.
 func (t *Telegram) ServeAPI(ctx context.Context, l net.Listener, caller string) error {
 	srv := &http.Server{
 		Handler: t, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ConnContext: withLine,
+		ConnContext: withConn,
 	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -139,8 +139,8 @@ func (t *Telegram) Replies(chat int64) []string {
 	return texts
 }
 
-// Await waits until done is content with the executed calls; it is asked anew after
-// each of them. It must not keep the slice, nor call the simulator.
+// Await waits until done returns true for the executed calls, and calls it after each of
+// them. It must neither keep the slice nor call the simulator.
 func (t *Telegram) Await(ctx context.Context, done func([]Call) bool) error {
 	return t.record.await(ctx, done)
 }

@@ -79,8 +79,8 @@ func getWebhookInfo(_ context.Context, r *request) (any, error) {
 	return info, nil
 }
 
-// getUpdates confirms what is below the offset and waits for something to give. Who
-// asks while another waits, sends that one away.
+// getUpdates confirms the updates below the offset and waits until there is one to
+// return. A second call ends the one that waits.
 func getUpdates(ctx context.Context, r *request) (any, error) {
 	b := r.bot
 	if b.box.config().URL != "" {
@@ -120,7 +120,7 @@ func getUpdates(ctx context.Context, r *request) (any, error) {
 
 func conflict(what string) *apiError { return &apiError{code: 409, what: "Conflict: " + what} }
 
-// takePoll sends away whoever polls, and gives what is closed when it is our turn.
+// takePoll ends the getUpdates that waits. The channel is closed by the next one.
 func (b *Bot) takePoll() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

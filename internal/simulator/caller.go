@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// line is a caller's connection. It knows the last answered call, and so whether the
-// caller left with that answer unread: closing a socket that holds unread bytes
-// resets the connection, and bytes that meet a closed one are answered by a reset.
-type line struct {
+// callerConn is a caller's connection. It holds the last answered call, to find out
+// whether the caller left with that answer unread: closing a socket that holds unread
+// bytes resets the connection, and so do bytes that arrive at a closed one.
+type callerConn struct {
 	net.Conn
 	record *record
 	caller string
@@ -26,44 +26,44 @@ type line struct {
 	reset bool
 }
 
-type lineKey struct{}
+type connKey struct{}
 
-func withLine(ctx context.Context, c net.Conn) context.Context {
-	if l, ok := c.(*line); ok {
-		return context.WithValue(ctx, lineKey{}, l)
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if l, ok := c.(*callerConn); ok {
+		return context.WithValue(ctx, connKey{}, l)
 	}
 	return ctx
 }
 
-func lineOf(ctx context.Context) *line {
-	l, _ := ctx.Value(lineKey{}).(*line)
+func connOf(ctx context.Context) *callerConn {
+	l, _ := ctx.Value(connKey{}).(*callerConn)
 	return l
 }
 
-// watch makes lines of what a caller's listener accepts.
+// watch tracks the connections that a caller's listener accepts.
 func (r *record) watch(l net.Listener, caller string) net.Listener {
-	return &switchboard{l, r, caller}
+	return &callerListener{l, r, caller}
 }
 
-type switchboard struct {
+type callerListener struct {
 	net.Listener
 	record *record
 	caller string
 }
 
 // Accept waits for the next caller.
-func (s *switchboard) Accept() (net.Conn, error) {
+func (s *callerListener) Accept() (net.Conn, error) {
 	c, err := s.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	l := &line{Conn: c, record: s.record, caller: s.caller, last: -1}
+	l := &callerConn{Conn: c, record: s.record, caller: s.caller, last: -1}
 	s.record.opened(l)
 	return l, nil
 }
 
 // Read reads as the connection does, and notes its end.
-func (l *line) Read(p []byte) (int, error) {
+func (l *callerConn) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
 		l.end(err)
@@ -71,7 +71,7 @@ func (l *line) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (l *line) end(err error) {
+func (l *callerConn) end(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended, l.reset = true, !errors.Is(err, io.EOF) || socketFailed(l.Conn)
@@ -81,14 +81,14 @@ func (l *line) end(err error) {
 	}
 }
 
-func (l *line) id() int {
+func (l *callerConn) id() int {
 	if l == nil {
 		return 0
 	}
 	return l.number
 }
 
-func (l *line) who() string {
+func (l *callerConn) who() string {
 	if l == nil {
 		return ""
 	}
@@ -96,7 +96,7 @@ func (l *line) who() string {
 }
 
 // asked notes that a request came: whatever was answered before has been read.
-func (l *line) asked() {
+func (l *callerConn) asked() {
 	if l == nil {
 		return
 	}
@@ -105,9 +105,9 @@ func (l *line) asked() {
 	l.last = -1
 }
 
-// answered notes that the answer to a call was written; it tells whether the caller
-// has left without reading it. One that read it and left at once is not gone.
-func (l *line) answered(seq int) (gone bool) {
+// answered notes that the answer to a call was written, and returns whether the caller
+// left without reading it. A caller that read it and then left is not gone.
+func (l *callerConn) answered(seq int) (gone bool) {
 	if l == nil {
 		return false
 	}
