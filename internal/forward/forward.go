@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,12 +40,8 @@ type Forwarder struct {
 
 // New makes a forwarder; the targets must be valid.
 func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Forwarder {
-	if cfg.Connections == 0 {
-		cfg.Connections = 1024
-	}
-	if cfg.MaxAnswer == 0 {
-		cfg.MaxAnswer = 512 << 10 // as text in the journal it still fits a message of the broker's
-	}
+	cfg.Connections = cmp.Or(cfg.Connections, 1024)
+	cfg.MaxAnswer = cmp.Or(cfg.MaxAnswer, 512<<10) // its text in the journal still fits a message of the broker
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport(cfg.Connections)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/chatlane/chatlane/bot"
 )
@@ -34,19 +35,16 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer) metrics {
 	m := metrics{
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		seconds: promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
 			Name: "chatlane_forward_seconds", Help: "Time of one request to a bot that updates are forwarded to.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 3, 11),
 		}, []string{"outcome"}),
-		replies: prometheus.NewCounterVec(prometheus.CounterOpts{
+		replies: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 			Name: "chatlane_forward_replies_total", Help: "Calls found in answers of bots, by what came of them.",
 		}, []string{"outcome"}),
 	}
 	for _, o := range []string{replyCalled, replyRefused, replyIgnored} {
 		m.replies.WithLabelValues(o)
-	}
-	if reg != nil {
-		reg.MustRegister(m.seconds, m.replies)
 	}
 	return m
 }

@@ -39,12 +39,12 @@ func (c *Client) roundTrip(ctx context.Context, token Token, r request) (json.Ra
 		return nil, fmt.Errorf("telegram: %q is no method", otherMethod)
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, broken(ctx, r.method, false, err)
+		return nil, noAnswer(ctx, r.method, false, err)
 	}
 	var wire Wire
-	patient, stop := c.patient(ctx, r, &wire)
+	lingering, stop := c.lingering(ctx, r, &wire)
 	defer stop()
-	limited, cancel := context.WithTimeoutCause(patient, c.timeout(r), errSlow)
+	limited, cancel := context.WithTimeoutCause(lingering, c.timeout(r), errSlow)
 	defer cancel()
 	req, err := c.newRequest(httptrace.WithClientTrace(limited, wire.Trace()), token, r)
 	if err != nil {
@@ -58,23 +58,23 @@ func (c *Client) roundTrip(ctx context.Context, token Token, r request) (json.Ra
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, broken(ctx, r.method, wire.Busy(), clean(limited, token, err))
+		return nil, noAnswer(ctx, r.method, wire.Busy(), withoutURL(limited, token, err))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxAnswer+1))
 	switch {
 	case err != nil && resp.StatusCode < http.StatusMultipleChoices:
-		return nil, broken(ctx, r.method, true, clean(limited, token, err))
+		return nil, noAnswer(ctx, r.method, true, withoutURL(limited, token, err))
 	case int64(len(body)) > c.cfg.MaxAnswer:
 		return nil, fmt.Errorf("telegram %s: %w", r.method, errTooLong)
 	}
 	return readAnswer(token, r.method, resp, body)
 }
 
-// patient is a context for one attempt. Where the outcome goes to the journal and the
+// lingering is a context for one attempt. Where the outcome goes to the journal and the
 // request is on its way, it outlives the call's context a little: the answer is likely
 // to be near, and a call that was given up is made again by the next attempt.
-func (c *Client) patient(ctx context.Context, r request, w *Wire) (context.Context, context.CancelFunc) {
+func (c *Client) lingering(ctx context.Context, r request, w *Wire) (context.Context, context.CancelFunc) {
 	if !r.kept {
 		return ctx, func() {}
 	}
@@ -107,22 +107,22 @@ func (c *Client) newRequest(ctx context.Context, token Token, r request) (*http.
 	return req, nil
 }
 
-// broken is the error of an attempt that got no answer. A call that never left because
+// noAnswer is the error of an attempt that got no answer. A call that never left because
 // its caller gave up says that alone: the Bot API has no part in it.
-func broken(ctx context.Context, method string, lost bool, cause error) error {
+func noAnswer(ctx context.Context, method string, lost bool, cause error) error {
 	if !lost && ctx.Err() != nil {
-		return fmt.Errorf("telegram %s: %w", method, because(ctx))
+		return fmt.Errorf("telegram %s: %w", method, causeOf(ctx))
 	}
 	return &TransportError{Method: method, Lost: lost, Cause: cause}
 }
 
-// clean takes the URL, and with it the token, out of an error of net/http's.
-func clean(ctx context.Context, token Token, err error) error {
+// withoutURL takes the URL, and with it the token, out of an error of net/http's.
+func withoutURL(ctx context.Context, token Token, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	if ctx.Err() != nil {
-		err = because(ctx)
+		err = causeOf(ctx)
 	}
 	if text := err.Error(); token.hide(text) != text {
 		return errors.New(token.hide(text))
@@ -130,8 +130,8 @@ func clean(ctx context.Context, token Token, err error) error {
 	return err
 }
 
-// because says why a context ended, and that it did.
-func because(ctx context.Context) error {
+// causeOf says why a context ended, and that it did.
+func causeOf(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	switch {
 	case errors.Is(cause, errSlow):

@@ -110,7 +110,7 @@ func (c *Calls) enter(ctx context.Context) (context.Context, func(), error) {
 // chain puts the request middleware around the call itself.
 func (c *Calls) chain(f *files) CallFunc {
 	call := CallFunc(func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
-		return c.make(ctx, request{method: method, params: params, files: f})
+		return c.send(ctx, request{method: method, params: params, files: f})
 	})
 	for _, around := range slices.Backward(c.around) {
 		call = around(call)
@@ -118,8 +118,8 @@ func (c *Calls) chain(f *files) CallFunc {
 	return call
 }
 
-// make is the end of the chain: journal, limiter, HTTP, journal.
-func (c *Calls) make(ctx context.Context, r request) (json.RawMessage, error) {
+// send is the end of the chain: journal, limiter, HTTP, journal.
+func (c *Calls) send(ctx context.Context, r request) (json.RawMessage, error) {
 	return c.client.observe(ctx, r.method, func(ctx context.Context) (json.RawMessage, string, error) {
 		ctx, leave, err := c.enter(ctx)
 		if err != nil {
@@ -129,7 +129,7 @@ func (c *Calls) make(ctx context.Context, r request) (json.RawMessage, error) {
 		if h, ok := c.journal.Store.(Holder); ok {
 			r.held = h.Held
 		}
-		if c.journal.Store == nil || isRead(r.method) || isFleeting(r.method) {
+		if c.journal.Store == nil || isRead(r.method) || isTransient(r.method) {
 			result, err := c.client.deliver(ctx, c.token, r)
 			return result, outcomeOf(err), err
 		}

@@ -4,9 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 // request is one call on its way.
@@ -19,14 +20,14 @@ type request struct {
 	held   func() error // whether its turn may still have effect; nil: always
 }
 
-// deliver waits for the limit, then makes attempts until one is answered. What a
-// retry cannot mend, and what the caller has to wait for, it returns.
+// deliver waits for the limit, then makes attempts until one is answered. It returns
+// errors that no retry can change, and those for which the caller has to wait.
 func (c *Client) deliver(ctx context.Context, token Token, r request) (json.RawMessage, error) {
 	chat := chatOf(r.params)
 	if err := c.wait(ctx, token, r.method, chat); err != nil {
 		return nil, err
 	}
-	moved := false
+	moved, wait := false, backoff.BackOff(nil)
 	for attempt := 1; ; attempt++ {
 		result, err := c.attempt(ctx, token, r)
 		if err == nil {
@@ -49,19 +50,22 @@ func (c *Client) deliver(ctx context.Context, token Token, r request) (json.RawM
 			return nil, c.settled(r, err)
 		}
 		c.metrics.retries.Inc()
-		if pause(ctx, c.backoff(attempt)) != nil {
+		if wait == nil {
+			wait = c.newBackOff()
+		}
+		if pause(ctx, wait.NextBackOff()) != nil {
 			return nil, c.settled(r, err)
 		}
 	}
 }
 
-// again tells whether an attempt that failed so may be followed by another at once.
+// again tells whether another attempt may follow one that failed with err.
 func (r request) again(err error) bool {
 	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrServer) && !r.once
 }
 
-// settled counts what was lost. For an at-most-once call also a 5xx leaves open
-// whether it had its effect.
+// settled counts lost answers. An at-most-once call may have had its effect after a 5xx,
+// too.
 func (c *Client) settled(r request, err error) error {
 	lost := errors.Is(err, ErrAnswerLost)
 	if lost {
@@ -73,7 +77,7 @@ func (c *Client) settled(r request, err error) error {
 	return err
 }
 
-// laterError is a limiter's, of a wait that is not worth to hold a turn for.
+// laterError is a limiter's error for a wait that is too long to hold a turn.
 type laterError interface {
 	error
 	RetryAfter() time.Duration
@@ -87,18 +91,18 @@ func (c *Client) wait(ctx context.Context, token Token, method string, chat int6
 	if err == nil {
 		return nil
 	}
-	if later, ok := errors.AsType[laterError](err); ok { // as Telegram itself would say it, but it was spared the question
+	if later, ok := errors.AsType[laterError](err); ok { // in the form of Telegram's own answer
 		return &Error{Method: method, Code: http.StatusTooManyRequests, Description: later.Error(), RetryAfter: max(later.RetryAfter(), time.Second)}
 	}
 	if ctx.Err() != nil {
-		return broken(ctx, method, false, err)
+		return noAnswer(ctx, method, false, err)
 	}
 	c.metrics.unlimited.Inc()
 	return nil
 }
 
-// block tells all workers of a 429. Without a chat it is about all that the bot
-// sends, or about the one method, if that sends nothing.
+// block makes all workers obey a 429. Without a chat it holds for everything that the
+// bot sends; for a method that sends nothing, for that method alone.
 func (c *Client) block(ctx context.Context, token Token, method string, chat int64, d time.Duration) {
 	if c.limiter == nil || chat == 0 && !isSending(method) {
 		return
@@ -117,10 +121,11 @@ func (c *Client) migrated(token Token, from, to int64) {
 	}
 }
 
-// backoff doubles with each attempt; half of it is random.
-func (c *Client) backoff(attempt int) time.Duration {
-	d := c.cfg.Backoff << min(attempt-1, 6)
-	return d/2 + rand.N(d/2+1) //nolint:gosec // spreads load, guards nothing
+// newBackOff doubles the wait with each attempt, up to 64 times the first.
+func (c *Client) newBackOff() *backoff.ExponentialBackOff {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.Multiplier, b.MaxInterval = c.cfg.Backoff, 2, c.cfg.Backoff<<6
+	return b
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -38,7 +38,7 @@ func (c *Client) file(ctx context.Context, token Token, path string) (io.ReadClo
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, broken(ctx, "file", false, clean(ctx, token, err))
+		return nil, noAnswer(ctx, "file", false, withoutURL(ctx, token, err))
 	}
 	if resp.StatusCode == http.StatusOK {
 		return resp.Body, nil

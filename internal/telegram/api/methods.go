@@ -63,9 +63,9 @@ func IsMethod(name string) bool { return slices.Contains(methods(), name) }
 // isRead tells that a method only reads, so that it is neither journaled nor limited.
 func isRead(method string) bool { return strings.HasPrefix(method, "get") }
 
-// isFleeting tells that nothing of a call's effect lasts: to repeat it costs less than
+// isTransient tells that nothing of a call's effect lasts: to repeat it costs less than
 // to remember it.
-func isFleeting(method string) bool {
+func isTransient(method string) bool {
 	switch method {
 	case "sendChatAction", "sendMessageDraft", "sendRichMessageDraft":
 		return true
@@ -75,7 +75,7 @@ func isFleeting(method string) bool {
 
 // isSending tells that a method counts against Telegram's limits of sending.
 func isSending(method string) bool {
-	if isFleeting(method) {
+	if isTransient(method) {
 		return false
 	}
 	for _, verb := range [...]string{"send", "copy", "forward", "edit"} {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/chatlane/chatlane/internal/telegram/journal"
 )
@@ -36,14 +37,14 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		return promauto.With(reg).NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	m := &metrics{
 		known: make(map[string]bool, 192),
-		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+		calls: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 			Name: "chatlane_telegram_calls_total", Help: "Bot API calls, by method and outcome.",
 		}, []string{"method", "outcome"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		seconds: promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
 			Name: "chatlane_telegram_call_seconds", Help: "Time of one HTTP request to the Bot API.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 11),
 		}, []string{"outcome"}),
@@ -55,9 +56,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	for _, name := range methods() {
 		m.known[name] = true
-	}
-	if reg != nil {
-		reg.MustRegister(m.calls, m.seconds, m.retries, m.lost, m.migrations, m.unlimited)
 	}
 	return m
 }

@@ -90,7 +90,7 @@ func (p *part) open() (io.Reader, error) {
 
 // form is a multipart body, made anew for each attempt.
 type form struct {
-	body *held
+	body *revocable
 	kind string
 	size int64
 }
@@ -137,7 +137,7 @@ func (f *files) form(params json.RawMessage) (*form, error) {
 	}
 	flush()
 	out.kind = w.FormDataContentType()
-	out.body = &held{r: io.MultiReader(pieces...)}
+	out.body = &revocable{r: io.MultiReader(pieces...)}
 	return out, nil
 }
 
@@ -145,15 +145,15 @@ func (f *files) has(field string) bool {
 	return slices.ContainsFunc(f.parts, func(p part) bool { return p.field == field })
 }
 
-// held is a body that can be taken back from a transport, which may go on reading
+// revocable is a body that can be taken back from a transport, which may go on reading
 // after it has given the call up.
-type held struct {
+type revocable struct {
 	mu sync.Mutex
 	r  io.Reader
 }
 
 // Read reads until the body is taken back.
-func (h *held) Read(b []byte) (int, error) {
+func (h *revocable) Read(b []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.r == nil {
@@ -163,7 +163,7 @@ func (h *held) Read(b []byte) (int, error) {
 }
 
 // Close takes the body back.
-func (h *held) Close() error {
+func (h *revocable) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.r = nil
@@ -196,7 +196,7 @@ func view(fields map[string]string, f *files) (json.RawMessage, error) {
 			return nil, fmt.Errorf("parameter name: %w", err)
 		}
 		out = append(out, ':')
-		if v := all[name]; !isProse(name) && json.Valid([]byte(v)) && !f.has(name) {
+		if v := all[name]; !isText(name) && json.Valid([]byte(v)) && !f.has(name) {
 			out = append(out, v...)
 		} else if out, err = jsontext.AppendQuote(out, v); err != nil {
 			return nil, fmt.Errorf("parameter %s: %w", name, err)
@@ -205,8 +205,8 @@ func view(fields map[string]string, f *files) (json.RawMessage, error) {
 	return append(out, '}'), nil
 }
 
-// isProse tells that a parameter is text even where it looks like a number.
-func isProse(name string) bool {
+// isText tells that a parameter is text even where it looks like a number.
+func isText(name string) bool {
 	switch name {
 	case "text", "caption", "title", "performer", "name", "parse_mode", "business_connection_id":
 		return true

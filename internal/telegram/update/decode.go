@@ -21,10 +21,10 @@ func Decode(body []byte) (u *telego.Update, dropped []string, err error) {
 		return whole, nil, nil
 	}
 	for _, deepest := range [...]int{MaxDepth, 1} { // to the very part; if that takes too long, coarsely
-		m := mender{tries: mendTries, deepest: deepest}
-		mended, ok := m.object("", body, 0, func(b []byte) bool { _, err := decode(b); return err == nil })
+		m := sanitizer{tries: maxTries, deepest: deepest}
+		sanitized, ok := m.object("", body, 0, func(b []byte) bool { _, err := decode(b); return err == nil })
 		if ok && m.tries > 0 {
-			if u, derr := decode(mended); derr == nil {
+			if u, derr := decode(sanitized); derr == nil {
 				return u, m.dropped, nil
 			}
 		}

@@ -106,7 +106,7 @@ func (w *walker) member(name []byte, was bool, payloads *int, e *Envelope) (know
 	case kind == '{':
 		*payloads++
 		e.Type = updateType
-		w.hunting = !known || updateType == typeChatBoost || updateType == typeRemovedChatBoost
+		w.searching = !known || updateType == typeChatBoost || updateType == typeRemovedChatBoost
 		w.inner = updateType == typeCallbackQuery
 		w.named = updateType == typePoll || updateType == typeBusinessConnection
 		return known, "", w.payload(&w.top, 1)
@@ -130,7 +130,7 @@ func (w *walker) payload(f *findings, level int) error {
 		if level == 1 {
 			err = w.finding(name, f)
 		} else {
-			err = w.hunt(name, f, level)
+			err = w.search(name, f, level)
 		}
 		if err != nil {
 			return err
@@ -170,11 +170,11 @@ func (w *walker) finding(name []byte, f *findings) error {
 			return w.payload(&w.message, 1)
 		}
 	}
-	return w.hunt(name, f, 1)
+	return w.search(name, f, 1)
 }
 
-// hunt reads chat and user; of several, the shallowest counts, and of those the first.
-func (w *walker) hunt(name []byte, f *findings, level int) error {
+// search reads chat and user; of several, the shallowest counts, and of those the first.
+func (w *walker) search(name []byte, f *findings, level int) error {
 	switch string(name) {
 	case "chat":
 		return w.nearest(&f.chat, &f.chatLevel, level, chatLevels)
@@ -183,7 +183,7 @@ func (w *walker) hunt(name []byte, f *findings, level int) error {
 	case "user":
 		return w.nearest(&f.user, &f.userLevel, level, userLevels)
 	}
-	if w.hunting && level < userLevels {
+	if w.searching && level < userLevels {
 		return w.payload(f, level+1)
 	}
 	return w.skip()

@@ -16,9 +16,9 @@ func (w *walker) route(updateType string) (lane.Scope, bool) {
 	case typeBusinessConnection:
 		return lane.Scope{Kind: lane.KindBusiness, ID: f.id, User: f.user}, f.id != ""
 	case typeBusinessMessage, typeEditedBusinessMessage, typeDeletedBusinessMessages:
-		return f.place(f.speaker()), f.business != "" && f.chat != 0
+		return f.scope(f.author()), f.business != "" && f.chat != 0
 	case typeGuestMessage:
-		s := f.place(f.speaker())
+		s := f.scope(f.author())
 		s.Kind = lane.KindGuest
 		return s, f.chat != 0
 	case typeCallbackQuery:
@@ -29,15 +29,15 @@ func (w *walker) route(updateType string) (lane.Scope, bool) {
 		typePurchasedPaidMedia, typeManagedBot, typeSubscription:
 		return private(cmp.Or(f.from, f.user))
 	case typeChannelPost, typeEditedChannelPost:
-		return f.place(f.from), f.chat != 0
+		return f.scope(f.from), f.chat != 0
 	case typeMessage, typeEditedMessage:
-		return f.place(f.speaker()), f.chat != 0
+		return f.scope(f.author()), f.chat != 0
 	case typeStoppedMessageGeneration:
 		f.isTopic = true // it has no mark of its own
-		return f.place(0), f.chat != 0
+		return f.scope(0), f.chat != 0
 	case typeMessageReaction, typeMessageReactionCount, typeMyChatMember, typeChatMember,
 		typeChatJoinRequest, typeChatBoost, typeRemovedChatBoost:
-		return f.place(cmp.Or(f.actor, f.from, f.user)), f.chat != 0
+		return f.scope(cmp.Or(f.actor, f.from, f.user)), f.chat != 0
 	}
 	return f.unknown()
 }
@@ -48,7 +48,7 @@ func (w *walker) button() (lane.Scope, bool) {
 	if w.message.chat == 0 {
 		return private(w.top.from)
 	}
-	return w.message.place(w.top.from), true
+	return w.message.scope(w.top.from), true
 }
 
 // private is the private chat of a user, for updates that have no chat.
@@ -56,12 +56,12 @@ func private(user int64) (lane.Scope, bool) {
 	return lane.Scope{Kind: lane.KindChat, Chat: user, User: user}, user != 0
 }
 
-// speaker is who wrote a message. Beside a sender chat, `from` is a stand-in.
-func (f *findings) speaker() int64 { return cmp.Or(f.sender, f.from) }
+// author is who wrote a message. Beside a sender chat, `from` is a stand-in.
+func (f *findings) author() int64 { return cmp.Or(f.sender, f.from) }
 
-// place is the scope of something that happened in a chat. In a private chat of the
+// scope is the scope of something that happened in a chat. In a private chat of the
 // bot's it is the other side's doing if nobody is named.
-func (f *findings) place(user int64) lane.Scope {
+func (f *findings) scope(user int64) lane.Scope {
 	s := lane.Scope{Kind: lane.KindChat, Chat: f.chat, User: user, Thread: f.topic}
 	if s.Thread == 0 && f.isTopic {
 		s.Thread = f.thread
@@ -87,7 +87,7 @@ func (f *findings) unknown() (lane.Scope, bool) {
 	user = cmp.Or(f.sender, f.actor, f.voter, user)
 	switch {
 	case f.chat != 0:
-		return f.place(user), true
+		return f.scope(user), true
 	case f.business != "":
 		return lane.Scope{Kind: lane.KindBusiness, ID: f.business, User: user}, true
 	}

@@ -7,15 +7,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// mendTries is how often a document is decoded to find what in it is at fault.
-const mendTries = 256
+// maxTries is how often a document is decoded to find what in it is at fault.
+const maxTries = 256
 
-// mender leaves out of a document what a decoder does not take. It builds objects up
+// sanitizer leaves out of a document what a decoder does not take. It builds objects up
 // again from what they cannot do without: each further member stays if the decoder
-// still agrees, is mended within if it can be, and is dropped if not.
-type mender struct {
+// still agrees, is sanitized within if it can be, and is dropped if not.
+type sanitizer struct {
 	tries   int // left
-	deepest int // level of the last object that is mended within; the update is level 0
+	deepest int // level of the last object that is sanitized within; the update is level 0
 	dropped []string
 }
 
@@ -27,14 +27,14 @@ type memberOf struct {
 }
 
 // try spends one of the tries; without any left nothing is taken any more.
-func (m *mender) try(fits attempt, doc []byte) bool {
+func (m *sanitizer) try(fits attempt, doc []byte) bool {
 	if m.tries--; m.tries <= 0 {
 		return false
 	}
 	return fits(doc)
 }
 
-func (m *mender) object(path string, doc []byte, level int, fits attempt) ([]byte, bool) {
+func (m *sanitizer) object(path string, doc []byte, level int, fits attempt) ([]byte, bool) {
 	members, ok := membersOf(doc)
 	if !ok || level > m.deepest {
 		return nil, false
@@ -83,7 +83,7 @@ func put(members []memberOf, x memberOf) []memberOf {
 	return append(all, x)
 }
 
-func (m *mender) array(path string, doc []byte, level int, fits attempt) ([]byte, bool) {
+func (m *sanitizer) array(path string, doc []byte, level int, fits attempt) ([]byte, bool) {
 	if level > m.deepest || !m.try(fits, []byte("[]")) {
 		return nil, false
 	}
@@ -105,7 +105,7 @@ func (m *mender) array(path string, doc []byte, level int, fits attempt) ([]byte
 }
 
 // value mends within a value. What it dropped there is forgotten if that did not help.
-func (m *mender) value(path string, v jsontext.Value, level int, fits attempt) (out []byte, ok bool) {
+func (m *sanitizer) value(path string, v jsontext.Value, level int, fits attempt) (out []byte, ok bool) {
 	before := len(m.dropped)
 	switch v.Kind() {
 	case '{':

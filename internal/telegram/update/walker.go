@@ -15,15 +15,15 @@ var errWalk = errors.New("not json")
 
 // walker reads one body token by token. It borrows the body and copies what it keeps.
 type walker struct {
-	dec     *jsontext.Decoder
-	buf     bytes.Buffer
-	scratch []byte
-	bad     bool // an id was there and was no whole number
-	hunting bool // chats and users are looked for below the payload, too
-	inner   bool // the payload's message counts, too
-	named   bool // the payload's own id counts
-	top     findings
-	message findings // of a callback query
+	dec       *jsontext.Decoder
+	buf       bytes.Buffer
+	scratch   []byte
+	bad       bool // an id was there and was no whole number
+	searching bool // chats and users are looked for below the payload, too
+	inner     bool // the payload's message counts, too
+	named     bool // the payload's own id counts
+	top       findings
+	message   findings // of a callback query
 }
 
 // findings is what a payload says about where it belongs. Zero ids are absent.
@@ -35,7 +35,7 @@ type findings struct {
 	business, id   string
 	album          string
 
-	chatLevel, fromLevel, userLevel int // how deep they were found; for hunting
+	chatLevel, fromLevel, userLevel int // how deep they were found; for searching
 }
 
 //nolint:gochecknoglobals // a pool is shared by nature and holds nothing that outlives a call
