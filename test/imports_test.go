@@ -62,9 +62,10 @@ internal/fsm: internal/lane
 internal/limit:
 
 internal/telegram: internal/lane internal/telegram/...
-internal/telegram/api: internal/telegram/journal
+internal/telegram/api: internal/telegram/codec internal/telegram/journal
+internal/telegram/codec:
 internal/telegram/journal:
-internal/telegram/update: internal/lane
+internal/telegram/update: internal/lane internal/telegram/codec
 internal/partition:
 internal/lane:
 

@@ -2,20 +2,15 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
 
 	"github.com/mymmrac/telego"
 	ta "github.com/mymmrac/telego/telegoapi"
-)
 
-//nolint:gochecknoinits // telego's codec is a global of telego's, to be set before its first use
-func init() {
-	telego.SetJSONMarshal(json.Marshal)
-	telego.SetJSONUnmarshal(json.Unmarshal)
-}
+	_ "github.com/chatlane/chatlane/internal/telegram/codec" // for telego
+)
 
 // newBot makes a telego.Bot without telego's constructor: that wants a token, which
 // has no business here, and compiles a pattern each time.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/mymmrac/telego"
+
+	_ "github.com/chatlane/chatlane/internal/telegram/codec" // for telego
 )
 
 // ErrUndecodable says that an update does not fit the decoder, even without its
