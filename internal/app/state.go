@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
@@ -43,12 +42,7 @@ func (w *worker) openRedis() (api.Limiter, error) {
 	store := redisstore.New(client, redisstore.Config{
 		LockTTL: w.cfg.State.LockTTL, StateTTL: w.cfg.State.StateTTL, WaitReplicas: w.cfg.Redis.WaitReplicas, Registerer: w.tel.Registry,
 	})
-	w.tel.Health.Check("redis", func(ctx context.Context) error {
-		if store.Ping(ctx) != nil {
-			return errors.New("redis takes no writes")
-		}
-		return nil
-	})
+	w.tel.Health.Check("redis", store.Ready)
 	w.store, w.checks = store, append(w.checks, store.Preflight)
 	return limit.NewRedis(client, w.limits()), nil
 }

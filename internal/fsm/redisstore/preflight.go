@@ -146,7 +146,8 @@ func (s server) files() []preflight.Finding {
 	case "always":
 		return nil
 	case "everysec":
-		f.Set, f.Why = "always, where a second is worth money", "a loss of power takes the last second of commits with it"
+		f.Set = "always; or replicas, and CHATLANE_REDIS_WAIT_REPLICAS=1"
+		f.Why = "what was committed in the last second is lost when Redis and the workers die at once (seen: 1 of 200 chats in 1 of 2 trials; with always none)"
 	case "":
 		f.Have, f.Why = "not to be seen", "CONFIG is refused: look at it by hand"
 	default:

@@ -23,6 +23,7 @@ type Store struct {
 	locker  *redislock.Client
 	scripts scripts
 	metrics *fsm.Metrics
+	ready   readiness
 }
 
 var (
