@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/chatlane/chatlane/internal/config"
+	"github.com/chatlane/chatlane/internal/fleet"
 	"github.com/chatlane/chatlane/internal/ingress"
 	"github.com/chatlane/chatlane/internal/lifecycle"
 	"github.com/chatlane/chatlane/internal/queue"
@@ -58,6 +59,9 @@ func (in *intake) serve(ctx context.Context, ln net.Listener) error {
 		*deadletter.Store
 	}{queue.NewPublisher(in.conn, in.cfg.Broker.Topology().Partitions, in.tel.Registry), deadletter.New(in.conn)}
 	updates := ingress.NewIntake(in.cfg, store, in.tel.Registry, in.tel.Log)
+	if err := in.serveScale(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
@@ -68,6 +72,21 @@ func (in *intake) serve(ctx context.Context, ln net.Listener) error {
 	in.tel.Health.SetReady(in.health)
 	in.OnStop("readiness", func(context.Context) error { in.tel.Health.SetNotReady(in.health, "stopped"); return nil })
 	return group.Wait()
+}
+
+// serveScale tells autoscalers how many workers are wanted. In a process that has a
+// worker, too, nothing is scaled.
+func (in *intake) serveScale() error {
+	if in.shared {
+		return nil
+	}
+	census, err := fleet.NewCensus(in.conn)
+	if err != nil {
+		return err
+	}
+	in.OnStop("census of workers", func(context.Context) error { census.Close(); return nil })
+	in.tel.Admin.Handle("GET /scale", newScaler(in.conn, census, in.cfg.Broker.Topology().Partitions, in.cfg.ScaleAge, in.tel.Log))
+	return nil
 }
 
 func (in *intake) start(ctx context.Context, group *errgroup.Group, updates *ingress.Intake, ln net.Listener) error {

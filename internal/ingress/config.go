@@ -27,6 +27,8 @@ type Config struct {
 	DrainDelay     time.Duration `env:"CHATLANE_DRAIN_DELAY" default:"0s" help:"How long to go on accepting after SIGTERM, not ready, until the load balancer has noticed."`
 	Grace          time.Duration `env:"CHATLANE_GRACE" default:"25s" help:"How long stopping may take."`
 
+	ScaleAge time.Duration `env:"CHATLANE_SCALE_AGE" default:"5s" help:"Age of the oldest waiting update that is aimed at: /scale on the admin address asks for more workers when it is exceeded."`
+
 	BotAPIURL      string   `env:"CHATLANE_BOT_API_URL" default:"https://api.telegram.org" help:"Bot API server."`
 	Polling        bool     `env:"CHATLANE_POLLING" help:"Fetch updates by long polling instead of receiving webhook requests."`
 	WebhookURL     string   `env:"CHATLANE_WEBHOOK_URL" help:"Public address of this ingress, such as https://bot.example.com. If set, each bot's webhook is set to it at start, and watched."`

@@ -16,9 +16,9 @@ import (
 
 // Admin serves /metrics, /healthz, /readyz and, where enabled, /debug/pprof/.
 type Admin struct {
-	addr    string
-	handler http.Handler
-	log     *slog.Logger
+	addr string
+	mux  *http.ServeMux
+	log  *slog.Logger
 }
 
 func newAdmin(cfg Config, t *Telemetry) *Admin {
@@ -37,7 +37,7 @@ func newAdmin(cfg Config, t *Telemetry) *Admin {
 		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
-	return &Admin{addr: cfg.AdminListen, handler: mux, log: t.Log}
+	return &Admin{addr: cfg.AdminListen, mux: mux, log: t.Log}
 }
 
 // ServeHTTP answers with the reasons against readiness, as JSON: 200 if there are
@@ -56,7 +56,11 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // ServeHTTP answers as the admin server does.
-func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+// Handle adds a page, such as "GET /scale". A pattern that is there already panics.
+// Safe for concurrent use.
+func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
 
 // Listen takes the address. One that cannot be had is an error that names the variable.
 func (a *Admin) Listen(ctx context.Context) (net.Listener, error) {
@@ -81,7 +85,7 @@ func (a *Admin) Run(ctx context.Context) error {
 func (a *Admin) Serve(ctx context.Context, ln net.Listener) error {
 	a.log.InfoContext(ctx, "admin server listens", slog.String("address", ln.Addr().String()))
 	srv := &http.Server{
-		Handler: a.handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: a.mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
 	stopped := make(chan struct{})

@@ -1,0 +1,32 @@
+package broker
+
+import (
+	"context"
+	"time"
+)
+
+// Backlog is what is stored and not finished, whether it waits at the broker or in a
+// worker's window.
+type Backlog struct {
+	Queued uint64        // in UPDATES
+	Parked uint64        // in PARKED: they wait for their time, not for a worker
+	Oldest time.Duration // age of the oldest update in UPDATES, by the broker's clock; 0: there is none
+}
+
+// Backlog asks the broker for the two streams, one after the other.
+func (c *Conn) Backlog(ctx context.Context) (Backlog, error) {
+	updates, err := c.Stream(ctx, StreamUpdates)
+	if err != nil {
+		return Backlog{}, err
+	}
+	parked, err := c.Stream(ctx, StreamParked)
+	if err != nil {
+		return Backlog{}, err
+	}
+	info := updates.CachedInfo()
+	b := Backlog{Queued: info.State.Msgs, Parked: parked.CachedInfo().State.Msgs}
+	if b.Queued > 0 {
+		b.Oldest = max(info.TimeStamp.Sub(info.State.FirstTime), 0)
+	}
+	return b, nil
+}

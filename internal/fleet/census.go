@@ -1,0 +1,70 @@
+package fleet
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/chatlane/chatlane/internal/broker"
+)
+
+// censusLimit bounds how many workers a census counts: names are not authenticated.
+const censusLimit = 4096
+
+// Census counts the workers by their heartbeats, in a process that is no worker.
+// Safe for concurrent use.
+type Census struct {
+	sub *nats.Subscription
+
+	mu   sync.Mutex
+	seen map[string]time.Time // the last heartbeat by worker
+}
+
+// NewCensus subscribes to the heartbeats.
+func NewCensus(conn *broker.Conn) (*Census, error) {
+	c := &Census{seen: make(map[string]time.Time)}
+	sub, err := conn.NATS().Subscribe(presenceSubject, c.receive)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to presence: %w", err)
+	}
+	c.sub = sub
+	return c, nil
+}
+
+// Close ends the subscription.
+func (c *Census) Close() { _ = c.sub.Unsubscribe() }
+
+func (c *Census) receive(m *nats.Msg) {
+	var b beat
+	if json.Unmarshal(m.Data, &b) != nil || b.Worker == "" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.Leaving {
+		delete(c.seen, b.Worker)
+		return
+	}
+	if _, known := c.seen[b.Worker]; known || len(c.seen) < censusLimit {
+		c.seen[b.Worker] = time.Now()
+	}
+}
+
+// censusTTL is the silence after which a worker is not counted: several heartbeats, so
+// that a busy machine does not look like a lost worker.
+const censusTTL = 5 * time.Second
+
+// Workers is the number of workers whose heartbeat is at most 5 s old.
+func (c *Census) Workers() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w, at := range c.seen {
+		if time.Since(at) > censusTTL {
+			delete(c.seen, w)
+		}
+	}
+	return len(c.seen)
+}
