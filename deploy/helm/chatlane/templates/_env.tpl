@@ -24,10 +24,10 @@ CHATLANE_NATS_URL: {{ default (printf "nats://%s-nats:4222" (include "chatlane.f
 CHATLANE_NATS_CREDS: /etc/chatlane/nats-creds/user.creds
 {{- end }}
 {{- if .Values.nats.tlsSecret }}
-CHATLANE_NATS_CA: /etc/chatlane/nats-tls/ca.crt
+CHATLANE_NATS_CA_FILE: /etc/chatlane/nats-tls/ca.crt
 {{- if .Values.nats.clientCertificate }}
-CHATLANE_NATS_CERT: /etc/chatlane/nats-tls/tls.crt
-CHATLANE_NATS_KEY: /etc/chatlane/nats-tls/tls.key
+CHATLANE_NATS_CERT_FILE: /etc/chatlane/nats-tls/tls.crt
+CHATLANE_NATS_KEY_FILE: /etc/chatlane/nats-tls/tls.key
 {{- end }}
 {{- end }}
 {{- with .Values.tracing.endpoint }}
