@@ -8,19 +8,19 @@ import (
 	"github.com/mymmrac/telego"
 )
 
-// chat is what has been written in one chat.
+// chat is the content of one chat.
 type chat struct {
-	id       int64
-	info     telego.Chat
-	messages []*telego.Message
-	events   []event // the bot's doings, in order
-	read     int     // how many of them have been expected
-	notices  []notice
-	heard    int
-	keyboard [][]telego.KeyboardButton // that stands below the input field
+	id          int64
+	info        telego.Chat
+	messages    []*telego.Message
+	events      []event // messages and edits of the bot, in order
+	read        int     // how many of them Expect has read
+	notices     []notice
+	noticesRead int
+	keyboard    [][]telego.KeyboardButton // below the input field
 }
 
-// event is something of the bot's that a person sees.
+// event is a message or an edit of the bot.
 type event struct {
 	method string
 	text   string

@@ -56,12 +56,12 @@ func (p *Person) ExpectNotice(text string) {
 	p.w.t.Helper()
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	if p.chat.heard == len(p.chat.notices) {
+	if p.chat.noticesRead == len(p.chat.notices) {
 		p.w.t.Errorf("no button was answered, want %q", text)
 		return
 	}
-	got := p.chat.notices[p.chat.heard]
-	p.chat.heard++
+	got := p.chat.notices[p.chat.noticesRead]
+	p.chat.noticesRead++
 	if got.text != text {
 		p.w.t.Errorf("button answered with %q, want %q", got.text, text)
 	}
@@ -133,7 +133,7 @@ func (p *Person) next() (event, bool) {
 func Data[T any](p *Person) T {
 	p.w.t.Helper()
 	var v T
-	raw := p.w.recall(p.key()).data
+	raw := p.w.load(p.key()).data
 	if len(raw) == 0 {
 		return v
 	}

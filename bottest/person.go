@@ -235,7 +235,7 @@ func (p *Person) Block() {
 }
 
 // State is the state of the person's conversation in this chat.
-func (p *Person) State() bot.State { return bot.State(p.w.recall(p.key()).state) }
+func (p *Person) State() bot.State { return bot.State(p.w.load(p.key()).state) }
 
 func (p *Person) key() string {
 	return p.w.key(lane.Scope{

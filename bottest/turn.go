@@ -33,7 +33,7 @@ func (w *World) deliver(u telego.Update, album []telego.Message) error {
 	}
 	e, err := update.Peek(w.cfg.Bot.ID, raw)
 	if err != nil { // no failure of the bot's, so not for Fails either
-		w.t.Errorf("a worker would bury update %d without a turn: %v", u.UpdateID, err)
+		w.t.Errorf("a worker would make update %d a dead letter without a turn: %v", u.UpdateID, err)
 		return nil
 	}
 	var decoded telego.Update // as the worker has it: from the bytes
@@ -78,7 +78,7 @@ func (w *World) admit(a arrival) error {
 		return err
 	}
 	if w.compiled().UrgentTypes() != 0 {
-		p.CancelRunning = w.track(a.scope).interrupt
+		p.CancelRunning = w.laneTurns(a.scope).interrupt
 		if err := w.compiled().AnswerUrgent(ctx, bot.NewTurn(p)); err != nil && !errors.Is(err, bot.ErrUnhandled) {
 			return err
 		}
@@ -88,7 +88,7 @@ func (w *World) admit(a arrival) error {
 
 // turn answers an update within its lane, and commits.
 func (w *World) turn(ctx context.Context, a arrival) error {
-	tr := w.track(a.scope)
+	tr := w.laneTurns(a.scope)
 	tr.turn.Lock()
 	defer tr.turn.Unlock()
 	key := w.key(a.scope)
@@ -102,9 +102,9 @@ func (w *World) turn(ctx context.Context, a arrival) error {
 	tr.set(cancel)
 	defer tr.set(nil)
 
-	var buffer memory
+	var buffer conversation
 	if key != "" {
-		buffer = w.recall(key)
+		buffer = w.load(key)
 		a.parts.Session = &buffer
 	}
 	t := bot.NewTurn(a.parts)
@@ -119,26 +119,26 @@ func (w *World) turn(ctx context.Context, a arrival) error {
 		err = nil
 	}
 	if err == nil && key != "" {
-		w.keep(key, buffer, t, a)
+		w.commit(key, buffer, t, a)
 	}
 	return err
 }
 
-// track is a lane's: on it the turns run one at a time.
-type track struct {
+// laneTurns runs the turns of one lane one at a time.
+type laneTurns struct {
 	turn   sync.Mutex
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // of the running turn
 }
 
-func (w *World) track(s lane.Scope) *track {
+func (w *World) laneTurns(s lane.Scope) *laneTurns {
 	key := lane.ByChat.Key(s)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.tracks[key] == nil {
-		w.tracks[key] = &track{}
+	if w.lanes[key] == nil {
+		w.lanes[key] = &laneTurns{}
 	}
-	return w.tracks[key]
+	return w.lanes[key]
 }
 
 func (w *World) shared(key string) *sync.Mutex {
@@ -150,13 +150,13 @@ func (w *World) shared(key string) *sync.Mutex {
 	return w.locks[key]
 }
 
-func (tr *track) set(cancel context.CancelCauseFunc) {
+func (tr *laneTurns) set(cancel context.CancelCauseFunc) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.cancel = cancel
 }
 
-func (tr *track) interrupt() {
+func (tr *laneTurns) interrupt() {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	if tr.cancel != nil {

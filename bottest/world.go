@@ -43,20 +43,20 @@ type World struct {
 	program *bot.Program
 	call    bot.CallFunc // with the router's call middleware
 
-	mu        sync.Mutex
-	now       time.Time
-	lastID    int64 // of people, groups, messages, updates
-	chats     map[int64]*chat
-	memories  map[string]*memory
-	tracks    map[lane.Key]*track
-	locks     map[string]*sync.Mutex // of conversations, where lanes share them
-	timers    map[string]alarm
-	calls     []Call
-	stubs     map[string]Stub
-	unhandled int
-	dropped   int
-	failures  []error
-	lenient   int // how many Fails are under way
+	mu            sync.Mutex
+	now           time.Time
+	lastID        int64 // of people, groups, messages, updates
+	chats         map[int64]*chat
+	conversations map[string]*conversation
+	lanes         map[lane.Key]*laneTurns
+	locks         map[string]*sync.Mutex // of conversations, where lanes share them
+	timers        map[string]armedTimer
+	calls         []Call
+	stubs         map[string]Stub
+	unhandled     int
+	dropped       int
+	failures      []error
+	inFails       int // how many Fails are under way
 }
 
 // New makes a world around a router. The first update compiles the router, so a test
@@ -77,8 +77,8 @@ func NewWith(t T, r *bot.Router, cfg Config) *World {
 	}
 	w := &World{
 		t: t, cfg: cfg, strategy: cfg.Strategy.parse(t), router: r, now: cfg.Start, lastID: 1000,
-		chats: map[int64]*chat{}, memories: map[string]*memory{}, tracks: map[lane.Key]*track{}, locks: map[string]*sync.Mutex{},
-		timers: map[string]alarm{}, stubs: map[string]Stub{},
+		chats: map[int64]*chat{}, conversations: map[string]*conversation{}, lanes: map[lane.Key]*laneTurns{}, locks: map[string]*sync.Mutex{},
+		timers: map[string]armedTimer{}, stubs: map[string]Stub{},
 	}
 	w.api = newAPI(t, w)
 	return w
@@ -126,12 +126,12 @@ func (w *World) Fails(do func()) error {
 	w.t.Helper()
 	w.mu.Lock()
 	before := len(w.failures)
-	w.lenient++
+	w.inFails++
 	w.mu.Unlock()
 	do()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.lenient--
+	w.inFails--
 	if len(w.failures) == before {
 		w.t.Errorf("no turn failed")
 	}
@@ -151,10 +151,10 @@ func (w *World) mustSucceed(err error) {
 		return
 	}
 	w.mu.Lock()
-	lenient := w.lenient > 0
+	inFails := w.inFails > 0
 	w.failures = append(w.failures, err)
 	w.mu.Unlock()
-	if !lenient {
+	if !inFails {
 		w.t.Errorf("turn failed: %v", err)
 		if p, ok := errors.AsType[*bot.PanicError](err); ok {
 			w.t.Logf("%s", p.Stack)

@@ -39,37 +39,37 @@ func (w *World) key(s lane.Scope) string {
 	return key
 }
 
-// memory is one conversation's state, and the buffer of a turn.
-type memory struct {
+// conversation is one conversation's state, and the buffer of a turn.
+type conversation struct {
 	state      string
 	data, meta []byte
 }
 
-func (m *memory) State() string      { return m.state }
-func (m *memory) SetState(s string)  { m.state = s }
-func (m *memory) Data() []byte       { return m.data }
-func (m *memory) SetData(raw []byte) { m.data = raw }
-func (m *memory) Meta() []byte       { return m.meta }
-func (m *memory) SetMeta(raw []byte) { m.meta = raw }
+func (m *conversation) State() string      { return m.state }
+func (m *conversation) SetState(s string)  { m.state = s }
+func (m *conversation) Data() []byte       { return m.data }
+func (m *conversation) SetData(raw []byte) { m.data = raw }
+func (m *conversation) Meta() []byte       { return m.meta }
+func (m *conversation) SetMeta(raw []byte) { m.meta = raw }
 
-// recall gives a copy of what is kept.
-func (w *World) recall(key string) memory {
+// load returns a copy of what is kept.
+func (w *World) load(key string) conversation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if m := w.memories[key]; m != nil {
+	if m := w.conversations[key]; m != nil {
 		return *m
 	}
-	return memory{}
+	return conversation{}
 }
 
-// keep commits a turn: its state and its wish about the timer.
-func (w *World) keep(key string, m memory, t *bot.Turn, a arrival) {
+// commit stores the state of a turn, and arms or cancels its timer.
+func (w *World) commit(key string, m conversation, t *bot.Turn, a arrival) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if m.state == "" && len(m.data) == 0 && len(m.meta) == 0 {
-		delete(w.memories, key)
+		delete(w.conversations, key)
 	} else {
-		w.memories[key] = &m
+		w.conversations[key] = &m
 	}
 	timer := w.compiled().Timer(t)
 	switch {
@@ -77,14 +77,14 @@ func (w *World) keep(key string, m memory, t *bot.Turn, a arrival) {
 		p := a.parts
 		p.Raw = bot.TimeoutEvent{State: bot.State(m.state), Token: timer.Token}.Encode()
 		p.Type, p.Update, p.Album, p.Session = bot.Timeout.String(), nil, nil, nil
-		w.timers[key] = alarm{at: wholeSecond(w.now.Add(max(timer.After, time.Second))), arrival: arrival{scope: a.scope, parts: p}}
+		w.timers[key] = armedTimer{at: wholeSecond(w.now.Add(max(timer.After, time.Second))), arrival: arrival{scope: a.scope, parts: p}}
 	case timer.Cancel:
 		delete(w.timers, key)
 	}
 }
 
-// alarm is an armed timer, and what arrives in its lane when it fires.
-type alarm struct {
+// armedTimer is an armed timer, and what arrives in its lane when it fires.
+type armedTimer struct {
 	arrival
 	at time.Time
 }
