@@ -21,7 +21,7 @@ type watchdog struct {
 	missing  bool          // the last comparison found something missing
 }
 
-// hasten makes the next comparison come soon.
+// hasten brings the next comparison forward.
 func (w *watchdog) hasten() { w.patience = 0 }
 
 // progress notes a delivery or an acknowledgement.
