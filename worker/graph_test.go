@@ -39,7 +39,7 @@ func TestAWorkerPrintsTheGraphOfItsBot(t *testing.T) {
 func TestAnUnknownFormatIsRefused(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	code := program(bot.New("mybot"), []string{"graph", "--format=png"}, nil, &stdout, &stderr)
-	if want := "worker: --format: \"png\" is no format of graphs; want mermaid or dot\n"; stderr.String() != want || code != 2 || stdout.Len() > 0 {
+	if want := "worker: --format: \"png\" is no format of graphs; want mermaid or dot (see --help)\n"; stderr.String() != want || code != 2 || stdout.Len() > 0 {
 		t.Errorf("exit %d: %s", code, &stderr)
 	}
 	if code := program(bot.New("mybot"), []string{"graph", "--help"}, nil, &stdout, &stderr); code != 0 || !strings.Contains(stdout.String(), "CHATLANE_FORMAT") {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore/redistest"
 	"github.com/chatlane/chatlane/internal/preflight"
 )
@@ -20,10 +21,10 @@ func check(t *testing.T, redisArgs []string, args ...string) (code int, stdout, 
 	}
 	t.Cleanup(broker.Stop)
 	var out, errs bytes.Buffer
-	p := program{out: &out, err: &errs, environ: []string{
+	p := config.Program{Stdout: &out, Stderr: &errs, Environ: []string{
 		"CHATLANE_NATS_URL=" + broker.URL(), "CHATLANE_REDIS_URL=" + redistest.Start(t, redisArgs...).URL,
 	}}
-	code = p.run(t.Context(), append([]string{"check"}, args...))
+	code = run(t.Context(), p, append([]string{"check"}, args...))
 	return code, out.String(), errs.String()
 }
 
@@ -34,7 +35,7 @@ func TestCheckFailsWhereALawDoesNotHold(t *testing.T) {
 			t.Errorf("%q is not in the table:\n%s", want, out)
 		}
 	}
-	if code != exitFailed || !strings.Contains(errs, "not every law holds") {
+	if code != config.ExitFailed || !strings.Contains(errs, "not every law holds") {
 		t.Errorf("exits with %d: %s", code, errs)
 	}
 }
@@ -56,8 +57,8 @@ func TestCheckIsContentWithAdvice(t *testing.T) {
 
 func TestCheckFailsWhereItCannotLook(t *testing.T) {
 	var out, errs bytes.Buffer
-	p := program{out: &out, err: &errs, environ: []string{"CHATLANE_NATS_URL=nats://127.0.0.1:1", "CHATLANE_REDIS_URL=redis://127.0.0.1:1/0"}}
-	if code := p.run(t.Context(), []string{"check"}); code != exitFailed || !strings.Contains(errs.String(), "NATS") || !strings.Contains(errs.String(), "redis") {
+	p := config.Program{Stdout: &out, Stderr: &errs, Environ: []string{"CHATLANE_NATS_URL=nats://127.0.0.1:1", "CHATLANE_REDIS_URL=redis://127.0.0.1:1/0"}}
+	if code := run(t.Context(), p, []string{"check"}); code != config.ExitFailed || !strings.Contains(errs.String(), "NATS") || !strings.Contains(errs.String(), "redis") {
 		t.Errorf("exits with %d: %s", code, &errs)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/chatlane/chatlane/internal/broker"
@@ -15,24 +16,196 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
 )
 
-// deadConfig selects dead letters.
-type deadConfig struct {
-	Broker broker.Settings
-	Bot    int64  `env:"CHATLANE_DEAD_BOT" flag:"bot" help:"Only of this bot id."`
-	Chat   int64  `env:"CHATLANE_DEAD_CHAT" flag:"chat" help:"Only of this chat id."`
-	Reason string `env:"CHATLANE_DEAD_REASON" flag:"reason" help:"Only with this reason: unreadable, undecoded, error, panic, timeout or crash."`
-	Since  string `env:"CHATLANE_DEAD_SINCE" flag:"since" help:"Only those that died since then: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 1h."`
-	Until  string `env:"CHATLANE_DEAD_UNTIL" flag:"until" help:"Only those that died before then, said in the same way."`
-	All    bool   `env:"CHATLANE_DEAD_ALL" flag:"all" help:"Replay or drop every dead letter, where neither ids nor filters are given."`
+// deadCommand works on dead letters: those with the given ids, else all that the filters
+// select.
+type deadCommand struct {
+	Broker broker.Settings `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
+
+	Bot    int64  `env:"CHATLANE_DEAD_BOT" name:"bot" help:"Only of this bot id."`
+	Chat   int64  `env:"CHATLANE_DEAD_CHAT" name:"chat" help:"Only of this chat id."`
+	Reason string `env:"CHATLANE_DEAD_REASON" name:"reason" help:"Only with this reason: unreadable, undecoded, error, panic, timeout or crash."`
+	Since  string `env:"CHATLANE_DEAD_SINCE" name:"since" help:"Only those that died since then: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 1h."`
+	Until  string `env:"CHATLANE_DEAD_UNTIL" name:"until" help:"Only those that died before then, in the same form."`
+	All    bool   `env:"CHATLANE_DEAD_ALL" name:"all" help:"Replay or drop every dead letter, where neither ids nor filters are given."`
 	JSON   bool   `env:"CHATLANE_JSON" help:"Print JSON, a line each."`
+
+	List   deadList   `cmd:"" help:"List dead letters, a line each."`
+	Show   deadShow   `cmd:"" help:"Show all of a dead letter: error, stack and body too."`
+	Replay deadReplay `cmd:"" help:"Put updates back at the end of their lanes, oldest first."`
+	Drop   deadDrop   `cmd:"" help:"Delete dead letters."`
 }
 
-func (c deadConfig) filter(now time.Time) (f deadletter.Filter, err error) {
-	f = deadletter.Filter{Bot: c.Bot, Chat: c.Chat, Reason: c.Reason}
-	if f.Since, err = when("CHATLANE_DEAD_SINCE", c.Since, now); err != nil {
+type deadList struct {
+	IDs []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
+}
+
+// Help is the text below the summary of --help.
+func (deadList) Help() string {
+	return `Example:
+
+  chatlane dead list --chat=-100123456 --since=24h`
+}
+
+// Run lists.
+func (c *deadList) Run(ctx context.Context, d *deadCommand, p config.Program) error {
+	t := list(p, "ID", "DIED", "LANE", "REASON", "UPDATE", "ERROR")
+	err := d.each(ctx, p, "list", c.IDs, func(_ *deadletter.Store, _ *queue.Publisher, l deadletter.Letter) error {
+		if d.JSON {
+			return printJSON(p, l)
+		}
+		t.row(summary(l)...)
+		return nil
+	})
+	return errors.Join(t.flush(), err)
+}
+
+type deadShow struct {
+	IDs []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
+}
+
+// Help is the text below the summary of --help.
+func (deadShow) Help() string {
+	return `Example:
+
+  chatlane dead show 17 --json | jq .Body`
+}
+
+// Run shows.
+func (c *deadShow) Run(ctx context.Context, d *deadCommand, p config.Program) error {
+	return d.each(ctx, p, "show", c.IDs, func(_ *deadletter.Store, _ *queue.Publisher, l deadletter.Letter) error {
+		if d.JSON {
+			return printJSON(p, l)
+		}
+		p.Printf("id        %d\nbot       %d\nlane      %s\nupdate    %d (%s)\nreason    %s\nerror     %s\nattempts  %d\nreceived  %s\nfirst     %s\ndied      %s\ntrace     %s\n%s\n%s\n",
+			l.ID, l.Bot, l.Lane, l.Update, l.Type, l.Reason, l.Error, l.Attempts,
+			l.Received.UTC().Format(time.RFC3339), l.First.UTC().Format(time.RFC3339), l.Died.UTC().Format(time.RFC3339), l.Trace, l.Stack, l.Body)
+		return nil
+	})
+}
+
+type deadReplay struct {
+	IDs []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
+}
+
+// Help is the text below the summary of --help.
+func (deadReplay) Help() string {
+	return `Examples:
+
+  chatlane dead replay 17 18
+  chatlane dead replay --bot=123456789 --reason=timeout`
+}
+
+// Run replays.
+func (c *deadReplay) Run(ctx context.Context, d *deadCommand, p config.Program) error {
+	return d.each(ctx, p, "replay", c.IDs, func(s *deadletter.Store, pub *queue.Publisher, l deadletter.Letter) error {
+		if err := s.Replay(ctx, pub, l); err != nil {
+			return err
+		}
+		if d.JSON {
+			return printJSON(p, l)
+		}
+		p.Printf("%s\n", strings.Join(summary(l), "\t"))
+		return nil
+	})
+}
+
+type deadDrop struct {
+	IDs []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
+}
+
+// Help is the text below the summary of --help.
+func (deadDrop) Help() string {
+	return `Examples:
+
+  chatlane dead drop 17
+  chatlane dead drop --until=720h`
+}
+
+// Run drops.
+func (c *deadDrop) Run(ctx context.Context, d *deadCommand, p config.Program) error {
+	return d.each(ctx, p, "drop", c.IDs, func(s *deadletter.Store, _ *queue.Publisher, l deadletter.Letter) error {
+		if err := s.Drop(ctx, l.ID); err != nil {
+			return err
+		}
+		p.Printf("%d\tdropped\n", l.ID)
+		return nil
+	})
+}
+
+// each does something with each selected letter, in order. Letters of another version are
+// reported and skipped.
+func (d *deadCommand) each(ctx context.Context, p config.Program, verb string, ids []string, do action) error {
+	filter, err := d.filter(time.Now())
+	if err != nil {
+		return err
+	}
+	changes := verb == "replay" || verb == "drop"
+	if changes && len(ids) == 0 && filter == (deadletter.Filter{}) && !d.All {
+		return fmt.Errorf("%w: dead %s wants ids or a filter, or --all for every dead letter", config.ErrUsage, verb)
+	}
+	conn, err := broker.Connect(ctx, d.Broker.Config("chatlane-dead"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	store, pub := deadletter.New(conn), queue.NewPublisher(conn, d.Broker.Topology().Partitions, nil)
+	filter.HeadersOnly = verb == "drop" || verb == "list" && !d.JSON
+	unread := 0
+	for l, err := range choose(ctx, store, filter, ids, verb) {
+		unreadable := errors.Is(err, deadletter.ErrUnreadable)
+		if unreadable && verb == "drop" && d.All {
+			err = nil // everything is to go, and dropping reads nothing
+		}
+		if unreadable && err != nil && len(ids) == 0 {
+			unread++
+			_, _ = fmt.Fprintf(p.Stderr, "%v: skipped\n", err)
+			continue
+		}
+		if err == nil {
+			err = do(store, pub, l)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if unread > 0 && changes {
+		return fmt.Errorf("%d dead letters are not of this version and were left as they are: use the version that wrote them, or drop them by id", unread)
+	}
+	return nil
+}
+
+// action does something about one dead letter.
+type action func(*deadletter.Store, *queue.Publisher, deadletter.Letter) error
+
+// choose yields the letters with the ids, else all that match. A letter that is to be
+// dropped by its id is not read.
+func choose(ctx context.Context, store *deadletter.Store, f deadletter.Filter, ids []string, verb string) iter.Seq2[deadletter.Letter, error] {
+	if len(ids) == 0 {
+		return store.All(ctx, f)
+	}
+	return func(yield func(deadletter.Letter, error) bool) {
+		for _, text := range ids {
+			id, err := strconv.ParseUint(text, 10, 64)
+			l := deadletter.Letter{ID: id}
+			switch {
+			case err != nil:
+				err = fmt.Errorf("%w: %q is no id of a dead letter", config.ErrUsage, text)
+			case verb != "drop":
+				l, err = store.Get(ctx, id)
+			}
+			if !yield(l, err) {
+				return
+			}
+		}
+	}
+}
+
+func (d *deadCommand) filter(now time.Time) (f deadletter.Filter, err error) {
+	f = deadletter.Filter{Bot: d.Bot, Chat: d.Chat, Reason: d.Reason}
+	if f.Since, err = when("CHATLANE_DEAD_SINCE", d.Since, now); err != nil {
 		return f, err
 	}
-	f.Until, err = when("CHATLANE_DEAD_UNTIL", c.Until, now)
+	f.Until, err = when("CHATLANE_DEAD_UNTIL", d.Until, now)
 	return f, err
 }
 
@@ -46,115 +219,21 @@ func when(name, text string, now time.Time) (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return at, fmt.Errorf("%w: %s: %q is no time; set one such as 2026-01-31T08:00:00Z, or how long ago, such as 1h", errUsage, name, text)
+		return at, fmt.Errorf("%w: %s: %q is no time; set one such as 2026-01-31T08:00:00Z, or how long ago, such as 1h", config.ErrUsage, name, text)
 	}
 	return at, nil
 }
 
-// dead lists, shows, replays and drops dead letters.
-func (p program) dead(ctx context.Context, args []string) error {
-	verb, args := first(args)
-	var cfg deadConfig
-	ids, err := p.load(config.Command{
-		Name: "chatlane dead list|show|replay|drop", Args: "[<id>...]",
-		About: "dead works on dead letters: those with the given ids, else all that the filters select.",
-		Notes: "replay puts updates back at the end of their lanes, oldest first.",
-	}, args, &cfg)
-	if err != nil {
-		return err
+// summary is a letter as a row.
+func summary(l deadletter.Letter) []string {
+	return []string{
+		strconv.FormatUint(l.ID, 10), l.Died.UTC().Format(time.RFC3339), string(l.Lane), l.Reason, strconv.FormatInt(l.Update, 10), l.Error,
 	}
-	act, ok := map[string]deadAction{"list": nil, "show": nil, "replay": replayLetter, "drop": dropLetter}[verb]
-	if !ok {
-		return fmt.Errorf("%w: dead list, show, replay or drop", errUsage)
-	}
-	filter, err := cfg.filter(time.Now())
-	if err != nil {
-		return err
-	}
-	if act != nil && len(ids) == 0 && filter == (deadletter.Filter{}) && !cfg.All {
-		return fmt.Errorf("%w: dead %s wants ids or a filter, or --all for every dead letter", errUsage, verb)
-	}
-	conn, err := broker.Connect(ctx, cfg.Broker.Config("chatlane-dead"))
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	letters, pub := deadletter.New(conn), queue.NewPublisher(conn, cfg.Broker.Topology().Partitions, nil)
-	filter.HeadersOnly = verb == "drop" || verb == "list" && !cfg.JSON
-	unread := 0
-	for l, err := range choose(ctx, letters, filter, ids, verb) {
-		unreadable := errors.Is(err, deadletter.ErrUnreadable)
-		if unreadable && verb == "drop" && cfg.All {
-			err = nil // everything is to go, and dropping reads nothing
-		}
-		switch {
-		case err == nil && act != nil:
-			err = act(ctx, pub, letters, l)
-		case unreadable && len(ids) == 0:
-			unread++
-			_, _ = fmt.Fprintf(p.err, "%v: skipped\n", err)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		p.letter(verb, cfg.JSON, l)
-	}
-	if unread > 0 && act != nil {
-		return fmt.Errorf("%d dead letters are not of this version and were left as they are: use the version that wrote them, or drop them by id", unread)
+}
+
+func printJSON(p config.Program, l deadletter.Letter) error {
+	if err := json.NewEncoder(p.Stdout).Encode(l); err != nil {
+		return fmt.Errorf("print dead letter %d: %w", l.ID, err)
 	}
 	return nil
-}
-
-// deadAction does something about one dead letter; nil only prints it.
-type deadAction func(context.Context, *queue.Publisher, *deadletter.Store, deadletter.Letter) error
-
-func replayLetter(ctx context.Context, pub *queue.Publisher, d *deadletter.Store, l deadletter.Letter) error {
-	return d.Replay(ctx, pub, l)
-}
-
-func dropLetter(ctx context.Context, _ *queue.Publisher, d *deadletter.Store, l deadletter.Letter) error {
-	return d.Drop(ctx, l.ID)
-}
-
-// choose yields the letters with the ids, else all that match, a page in memory at a time.
-// A letter that is to be dropped by its id is not read.
-func choose(ctx context.Context, letters *deadletter.Store, f deadletter.Filter, ids []string, verb string) iter.Seq2[deadletter.Letter, error] {
-	if len(ids) == 0 {
-		return letters.All(ctx, f)
-	}
-	return func(yield func(deadletter.Letter, error) bool) {
-		for _, text := range ids {
-			id, err := strconv.ParseUint(text, 10, 64)
-			l := deadletter.Letter{ID: id}
-			switch {
-			case err != nil:
-				err = fmt.Errorf("%w: %q is no id of a dead letter", errUsage, text)
-			case verb != "drop":
-				l, err = letters.Get(ctx, id)
-			}
-			if !yield(l, err) {
-				return
-			}
-		}
-	}
-}
-
-func (p program) letter(verb string, asJSON bool, l deadletter.Letter) {
-	switch {
-	case asJSON:
-		line, err := json.Marshal(l)
-		if err != nil {
-			line = fmt.Appendf(nil, `{"ID":%d}`, l.ID)
-		}
-		p.printf("%s\n", line)
-	case verb == "show":
-		p.printf("id        %d\nbot       %d\nlane      %s\nupdate    %d (%s)\nreason    %s\nerror     %s\nattempts  %d\nreceived  %s\nfirst     %s\ndied      %s\ntrace     %s\n%s\n%s\n",
-			l.ID, l.Bot, l.Lane, l.Update, l.Type, l.Reason, l.Error, l.Attempts,
-			l.Received.UTC().Format(time.RFC3339), l.First.UTC().Format(time.RFC3339), l.Died.UTC().Format(time.RFC3339), l.Trace, l.Stack, l.Body)
-	case verb == "drop":
-		p.printf("%d\tdropped\n", l.ID)
-	default:
-		p.printf("%d\t%s\t%s\t%s\t%d\t%s\n", l.ID, l.Died.UTC().Format(time.RFC3339), l.Lane, l.Reason, l.Update, l.Error)
-	}
 }

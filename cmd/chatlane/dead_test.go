@@ -13,6 +13,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
@@ -20,7 +21,7 @@ import (
 
 // graveyard is a broker with six dead letters: updates 1 to 6, of chats 100 and 101 in
 // turn, of which the first three died three hours ago and the others a minute ago.
-func graveyard(t *testing.T) (p program, out *bytes.Buffer, conn *broker.Conn) {
+func graveyard(t *testing.T) (p config.Program, out *bytes.Buffer, conn *broker.Conn) {
 	t.Helper()
 	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Listen: true})
 	if err != nil {
@@ -53,7 +54,7 @@ func graveyard(t *testing.T) (p program, out *bytes.Buffer, conn *broker.Conn) {
 		}
 	}
 	out = new(bytes.Buffer)
-	return program{out: out, err: out, environ: []string{"CHATLANE_NATS_URL=" + server.URL()}}, out, conn
+	return config.Program{Stdout: out, Stderr: out, Environ: []string{"CHATLANE_NATS_URL=" + server.URL()}}, out, conn
 }
 
 func TestDeadListSelects(t *testing.T) {
@@ -73,7 +74,7 @@ func TestDeadListSelects(t *testing.T) {
 		{"--chat=101 --since=1h", []int64{5}},
 	} {
 		out.Reset()
-		code := p.run(t.Context(), append([]string{"dead", "list", "--json"}, strings.Fields(tt.flags)...))
+		code := run(t.Context(), p, append([]string{"dead", "list", "--json"}, strings.Fields(tt.flags)...))
 		var got []int64
 		for line := range strings.Lines(out.String()) {
 			var l deadletter.Letter
@@ -90,14 +91,14 @@ func TestDeadListSelects(t *testing.T) {
 
 func TestDeadListRefusesWhatIsNoTime(t *testing.T) {
 	p, out, _ := graveyard(t)
-	if code := p.run(t.Context(), []string{"dead", "list", "--since=yesterday"}); code == 0 || !strings.Contains(out.String(), "CHATLANE_DEAD_SINCE") {
+	if code := run(t.Context(), p, []string{"dead", "list", "--since=yesterday"}); code == 0 || !strings.Contains(out.String(), "CHATLANE_DEAD_SINCE") {
 		t.Errorf("exits with %d: %s", code, out)
 	}
 }
 
 func TestDeadReplayPutsThemBackInOrder(t *testing.T) {
 	p, out, conn := graveyard(t)
-	if code := p.run(t.Context(), []string{"dead", "replay", "--chat=101"}); code != 0 {
+	if code := run(t.Context(), p, []string{"dead", "replay", "--chat=101"}); code != 0 {
 		t.Fatalf("exits with %d: %s", code, out)
 	}
 	depth, err := conn.Depth(t.Context())
@@ -121,7 +122,7 @@ func TestDeadReplayPutsThemBackInOrder(t *testing.T) {
 
 func TestDeadShowTellsAllOfALetter(t *testing.T) {
 	p, out, _ := graveyard(t)
-	if code := p.run(t.Context(), []string{"dead", "show", "4"}); code != 0 {
+	if code := run(t.Context(), p, []string{"dead", "show", "4"}); code != 0 {
 		t.Fatalf("exits with %d: %s", code, out)
 	}
 	for _, want := range []string{"id        4\n", "lane      42:c:100\n", "update    4 (message)\n", "reason    error\n", "attempts  5\n", "first     ", "{}"} {
@@ -130,7 +131,7 @@ func TestDeadShowTellsAllOfALetter(t *testing.T) {
 		}
 	}
 	out.Reset()
-	if code := p.run(t.Context(), []string{"dead", "show", "77"}); code != exitFailed || !strings.Contains(out.String(), "dead letter 77: not found") {
+	if code := run(t.Context(), p, []string{"dead", "show", "77"}); code != config.ExitFailed || !strings.Contains(out.String(), "dead letter 77: not found") {
 		t.Errorf("a letter that is not there: exits with %d: %s", code, out)
 	}
 }
@@ -143,19 +144,19 @@ func TestDeadDropWantsAChoice(t *testing.T) {
 		code int
 		left uint64
 	}{
-		{"drop", exitUsage, 6},
-		{"replay", exitUsage, 6},
+		{"drop", config.ExitUsage, 6},
+		{"replay", config.ExitUsage, 6},
 		{"drop 1 2", 0, 4},
 		{"drop --reason=crash", 0, 3},
 		{"drop --all", 0, 0},
 	} {
 		out.Reset()
-		code := p.run(t.Context(), append([]string{"dead"}, strings.Fields(tt.args)...))
+		code := run(t.Context(), p, append([]string{"dead"}, strings.Fields(tt.args)...))
 		depth, err := conn.Depth(t.Context())
 		if code != tt.code || err != nil || depth.Dead != tt.left {
 			t.Errorf("dead %s: exits with %d, %d letters are left (%v); want %d and %d: %s", tt.args, code, depth.Dead, err, tt.code, tt.left, out)
 		}
-		if tt.code == exitUsage && !strings.Contains(out.String(), "--all") {
+		if tt.code == config.ExitUsage && !strings.Contains(out.String(), "--all") {
 			t.Errorf("dead %s does not say what would be right: %s", tt.args, out)
 		}
 	}
@@ -181,12 +182,12 @@ func TestDeadGoesOnBehindAnUnreadableLetter(t *testing.T) {
 	}{
 		{"list", 0, "dead letter 7", 8},
 		{"list", 0, "\t42:c:100\terror\t8\t", 8},
-		{"show 7", exitFailed, "dead letter 7", 8},
-		{"replay --all", exitFailed, "drop them by id", 1},
+		{"show 7", config.ExitFailed, "dead letter 7", 8},
+		{"replay --all", config.ExitFailed, "drop them by id", 1},
 		{"drop 7", 0, "7\tdropped", 0},
 	} {
 		out.Reset()
-		code := p.run(t.Context(), append([]string{"dead"}, strings.Fields(tt.args)...))
+		code := run(t.Context(), p, append([]string{"dead"}, strings.Fields(tt.args)...))
 		depth, err := conn.Depth(t.Context())
 		if code != tt.code || !strings.Contains(out.String(), tt.says) || err != nil || depth.Dead != tt.left {
 			t.Errorf("dead %s: exits with %d, %d letters are left (%v), says %s; want %d, %d and %q", tt.args, code, depth.Dead, err, out, tt.code, tt.left, tt.says)

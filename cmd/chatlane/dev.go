@@ -22,6 +22,11 @@ import (
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
+// devCommand is the one-process mode.
+type devCommand struct {
+	Dev devConfig `embed:""`
+}
+
 // devConfig are the settings of the one-process mode.
 type devConfig struct {
 	Data     string        `env:"CHATLANE_DATA" help:"Folder of the embedded broker. Empty: chatlane in the user's cache folder; with --demo, a new one."`
@@ -31,44 +36,48 @@ type devConfig struct {
 }
 
 // Validate names each variable with a wrong value.
-func (c devConfig) Validate() error {
+func (c *devConfig) Validate() error {
 	if c.Token == "" {
 		return nil
 	}
 	return config.Bot{Token: c.Token}.Check("CHATLANE_TOKEN", "")
 }
 
+// Help is the text below the summary of --help.
+func (devCommand) Help() string {
+	return `Broker, ingress, worker and a simulated Telegram run in one process.
+
+Examples:
+
+  chatlane dev
+  chatlane dev --demo
+  chatlane dev --token-file=/run/secrets/token`
+}
+
 // devSecret guards a webhook that listens on loopback only.
 const devSecret = "one-process-mode"
 
-// dev is the one-process mode.
-func (p program) dev(ctx context.Context, args []string) error {
-	var cfg devConfig
-	_, err := p.load(config.Command{
-		Name:  "chatlane dev",
-		About: "dev runs broker, ingress, worker and a simulated Telegram in one process. In a terminal it is then a chat with the bundled bot.",
-	}, args, &cfg)
+// Run runs everything until the conversation ends, or ctx.
+func (d *devCommand) Run(ctx context.Context, p config.Program) error {
+	cfg := d.Dev
+	dir, remove, err := cfg.folder()
 	if err != nil {
 		return err
 	}
-	dir, forget, err := cfg.folder()
-	if err != nil {
-		return err
-	}
-	defer forget()
+	defer remove()
 	server, err := embedded.Start(embedded.Config{Dir: dir})
 	if err != nil {
 		return err
 	}
 	defer server.Stop()
-	// Each Telegram of its own counts its updates from elsewhere: a broker that was used
-	// before takes an id that it knows for a repetition.
+	// Each simulated Telegram counts its updates from another number: a broker that was
+	// used before takes an id that it knows for a repetition.
 	h := &house{p: p, cfg: cfg, server: server, telegram: simulator.New(simulator.Config{Seed: uint64(time.Now().UnixNano())})}
 	return h.run(ctx)
 }
 
-// folder is where the broker keeps its files, and how to be rid of a passing one.
-func (c devConfig) folder() (dir string, forget func(), err error) {
+// folder is where the broker keeps its files; remove deletes a temporary one.
+func (c devConfig) folder() (dir string, remove func(), err error) {
 	switch {
 	case c.Data != "":
 		return c.Data, func() {}, nil
@@ -85,7 +94,7 @@ func (c devConfig) folder() (dir string, forget func(), err error) {
 
 // house is everything that runs in the one process.
 type house struct {
-	p        program
+	p        config.Program
 	cfg      devConfig
 	server   *embedded.Server
 	telegram *simulator.Telegram
@@ -95,7 +104,7 @@ type house struct {
 func (h *house) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	tel, err := telemetry.Start(ctx, telemetry.Config{LogLevel: h.cfg.LogLevel, LogFormat: "text", Output: h.p.err})
+	tel, err := telemetry.Start(ctx, telemetry.Config{LogLevel: h.cfg.LogLevel, LogFormat: "text", Output: h.p.Stderr})
 	if err != nil {
 		return err
 	}
@@ -188,7 +197,7 @@ func (h *house) worker(ctx context.Context, bots config.Bots, apiURL string) err
 // converse says where updates go, and talks until the talk is over.
 func (h *house) converse(ctx context.Context, webhook string) error {
 	if h.cfg.Token != "" {
-		h.p.printf("polling Telegram; write to the bot there, stop with Ctrl-C\n")
+		h.p.Printf("polling Telegram; write to the bot there, stop with Ctrl-C\n")
 		<-ctx.Done()
 		return nil
 	}

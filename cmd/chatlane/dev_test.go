@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/broker/embedded"
+	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/simulator"
 )
 
@@ -15,8 +16,8 @@ import (
 func chat(t *testing.T, dir string, lines ...string) string {
 	t.Helper()
 	var out, log bytes.Buffer
-	p := program{in: strings.NewReader(strings.Join(lines, "\n") + "\n"), out: &out, err: &log}
-	if code := p.run(t.Context(), []string{"dev", "--data", dir}); code != 0 {
+	p := config.Program{Stdin: strings.NewReader(strings.Join(lines, "\n") + "\n"), Stdout: &out, Stderr: &log}
+	if code := run(t.Context(), p, []string{"dev", "--data", dir}); code != 0 {
 		t.Fatalf("exits with %d: %s", code, &log)
 	}
 	return out.String()
@@ -44,8 +45,8 @@ func TestSimulatedPeopleAreKeptApart(t *testing.T) {
 
 func TestDemoPrintsWhatEachSaw(t *testing.T) {
 	var out, log bytes.Buffer
-	p := program{in: strings.NewReader(""), out: &out, err: &log}
-	if code := p.run(t.Context(), []string{"dev", "--demo"}); code != 0 {
+	p := config.Program{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &log}
+	if code := run(t.Context(), p, []string{"dev", "--demo"}); code != 0 {
 		t.Fatalf("exits with %d: %s", code, &log)
 	}
 	var people []string
@@ -61,8 +62,8 @@ func TestDemoPrintsWhatEachSaw(t *testing.T) {
 
 func TestDevNamesItsOwnSetting(t *testing.T) {
 	var out, log bytes.Buffer
-	p := program{in: strings.NewReader(""), out: &out, err: &log}
-	if code := p.run(t.Context(), []string{"dev", "--token", "abc", "--data", t.TempDir()}); code != exitUsage || !strings.Contains(log.String(), "CHATLANE_TOKEN: ") {
+	p := config.Program{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &log}
+	if code := run(t.Context(), p, []string{"dev", "--token", "abc", "--data", t.TempDir()}); code != config.ExitUsage || !strings.Contains(log.String(), "CHATLANE_TOKEN: ") {
 		t.Errorf("exits with %d: %s%s", code, &out, &log)
 	}
 }
@@ -79,7 +80,7 @@ func TestAnswerOnItsWayAtTheEndIsNotRepeatedInTheNextSession(t *testing.T) {
 		}
 		defer server.Stop()
 		var out, log bytes.Buffer
-		p := program{in: strings.NewReader(strings.Join(lines, "\n") + "\n"), out: &out, err: &log}
+		p := config.Program{Stdin: strings.NewReader(strings.Join(lines, "\n") + "\n"), Stdout: &out, Stderr: &log}
 		h := &house{p: p, server: server, telegram: simulator.New(simulator.Config{Seed: uint64(time.Now().UnixNano())})}
 		h.telegram.Faults(func(string, int64) simulator.Fault { return simulator.Fault{Withhold: withhold} })
 		if err := h.run(t.Context()); err != nil {

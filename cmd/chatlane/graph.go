@@ -7,19 +7,24 @@ import (
 	"github.com/chatlane/chatlane/internal/handlers"
 )
 
-// graph prints states and transitions of the bundled bot. An author's own worker
-// prints those of its router itself, see worker.Main.
-func (p program) graph(args []string) error {
-	var cfg struct {
-		Format string `env:"CHATLANE_FORMAT" default:"mermaid" help:"mermaid, or dot for Graphviz."`
-	}
-	if _, err := p.load(config.Command{
-		Name: "chatlane graph", About: "graph prints the states and transitions of the bundled bot. A worker of your own prints those of its router: mybot graph.",
-	}, args, &cfg); err != nil {
-		return err
-	}
-	if err := handlers.New().Graph().Write(p.out, cfg.Format); err != nil {
-		return fmt.Errorf("--format: %w (%w)", err, errUsage)
+// graphCommand prints states and transitions of the bundled bot.
+type graphCommand struct {
+	Format string `env:"CHATLANE_FORMAT" default:"mermaid" help:"mermaid, or dot for Graphviz."`
+}
+
+// Help is the text below the summary of --help.
+func (graphCommand) Help() string {
+	return `A worker of your own prints the states and transitions of its router: mybot graph.
+
+Example:
+
+  chatlane graph --format=dot | dot -Tsvg > bot.svg`
+}
+
+// Run prints the graph.
+func (c *graphCommand) Run(p config.Program) error {
+	if err := handlers.New().Graph().Write(p.Stdout, c.Format); err != nil {
+		return fmt.Errorf("--format: %w (%w)", err, config.ErrUsage)
 	}
 	return nil
 }

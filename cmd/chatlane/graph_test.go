@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/chatlane/chatlane/internal/config"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -15,8 +16,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestGraphDrawsTheBundledBot(t *testing.T) {
 	for format, name := range map[string]string{"mermaid": "graph.mermaid", "dot": "graph.dot"} {
 		var stdout, stderr bytes.Buffer
-		p := program{out: &stdout, err: &stderr}
-		if code := p.run(t.Context(), []string{"graph", "--format", format}); code != 0 || stderr.Len() > 0 {
+		p := config.Program{Stdout: &stdout, Stderr: &stderr}
+		if code := run(t.Context(), p, []string{"graph", "--format", format}); code != 0 || stderr.Len() > 0 {
 			t.Errorf("exits with %d: %s", code, &stderr)
 		}
 		path := filepath.Join("testdata", name)
@@ -37,8 +38,8 @@ func TestGraphDrawsTheBundledBot(t *testing.T) {
 
 func TestGraphRefusesAnUnknownFormat(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	p := program{out: &stdout, err: &stderr}
-	if code := p.run(t.Context(), []string{"graph", "--format", "png"}); code != exitUsage || stderr.Len() == 0 || stdout.Len() > 0 {
+	p := config.Program{Stdout: &stdout, Stderr: &stderr}
+	if code := run(t.Context(), p, []string{"graph", "--format", "png"}); code != config.ExitUsage || stderr.Len() == 0 || stdout.Len() > 0 {
 		t.Errorf("exits with %d: %s", code, &stderr)
 	}
 }

@@ -11,44 +11,70 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/parking"
 )
 
-// laneConfig selects lanes.
-type laneConfig struct {
-	Broker broker.Settings
-	Parked bool `env:"CHATLANE_LANE_PARKED" flag:"parked" help:"List the parked lanes (the only list there is)."`
+// laneCommand works on parked lanes.
+type laneCommand struct {
+	Broker broker.Settings `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
+
+	List laneList `cmd:"" help:"List the parked lanes, with the number of their updates."`
+	Free laneFree `cmd:"" help:"Wake parked lanes before their time."`
 }
 
-// lane lists and frees parked lanes.
-func (p program) lane(ctx context.Context, args []string) error {
-	verb, args := first(args)
-	var cfg laneConfig
-	keys, err := p.load(config.Command{
-		Name: "chatlane lane list|free", Args: "[<lane>...]",
-		About: "lane list --parked shows the lanes that wait aside, with the number of their updates; lane free wakes them before their time.",
-	}, args, &cfg)
-	if err != nil {
-		return err
-	}
-	if verb != "list" && verb != "free" {
-		return fmt.Errorf("%w: lane list or free", errUsage)
-	}
-	conn, err := broker.Connect(ctx, cfg.Broker.Config("chatlane-lane"))
+func (c *laneCommand) connect(ctx context.Context) (*broker.Conn, error) {
+	return broker.Connect(ctx, c.Broker.Config("chatlane-lane"))
+}
+
+type laneList struct {
+	Parked bool `env:"CHATLANE_LANE_PARKED" name:"parked" help:"List the parked lanes (the only list there is)."`
+}
+
+// Help is the text below the summary of --help.
+func (laneList) Help() string {
+	return `Example:
+
+  chatlane lane list --parked`
+}
+
+// Run prints the list.
+func (*laneList) Run(ctx context.Context, c *laneCommand, p config.Program) error {
+	conn, err := c.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx)
-	if verb == "free" {
-		for _, k := range keys {
-			part := partition.Of(k, cfg.Broker.Topology().Partitions)
-			if err := parking.Free(ctx, conn, part, lane.Key(k)); err != nil {
-				return err
-			}
-			p.printf("%s is free\n", k)
-		}
-		return nil
-	}
 	lanes, err := parking.List(ctx, conn)
-	for _, l := range lanes {
-		p.printf("%s\tpartition %d\t%d updates\n", l.Lane, l.Partition, l.Updates)
+	if err != nil {
+		return err
 	}
-	return err
+	t := list(p, "LANE", "PARTITION", "UPDATES")
+	for _, l := range lanes {
+		t.row(string(l.Lane), fmt.Sprintf("partition %d", l.Partition), fmt.Sprintf("%d updates", l.Updates))
+	}
+	return t.flush()
+}
+
+type laneFree struct {
+	Lanes []string `arg:"" name:"lane" help:"Lanes, as lane list shows them."`
+}
+
+// Help is the text below the summary of --help.
+func (laneFree) Help() string {
+	return `Example:
+
+  chatlane lane free 123456789:c:42`
+}
+
+// Run frees the lanes.
+func (f *laneFree) Run(ctx context.Context, c *laneCommand, p config.Program) error {
+	conn, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	for _, k := range f.Lanes {
+		if err := parking.Free(ctx, conn, partition.Of(k, c.Broker.Topology().Partitions), lane.Key(k)); err != nil {
+			return err
+		}
+		p.Printf("%s is free\n", k)
+	}
+	return nil
 }

@@ -44,7 +44,7 @@ func (h *house) demo(ctx context.Context) error {
 		return err
 	}
 	for i, name := range names {
-		h.p.printf("--- %s\n%s\n", name, strings.Join(seen[i], "\n"))
+		h.p.Printf("--- %s\n%s\n", name, strings.Join(seen[i], "\n"))
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func textsTo(user int64, calls []simulator.Call) []string {
 
 // chat reads lines as one person after the other, and prints what the bot says.
 func (h *house) chat(ctx context.Context) error {
-	h.p.printf("A chat with the bundled bot; begin with /help. /users 2 makes you the second person, Ctrl-D ends it.\n")
+	h.p.Printf("A chat with the bundled bot; begin with /help. /users 2 makes you the second person, Ctrl-D ends it.\n")
 	talk := &talk{user: 1}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -91,7 +91,7 @@ func (h *house) chat(ctx context.Context) error {
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
-		for in := bufio.NewScanner(h.p.in); in.Scan(); {
+		for in := bufio.NewScanner(h.p.Stdin); in.Scan(); {
 			select {
 			case lines <- in.Text():
 			case <-ctx.Done():
@@ -148,11 +148,11 @@ func (h *house) settle(ctx context.Context, t *talk) error {
 func (h *house) switchTo(t *talk, n string) {
 	user, err := strconv.ParseInt(strings.TrimSpace(n), 10, 64)
 	if err != nil || user < 1 {
-		h.p.printf("%q is no person; say /users 1, /users 2 and so on\n", n)
+		h.p.Printf("%q is no person; say /users 1, /users 2 and so on\n", n)
 		return
 	}
 	t.become(user)
-	h.p.printf("you are person %d\n", user)
+	h.p.Printf("you are person %d\n", user)
 }
 
 // follow prints what the bot sends.
@@ -176,7 +176,7 @@ func (h *house) show(t *talk, calls []simulator.Call) {
 	defer t.mu.Unlock()
 	for ; t.shown < len(calls); t.shown++ {
 		if c := calls[t.shown]; c.Method == "sendMessage" {
-			h.p.printf("[%d] %s\n", c.Chat, c.Text)
+			h.p.Printf("[%d] %s\n", c.Chat, c.Text)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func TestWrongSettingsAreAllReported(t *testing.T) {
 	code := run([]string{"--listne=x"}, []string{
 		"CHATLANE_BOT_TOKEN=nonsense", "CHATLANE_PARTITIONS=many", "CHATLANE_ALLOWED_IPS=home", "CHATLANE_LOG_LEVEL=loud",
 	}, &stdout, &stderr)
-	want := `ingress: --listne: no such flag; did you mean --listen?
+	want := `ingress: unknown flag --listne, did you mean "--listen"?
 ingress: CHATLANE_PARTITIONS: "many" is no whole number; set it like 64
 ingress: CHATLANE_BOT_TOKEN: the value is no bot token; set it like 123456789:<35 letters, digits, _ or ->
 ingress: CHATLANE_LOG_LEVEL: "loud" is unknown; set debug, info, warn or error

@@ -15,15 +15,15 @@ import (
 // Worker is everything that a worker can be told. A field that is zero has the default
 // of its tag; nothing works without a bot. Package worker has a public form of each group.
 type Worker struct {
-	Bots      config.Bots
-	Broker    broker.Settings
-	State     State
-	Redis     redisstore.Settings
-	Turns     Turns
-	BotAPI    BotAPI
-	Limits    Limits
-	Forward   Forward
-	Telemetry telemetry.Config
+	Bots      config.Bots         `embed:"" prefix:"bots-" group:"Bots"`
+	Broker    broker.Settings     `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
+	Redis     redisstore.Settings `embed:"" prefix:"redis-" group:"Redis"`
+	State     State               `embed:"" prefix:"state-" group:"Conversation state"`
+	Turns     Turns               `embed:"" prefix:"turns-" group:"Turns"`
+	BotAPI    BotAPI              `embed:"" prefix:"api-" group:"Bot API"`
+	Limits    Limits              `embed:"" prefix:"limits-" group:"Limits of sending"`
+	Forward   Forward             `embed:"" prefix:"forward-" group:"Forwarding to an existing bot"`
+	Telemetry telemetry.Config    `embed:"" prefix:"telemetry-" group:"Logs, metrics, traces"`
 
 	Name  string        `env:"CHATLANE_WORKER_NAME" help:"Name of this worker among the others. Empty: host name and a random part."`
 	Grace time.Duration `env:"CHATLANE_GRACE" default:"25s" help:"How long stopping may take; then running turns are cancelled and recovered elsewhere."`

@@ -35,7 +35,7 @@ type Bots struct {
 	Secrets []Secret `env:"CHATLANE_WEBHOOK_SECRET" help:"Secret token of the bot's webhook: 1 to 256 letters, digits, _ or -. Several, separated by commas, are all accepted; the first is the one that is set."`
 	File    string   `env:"CHATLANE_BOTS_FILE" help:"YAML list of several bots, each with token, token_env or token_file; secrets, secrets_env or secret_files; and perhaps username, and forward_url or forward_url_env."`
 
-	All []Bot
+	All []Bot `kong:"-"`
 
 	resolved bool // Resolve has checked All, under the names of the settings
 }
@@ -131,7 +131,7 @@ func readBots(path string, getenv func(string) string) ([]Bot, error) {
 		} else {
 			err = fmt.Errorf("%s: %w", at, err)
 		}
-		for _, line := range lines(err) {
+		for _, line := range Lines(err) {
 			problems = append(problems, wrap(errors.New(line)))
 		}
 		bots = append(bots, bot)

@@ -1,10 +1,13 @@
 package config_test
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,15 +57,15 @@ func (l *level) UnmarshalText(text []byte) error {
 
 // settings is what a main puts together.
 type settings struct {
-	Server server
-	Bots   config.Bots
+	Server server      `embed:"" prefix:"server-"`
+	Bots   config.Bots `embed:"" prefix:"bots-" group:"Bots"`
 }
 
-func load(t *testing.T, args, environ []string) (settings, config.Result, error) {
+func load(t *testing.T, args, environ []string) (settings, error) {
 	t.Helper()
 	var s settings
-	r, err := config.Command{Name: "ingress"}.Load(args, environ, &s)
-	return s, r, err
+	_, err := config.Program{Name: "ingress", Args: args, Environ: environ, Stdout: io.Discard}.Load(&s)
+	return s, err
 }
 
 func file(t *testing.T, name, text string) string {
@@ -86,7 +89,7 @@ func wantProblems(t *testing.T, err error, want ...string) {
 }
 
 func TestDefaultsHoldWhereNothingIsSet(t *testing.T) {
-	s, _, err := load(t, nil, []string{"CHATLANE_LISTEN=", "HOME=/root"})
+	s, err := load(t, nil, []string{"CHATLANE_LISTEN=", "HOME=/root"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,16 +102,16 @@ func TestDefaultsHoldWhereNothingIsSet(t *testing.T) {
 	}
 }
 
-func TestEnvironmentWinsOverFlagsOverFile(t *testing.T) {
+func TestFlagWinsOverEnvironmentOverFileOverDefault(t *testing.T) {
 	path := file(t, "chatlane.yaml", "listen: file\npartitions: 1\nchatlane_ratio: 0.1\npprof: on\nallowed_ips: [10.0.0.0/8, telegram]\n")
-	s, _, err := load(t,
-		[]string{"--config", path, "--listen=flag", "-partitions", "2", "--max-body", "2KiB"},
-		[]string{"CHATLANE_LISTEN=env", "OTEL_SERVICE_NAME=x"})
+	s, err := load(t,
+		[]string{"--config", path, "--listen=flag", "--max-body", "2KiB"},
+		[]string{"CHATLANE_LISTEN=env", "CHATLANE_PARTITIONS=2", "OTEL_SERVICE_NAME=x"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := server{
-		Listen: "env", NATS: "nats://127.0.0.1:4222", TTL: 2 * time.Second, Parts: 2, Ratio: 0.1, Pprof: true,
+		Listen: "flag", NATS: "nats://127.0.0.1:4222", TTL: 2 * time.Second, Parts: 2, Ratio: 0.1, Pprof: true,
 		Body: 2048, Allowed: []string{"10.0.0.0/8", "telegram"}, Level: "low", Service: "x",
 	}
 	if diff := cmp.Diff(want, s.Server); diff != "" {
@@ -116,26 +119,8 @@ func TestEnvironmentWinsOverFlagsOverFile(t *testing.T) {
 	}
 }
 
-func TestPresetsStandInForDefaults(t *testing.T) {
-	s := server{Listen: "127.0.0.1:0"}
-	r, err := config.Command{Name: "dev"}.Load([]string{"--help"}, nil, &s)
-	if err != nil || s.Listen != "127.0.0.1:0" || !strings.Contains(r.Print, "CHATLANE_LISTEN (127.0.0.1:0)") {
-		t.Errorf("listen is %q, help says:\n%s(%v)", s.Listen, r.Print, err)
-	}
-}
-
-func TestOneNameFillsEveryFieldOfThatName(t *testing.T) {
-	var a, b server
-	if _, err := (config.Command{}).Load(nil, []string{"CHATLANE_LISTEN=:1"}, &a, &b); err != nil {
-		t.Fatal(err)
-	}
-	if a.Listen != ":1" || b.Listen != ":1" {
-		t.Errorf("listen is %q and %q, want :1 twice", a.Listen, b.Listen)
-	}
-}
-
 func TestListsComeByCommaAndByRepetition(t *testing.T) {
-	s, _, err := load(t, []string{"--allowed-ips", "a, b", "--allowed-ips=c,", "--pprof", "--listen=x", "--listen=y"}, nil)
+	s, err := load(t, []string{"--allowed-ips", "a, b", "--allowed-ips=c,", "--pprof", "--listen=x", "--listen=y"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,35 +130,50 @@ func TestListsComeByCommaAndByRepetition(t *testing.T) {
 }
 
 func TestAllProblemsAreReportedAtOnce(t *testing.T) {
-	path := file(t, "c.yaml", "partitions: [1, 2]\nlissten: x\nratio: {a: b}\nlevel: mid\n")
-	_, r, err := load(t,
-		[]string{"--pin-ttl=2", "--nope", "stray", "--max-boddy=1", "--bot-token"},
+	path := file(t, "c.yaml", "partitions: [1, 2]\nlissten: x\nratio: {a: b}\nlevel: mid\nredis_url: redis://h\n")
+	_, err := load(t,
+		[]string{"--pin-ttl=2", "--nope", "value", "--max-boddy=1", "--bot-token"},
 		[]string{
 			"CHATLANE_CONFIG=" + path, "CHATLANE_PPROF=maybe", "CHATLANE_MAX_BODY=huge",
 			"CHATLANE_PARTITION=3", "CHATLANE_REDIS_URL=redis://h", "CHATLANE_WORKER_SERVICE_HOST=10.0.0.1",
 			"CHATLANE_INGRESS_PORT_8080_TCP=tcp://10.0.0.1:8080",
 		})
 	wantProblems(t, err,
-		`--nope: no such flag`,
-		`--max-boddy: no such flag; did you mean --max-body?`,
+		`CHATLANE_PIN_TTL (--pin-ttl): "2" is no duration; set it like 2s`,
+		`unknown flag --nope`,
+		`unknown flag --max-boddy, did you mean "--max-body"?`,
 		`--bot-token: a value must follow`,
-		`argument without a name; settings are given as --name=value`,
 		`c.yaml:2: "lissten": no such key; did you mean listen?`,
 		`CHATLANE_RATIO (c.yaml:3): holds a mapping; give one value or a list of them`,
-		`CHATLANE_PIN_TTL (--pin-ttl): "2" is no duration; set it like 2s`,
 		`CHATLANE_PARTITIONS (c.yaml:1): a list of 2 values is set; give one`,
 		`CHATLANE_PPROF: "maybe" is neither true nor false; set it like true or false`,
 		`CHATLANE_MAX_BODY: "huge" is no size; set it like 1MiB`,
 		`CHATLANE_LEVEL (c.yaml:4): "mid": want low or high`,
 		`CHATLANE_PARTITION: no such variable; did you mean CHATLANE_PARTITIONS?`,
 	)
-	if diff := cmp.Diff([]string{"not used here: CHATLANE_REDIS_URL"}, r.Warnings); diff != "" {
-		t.Errorf("warnings (-want +got):\n%s", diff)
+}
+
+func TestStrayArgumentIsRefusedAndNotShown(t *testing.T) {
+	_, err := load(t, []string{"hush"}, []string{"CHATLANE_PPROF=maybe"})
+	wantProblems(t, err,
+		`unexpected argument; settings are given as --name=value`,
+		`CHATLANE_PPROF: "maybe" is neither true nor false; set it like true or false`,
+	)
+}
+
+// A file or an environment that serves all programs holds settings of others.
+func TestSettingsOfOtherProgramsAreNoFault(t *testing.T) {
+	path := file(t, "c.yaml", "redis_url: redis://h\n")
+	var out strings.Builder
+	var s settings
+	p := config.Program{Name: "x", Args: []string{"--config", path}, Environ: []string{"CHATLANE_REDIS_URL=redis://h"}, Stdout: &out, Stderr: &out}
+	if _, err := p.Load(&s); err != nil || out.Len() > 0 {
+		t.Errorf("%v: %s", err, &out)
 	}
 }
 
 func TestValidationReportsWhatParsingLetPass(t *testing.T) {
-	_, _, err := load(t, nil, []string{"CHATLANE_PARTITIONS=-1", "CHATLANE_PIN_TTL=fast"})
+	_, err := load(t, nil, []string{"CHATLANE_PARTITIONS=-1", "CHATLANE_PIN_TTL=fast"})
 	wantProblems(t, err,
 		`CHATLANE_PIN_TTL: "fast" is no duration; set it like 2s`,
 		`CHATLANE_PARTITIONS must be 1 to 1024, such as 64`,
@@ -181,11 +181,19 @@ func TestValidationReportsWhatParsingLetPass(t *testing.T) {
 }
 
 func TestArgumentsFollowTheFlagsWhereTaken(t *testing.T) {
-	var s server
-	r, err := config.Command{Args: "<id>..."}.Load([]string{"7", "--pprof", "8", "--", "--9"}, nil, &s)
-	if diff := cmp.Diff([]string{"7", "8", "--9"}, r.Args); diff != "" || err != nil || !s.Pprof {
-		t.Errorf("pprof %v, error %v, arguments (-want +got):\n%s", s.Pprof, err, diff)
+	var s struct {
+		Server server   `embed:""`
+		IDs    []string `arg:"" name:"id"`
 	}
+	_, err := config.Program{Args: []string{"--pprof", "7", "8", "--listen=x"}}.Load(&s)
+	if diff := cmp.Diff([]string{"7", "8"}, s.IDs); diff != "" || err != nil || !s.Server.Pprof {
+		t.Errorf("pprof %v, error %v, arguments (-want +got):\n%s", s.Server.Pprof, err, diff)
+	}
+}
+
+func TestNegativeNumbersAreValues(t *testing.T) {
+	_, err := load(t, []string{"--partitions", "-5"}, nil)
+	wantProblems(t, err, "CHATLANE_PARTITIONS must be 1 to 1024, such as 64")
 }
 
 func TestSecretsAreReadFromFiles(t *testing.T) {
@@ -195,45 +203,142 @@ func TestSecretsAreReadFromFiles(t *testing.T) {
 		{args: []string{"--nats-url-file", path}},
 		{args: []string{"--config", file(t, "c.yaml", "nats_url_file: "+path)}},
 	} {
-		s, _, err := load(t, how.args, how.environ)
+		s, err := load(t, how.args, how.environ)
 		if err != nil || s.Server.NATS != "nats://u:p@host:4222" {
 			t.Errorf("%v: url %q, error %v", how, s.Server.NATS, err)
 		}
 	}
 	missing := filepath.Join(t.TempDir(), "none")
-	_, _, err := load(t, nil, []string{"CHATLANE_NATS_URL_FILE=" + missing})
+	_, err := load(t, nil, []string{"CHATLANE_NATS_URL_FILE=" + missing})
 	wantProblems(t, err, "CHATLANE_NATS_URL: its file: "+missing+": no such file or directory")
-	_, _, err = load(t, nil, []string{"CHATLANE_NATS_URL_FILE=" + path, "CHATLANE_NATS_URL=x"})
+	_, err = load(t, nil, []string{"CHATLANE_NATS_URL_FILE=" + path, "CHATLANE_NATS_URL=x"})
 	wantProblems(t, err, "CHATLANE_NATS_URL: CHATLANE_NATS_URL_FILE is set too; set one of them")
 }
 
-func TestHelpListsEverySetting(t *testing.T) {
-	var s settings
-	r, err := config.Command{
-		Name: "ingress", About: "Receives Telegram's webhook requests.", Notes: "OTEL_* variables hold too.",
-	}.Load([]string{"--bad", "--help"}, []string{"CHATLANE_LISTEN=:1"}, &s)
-	if err != nil {
-		t.Fatal(err)
+// tool is a program with commands.
+type tool struct {
+	Greet greet `cmd:"" help:"Say hello."`
+	Fail  fail  `cmd:"" help:"Fail."`
+}
+
+type greet struct {
+	Server server `embed:""`
+	Name   string `arg:"" help:"Whom to greet."`
+}
+
+// Help has an example.
+func (greet) Help() string { return "Example:\n\n  tool greet Ann" }
+
+func (g *greet) Run(ctx context.Context, p config.Program) error {
+	p.Printf("hello %s on %s, %v\n", g.Name, g.Server.Listen, ctx.Err())
+	return nil
+}
+
+type fail struct{}
+
+func (fail) Run() error { return errors.Join(errors.New("one"), errors.New("two")) }
+
+// runTool gives what a run prints, and its exit code.
+func runTool(t *testing.T, args ...string) (out string, code int) {
+	t.Helper()
+	var b strings.Builder
+	code = config.Program{Name: "tool", About: "A tool.", Args: args, Stdout: &b, Stderr: &b}.Run(t.Context(), &tool{})
+	return b.String(), code
+}
+
+func TestCommandRunsWithItsSettings(t *testing.T) {
+	for args, want := range map[string]struct {
+		out  string
+		code int
+	}{
+		"greet Ann --listen=:1": {"hello Ann on :1, <nil>\n", 0},
+		"fail":                  {"tool: one\ntool: two\n", config.ExitFailed},
+		"greet Ann --pin-ttl=0": {"tool: CHATLANE_PIN_TTL must be 1s or more, such as 2s\n", config.ExitUsage},
+		"":                      {"tool: expected one of \"greet\", \"fail\"\n", config.ExitUsage},
+		"gret":                  {"tool: unexpected argument, did you mean \"greet\"?\n", config.ExitUsage},
+	} {
+		if out, code := runTool(t, strings.Fields(args)...); out != want.out || code != want.code {
+			t.Errorf("%q exits with %d: %s", args, code, out)
+		}
 	}
-	golden := filepath.Join("testdata", "help.golden")
+}
+
+func TestHelpListsEverySetting(t *testing.T) {
+	t.Setenv("COLUMNS", "")
+	var s settings
+	var out strings.Builder
+	p := config.Program{Name: "ingress", About: "Receives Telegram's webhook requests.", Args: []string{"--help"}, Environ: []string{"CHATLANE_LISTEN=:1"}, Stdout: &out}
+	if _, err := p.Load(&s); err == nil {
+		t.Error("the program goes on after its help")
+	}
+	golden(t, "help.golden", out.String())
+	root, code := runTool(t, "--help")
+	command, code2 := runTool(t, "greet", "--help")
+	if code != 0 || code2 != 0 {
+		t.Errorf("help exits with %d and %d", code, code2)
+	}
+	golden(t, "commands.golden", root+"\n"+command)
+}
+
+func TestCompletionKnowsCommandsAndFlags(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		out, code := runTool(t, "--completion", shell)
+		if code != 0 {
+			t.Errorf("%s: exits with %d", shell, code)
+		}
+		golden(t, "completion."+shell, out)
+	}
+	if out, code := runTool(t, "--completion=cmd"); code != config.ExitUsage || !strings.Contains(out, "bash, zsh or fish") {
+		t.Errorf("an unknown shell: %d, %s", code, out)
+	}
+}
+
+// The script offers what may follow, in the shell itself.
+func TestCompletionWorksInBash(t *testing.T) {
+	shell, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("no bash")
+	}
+	script, _ := runTool(t, "--completion=bash")
+	for words, want := range map[string]string{"tool gr": "greet", "tool greet --pi": "--pin-ttl", "tool greet Ann --max": "--max-body"} {
+		fields := strings.Fields(words)
+		script := fmt.Sprintf("%s\nCOMP_WORDS=(%s); COMP_CWORD=%d; _tool; echo ${COMPREPLY[@]}", script, words, len(fields)-1)
+		out, err := exec.CommandContext(t.Context(), shell, "-c", script).CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("%s: offers %q, %v, want %s", words, got, err, want)
+		}
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
 	if *update {
-		if err := os.WriteFile(golden, []byte(r.Print), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(golden)
+	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), r.Print); diff != "" {
-		t.Errorf("help (-want +got):\n%s", diff)
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
 	}
 }
 
 func TestVersionNamesTheBuild(t *testing.T) {
-	_, r, err := load(t, []string{"--version"}, []string{"CHATLANE_PPROF=bad"})
-	if err != nil || !strings.HasPrefix(r.Print, "ingress ") || !strings.Contains(r.Print, " go1.") {
-		t.Errorf("version says %q (%v)", r.Print, err)
+	out, code := runTool(t, "--version")
+	if code != 0 || !strings.HasPrefix(out, "tool ") || !strings.Contains(out, " go1.") {
+		t.Errorf("version exits with %d: %q", code, out)
+	}
+}
+
+func TestDefaultsFillWhatIsZero(t *testing.T) {
+	s := settings{Server: server{Listen: ":1"}}
+	config.Defaults(&s)
+	if s.Server.Listen != ":1" || s.Server.Parts != 64 || s.Server.Body != 1<<20 || s.Server.Level != "low" {
+		t.Errorf("got %+v", s.Server)
 	}
 }
 
@@ -254,7 +359,7 @@ func TestUnsuitableStructsPanic(t *testing.T) {
 					t.Errorf("%s: no panic", name)
 				}
 			}()
-			_, _ = config.Command{}.Load(nil, nil, v)
+			_, _ = config.Program{}.Load(v)
 		}()
 	}
 }
@@ -272,7 +377,7 @@ func FuzzFile(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"CHATLANE_CONFIG", "CHATLANE_BOTS_FILE"} {
-			_, _, err := load(t, nil, []string{name + "=" + path})
+			_, err := load(t, nil, []string{name + "=" + path})
 			var all *config.Error
 			if err != nil && (!errors.As(err, &all) || len(all.Problems) == 0) {
 				t.Errorf("%s: error %v names no problem", name, err)
@@ -281,11 +386,11 @@ func FuzzFile(f *testing.F) {
 	})
 }
 
-func ExampleCommand_Load() {
+func ExampleProgram_Load() {
 	var cfg struct {
 		Listen string `env:"CHATLANE_LISTEN" default:":8080" help:"Address to listen on."`
 	}
-	_, err := config.Command{Name: "demo"}.Load([]string{"--listen", ":9000"}, nil, &cfg)
+	_, err := config.Program{Name: "demo", Args: []string{"--listen", ":9000"}}.Load(&cfg)
 	fmt.Println(cfg.Listen, err)
 	// Output: :9000 <nil>
 }

@@ -6,32 +6,29 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// readFile takes the values of the YAML file, if one is named.
-func (l *loader) readFile() source {
-	src := source{values: map[string]input{}}
-	path := l.env.get(fileName)
+// readFile takes the values of the YAML file; an empty path names none.
+func (l *loader) readFile(path string) map[string]input {
+	values := map[string]input{}
 	if path == "" {
-		path = l.sources[1].values[fileName].text()
-	}
-	if path == "" {
-		return src
+		return values
 	}
 	text, err := readFile(path)
 	if err == nil {
-		err = l.readYAML(text, filepath.Base(path), src)
+		err = l.readYAML(text, filepath.Base(path), values)
 	}
 	if err != nil {
 		l.problem(fileName, "%s: %v; name a YAML file of settings", fileName, err)
 	}
-	return src
+	return values
 }
 
 // readYAML takes the values of a mapping of names to scalars and lists.
-func (l *loader) readYAML(text []byte, file string, src source) error {
+func (l *loader) readYAML(text []byte, file string, values map[string]input) error {
 	root, err := parseYAML(text)
 	if err != nil || root == nil {
 		return err
@@ -44,36 +41,36 @@ func (l *loader) readYAML(text []byte, file string, src source) error {
 		at := fmt.Sprintf("%s:%d", file, key.Line)
 		name, s := l.byKey(key.Value)
 		switch {
-		case key.Kind != yaml.ScalarNode || name == fileName:
+		case key.Kind != yaml.ScalarNode || keyOf(strings.ToUpper(key.Value)) == keyOf(fileName):
 			l.problem("", "%s: such a key cannot be set here", at)
 		case s == nil:
 			l.unknownKey(at, key.Value)
 		default:
-			l.takeYAML(src, name, at, value)
+			l.takeYAML(values, name, at, value)
 		}
 	}
 	return nil
 }
 
-func (l *loader) takeYAML(src source, name, at string, value *yaml.Node) {
+func (l *loader) takeYAML(values map[string]input, name, at string, value *yaml.Node) {
 	items, err := scalars(value)
-	_, twice := src.values[name]
+	_, twice := values[name]
 	switch {
 	case err != nil:
 		l.problem(name, "%s (%s): %v", name, at, err)
 	case twice:
 		l.problem(name, "%s (%s): set twice in the file; set it once", name, at)
 	case len(items) > 0:
-		src.values[name] = input{items: items, from: at}
+		values[name] = input{items: items, from: at}
 	}
 }
 
+// unknownKey reports a key that is nearly one of a setting. A file that several programs
+// share holds others.
 func (l *loader) unknownKey(at, key string) {
-	if hint := l.suggest(key, ""); hint != "" {
-		l.problem("", "%s: %q: no such key%s", at, key, hint)
-		return
+	if hint := l.suggest(key); hint != "" {
+		l.problem("", "%s: %q: no such key; did you mean %s?", at, key, keyOf(hint))
 	}
-	l.warnings = append(l.warnings, fmt.Sprintf("not used here: %s (%s)", key, at))
 }
 
 // parseYAML reads one document; nil if there is none.

@@ -1,76 +1,83 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"github.com/alecthomas/kong"
 )
 
-// width is that of the help text, in letters.
-const width = 100
+// errPrinted ends a run whose flag asked for a text instead.
+var errPrinted = errors.New("what was asked for is printed")
 
-// help lists the settings: name, flag, default, meaning.
-func (c Command) help(settings []*setting) string {
-	var b strings.Builder
-	usage := "[--name=value]..."
-	if c.Args != "" {
-		usage += " " + c.Args
-	}
-	fmt.Fprintf(&b, "%s\n\nUsage: %s %s\n\n", wrap(c.About, ""), c.Name, usage)
-	b.WriteString(wrap("A setting has one name: CHATLANE_NATS_URL in the environment is --nats-url as a flag and "+
-		"nats_url in the YAML file that CHATLANE_CONFIG or --config names. The environment wins over flags, "+
-		"flags win over the file, and an empty variable counts as none. What is marked secret can be read from "+
-		"a file instead: CHATLANE_BOT_TOKEN_FILE.", ""))
-	b.WriteString("\n\n" + fileName + "\n" + wrap("YAML file of settings.", "    ") + "\n")
-	for _, s := range settings {
-		b.WriteString(s.name)
-		if s.flag != "" {
-			fmt.Fprintf(&b, ", --%s", s.flag)
-		}
-		if s.def != "" {
-			fmt.Fprintf(&b, " (%s)", s.def)
-		}
-		if s.secret {
-			b.WriteString(" [secret]")
-		}
-		b.WriteString("\n" + wrap(s.help, "    ") + "\n")
-	}
-	if c.Notes != "" {
-		b.WriteString("\n" + wrap(c.Notes, "") + "\n")
-	}
-	return b.String()
+// common are the flags of every program.
+type common struct {
+	Help       helpFlag       `short:"h" help:"Show this help."`
+	Version    versionFlag    `help:"Show the version."`
+	Completion completionFlag `placeholder:"SHELL" help:"Print a completion script for bash, zsh or fish."`
+	Config     string         `placeholder:"FILE" help:"YAML file of settings (CHATLANE_CONFIG)."`
 }
 
-// wrap breaks text into lines, each indented.
-func wrap(text, indent string) string {
-	var b strings.Builder
-	line := 0
-	for i, word := range strings.Fields(text) {
-		switch {
-		case i == 0:
-			b.WriteString(indent)
-			line = len(indent)
-		case line+1+len(word) > width:
-			b.WriteString("\n" + indent)
-			line = len(indent)
-		default:
-			b.WriteByte(' ')
-			line++
-		}
-		b.WriteString(word)
-		line += len(word)
+// options are what a program needs besides those of the loader.
+func (p Program) options(l *loader) []kong.Option {
+	return []kong.Option{
+		kong.Name(p.Name), kong.Description(p.About), kong.Writers(p.Stdout, p.Stderr),
+		kong.NoDefaultHelp(), kong.Embed(&l.common), kong.Bind(p),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ValueFormatter(l.describe),
+		kong.Help(p.help),
+		kong.Resolvers(kong.ResolverFunc(l.fromFile), kong.ResolverFunc(l.fromEnvironment), kong.ResolverFunc(l.fromFileFlag)),
 	}
-	return b.String()
 }
 
-// version is what the binary was built from.
-func (c Command) version() string {
+// describe adds a setting's variables to its help.
+func (l *loader) describe(v *kong.Value) string {
+	if s := l.settings[v]; s != nil {
+		return v.Help + " (" + strings.Join(s.names(), ", ") + ")"
+	}
+	return v.Help
+}
+
+// help is kong's, with what holds for all settings below those of a command.
+func (p Program) help(options kong.HelpOptions, ctx *kong.Context) error {
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+		return err
+	}
+	if chosen := ctx.Selected(); chosen == nil && len(ctx.Model.Children) > 0 || chosen != nil && len(chosen.Flags) == 0 {
+		return nil
+	}
+	_, err := io.WriteString(ctx.Stdout, `
+A setting has one name: --nats-url as a flag, CHATLANE_NATS_URL in the environment, nats_url in
+the YAML file. A flag wins over the environment, the environment over the file, the file over the
+default. An empty variable counts as none. A secret may be named by file: CHATLANE_NATS_URL_FILE.
+`)
+	return err
+}
+
+type helpFlag bool
+
+// BeforeReset prints the help of the program or command.
+func (helpFlag) BeforeReset(ctx *kong.Context) error {
+	if err := ctx.PrintUsage(false); err != nil {
+		return err
+	}
+	return errPrinted
+}
+
+type versionFlag bool
+
+// BeforeReset prints what the binary was built from.
+func (versionFlag) BeforeReset(ctx *kong.Context, p Program) error {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	return c.Name + " " + Version(info) + " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH + "\n"
+	_, err := fmt.Fprintln(ctx.Stdout, p.Name, Version(info), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+	return errors.Join(errPrinted, err)
 }
 
 // Version is the module's version and, where it was built from a checkout, the

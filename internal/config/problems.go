@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Problems gathers everything that is wrong with a Config, a line each: the name of the
@@ -28,3 +29,19 @@ func (p *Problems) Add(err error) { p.all = append(p.all, err) }
 
 // Err joins the problems; nil where there are none.
 func (p *Problems) Err() error { return errors.Join(p.all...) }
+
+// Error is everything that is wrong with the settings.
+type Error struct {
+	Problems []string // a line each
+}
+
+// Error joins the problems, a line each.
+func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
+
+// Lines are those of an error; errors.Join gives each of its errors a line.
+func Lines(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
+}

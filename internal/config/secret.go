@@ -1,10 +1,13 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"reflect"
+	"strings"
 )
 
 const redacted = "[redacted]"
@@ -37,4 +40,42 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func isSecret(t reflect.Type) bool {
 	secret := reflect.TypeFor[Secret]()
 	return t == secret || t.Kind() == reflect.Slice && t.Elem() == secret
+}
+
+// readSecret reads what a file holds, without the white space around it.
+func readSecret(path string) (string, error) {
+	text, err := readFile(path)
+	if err != nil {
+		return "", err
+	}
+	trimmed := strings.TrimSpace(string(text))
+	if trimmed == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	return strings.Join(strings.Fields(trimmed), ","), nil
+}
+
+// maxFile is the largest file that is read, in bytes.
+const maxFile = 1 << 20
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, plain(err)
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a folder", path)
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("%s is larger than 1 MiB", path)
+	}
+	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	return text, plain(err)
+}
+
+// plain words the errors of files: path first, no system call.
+func plain(err error) error {
+	if at, ok := errors.AsType[*os.PathError](err); ok {
+		return fmt.Errorf("%s: %w", at.Path, at.Err)
+	}
+	return err
 }

@@ -2,23 +2,26 @@ package config
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 )
 
 // input is a value as a source gave it.
 type input struct {
-	items []string // one, or those of a YAML list or repeated flag
+	items []string // one, or those of a YAML list
 	from  string   // "--listen", "chatlane.yaml:3"; empty for the environment
 }
 
 func (in input) text() string { return strings.Join(in.items, ",") }
 
-// where tells the reader which source to mend.
+// where tells the reader which source to correct.
 func (in input) where() string {
 	if in.from == "" {
 		return ""
@@ -26,103 +29,136 @@ func (in input) where() string {
 	return " (" + in.from + ")"
 }
 
-// assign parses in into v. Its errors say what would be right.
-func (s *setting) assign(v reflect.Value, in input) error {
-	if _, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok || v.Kind() != reflect.Slice {
-		if len(in.items) > 1 {
-			return fmt.Errorf("a list of %d values is set; give one", len(in.items))
-		}
-		return s.assignOne(v, strings.TrimSpace(in.text()))
+// mapper reads a setting's values with the mapper that kong chose for its type. It notes
+// a wrong value as a problem and reports success, so that kong goes on to the next one.
+type mapper struct {
+	inner kong.Mapper
+	s     *setting
+	l     *loader
+}
+
+// IsBool makes --name without a value a true one.
+func (m *mapper) IsBool() bool { return m.s.flag.Target.Kind() == reflect.Bool }
+
+// Decode reads the next value into target. It never fails.
+func (m *mapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	in, ok := m.input(ctx.Scan)
+	if !ok {
+		m.l.problem(m.s.name, "--%s: a value must follow", m.s.flag.Name)
+		return nil
 	}
-	list := reflect.MakeSlice(v.Type(), 0, len(in.items))
-	for item := range strings.SplitSeq(in.text(), ",") {
-		if item = strings.TrimSpace(item); item == "" {
-			continue
-		}
-		elem := reflect.New(v.Type().Elem()).Elem()
-		if err := s.assignOne(elem, item); err != nil {
-			return err
-		}
-		list = reflect.Append(list, elem)
+	if err := m.s.assign(m.inner, ctx, in, target); err != nil {
+		m.l.problem(m.s.name, "%s%s: %v", m.s.name, in.where(), err)
 	}
-	v.Set(list)
 	return nil
 }
 
-func (s *setting) assignOne(v reflect.Value, text string) error {
-	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
-		err := u.UnmarshalText([]byte(text))
-		switch {
-		case err == nil:
-			return nil
-		case s.secret:
-			return s.wrong(text, "not of the right form", "the documentation says")
-		}
-		return fmt.Errorf("%s: %w", s.quote(text), err)
+// input takes the next value from the command line or, as a whole, from a resolver.
+func (m *mapper) input(scan *kong.Scanner) (input, bool) {
+	token := scan.Peek()
+	if m.IsBool() && token.Type != kong.FlagValueToken {
+		return input{items: []string{"true"}}, true
 	}
-	switch {
-	case v.Kind() == reflect.String:
-		v.SetString(text)
-		return nil
-	case v.Kind() == reflect.Bool:
-		return s.assignBool(v, text)
-	case v.Type() == reflect.TypeFor[time.Duration]():
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return s.wrong(text, "no duration", "2s, 500ms or 1m30s")
-		}
-		v.SetInt(int64(d))
-		return nil
-	case v.CanInt():
-		return s.assignInt(v, text)
-	case v.CanFloat():
-		f, err := strconv.ParseFloat(text, 64)
-		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-			return s.wrong(text, "no number", "0.5")
-		}
-		v.SetFloat(f)
-		return nil
+	if token.IsEOL() {
+		return input{}, false
 	}
-	panic(fmt.Sprintf("config: %s: a field of type %s cannot be set", s.name, v.Type()))
-}
-
-func (s *setting) assignBool(v reflect.Value, text string) error {
-	switch strings.ToLower(text) {
-	case "true", "1", "yes", "on":
-		v.SetBool(true)
-	case "false", "0", "no", "off":
-		v.SetBool(false)
+	switch value := scan.Pop().Value.(type) {
+	case input:
+		return value, true
+	case bool: // of kong's own negation
+		return input{items: []string{strconv.FormatBool(value)}}, true
 	default:
-		return s.wrong(text, "neither true nor false", "true or false")
+		return input{items: []string{fmt.Sprint(value)}, from: "--" + m.s.flag.Name}, true
+	}
+}
+
+// inner is the mapper for the type: kong's, but for lists of texts and for sizes.
+func (s *setting) inner(of kong.Mapper) kong.Mapper {
+	switch t := s.flag.Target; {
+	case t.Kind() == reflect.Slice && t.Type().Elem().Kind() == reflect.String:
+		return kong.MapperFunc(decodeList)
+	case s.bytes:
+		return kong.MapperFunc(decodeSize)
+	}
+	return of
+}
+
+// decodeList adds what commas separate, without the white space that kong would keep.
+func decodeList(ctx *kong.DecodeContext, target reflect.Value) error {
+	for item := range strings.SplitSeq(ctx.Scan.Pop().String(), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			target.Set(reflect.Append(target, reflect.ValueOf(item).Convert(target.Type().Elem())))
+		}
 	}
 	return nil
 }
 
-func (s *setting) assignInt(v reflect.Value, text string) error {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if s.bytes {
-		if n, err = parseSize(text); err != nil {
-			return s.wrong(text, "no size", "64KiB, 1MiB or a number of bytes")
-		}
+func decodeSize(ctx *kong.DecodeContext, target reflect.Value) error {
+	n, err := parseSize(ctx.Scan.Pop().String())
+	target.SetInt(n)
+	return err
+}
+
+// assign reads in into target. Its errors say what would be right.
+func (s *setting) assign(by kong.Mapper, ctx *kong.DecodeContext, in input, target reflect.Value) error {
+	if len(in.items) > 1 && !s.isList() {
+		return fmt.Errorf("a list of %d values is set; give one", len(in.items))
 	}
-	if err != nil || v.OverflowInt(n) {
-		return s.wrong(text, "no whole number", "10")
+	text := strings.TrimSpace(in.text())
+	value := text
+	if target.Kind() == reflect.Bool {
+		value = asBool(text)
 	}
-	if s.least != 0 && n < s.least {
+	scan := kong.ScanAsType(kong.FlagValueToken, value)
+	if err := by.Decode(ctx.WithScanner(scan), target); err != nil {
+		target.SetZero()
+		return s.wording(text, target, err)
+	}
+	if s.least != 0 && target.Int() < s.least {
 		return s.wrong(text, fmt.Sprintf("less than %d", s.least), "10")
 	}
-	if s.limit && n == 0 {
-		n = NoLimit
+	if s.limit && target.Int() == 0 {
+		target.SetInt(NoLimit)
 	}
-	v.SetInt(n)
 	return nil
 }
 
-// wrong says what is wrong with the text, and what would be right: the default, or
-// an example.
+// asBool adds on and off, as YAML has them, to the words that kong knows.
+func asBool(text string) string {
+	switch strings.ToLower(text) {
+	case "on":
+		return "true"
+	case "off":
+		return "false"
+	}
+	return text
+}
+
+// wording replaces kong's text, which shows the value and no right one.
+func (s *setting) wording(text string, target reflect.Value, err error) error {
+	_, own := reflect.TypeAssert[encoding.TextUnmarshaler](target.Addr())
+	switch {
+	case own && s.secret:
+		return s.wrong(text, "not of the right form", "the documentation says")
+	case own:
+		return fmt.Errorf("%s: %w", s.quote(text), err)
+	case s.bytes:
+		return s.wrong(text, "no size", "64KiB, 1MiB or a number of bytes")
+	case target.Type() == reflect.TypeFor[time.Duration]():
+		return s.wrong(text, "no duration", "2s, 500ms or 1m30s")
+	case target.Kind() == reflect.Bool:
+		return s.wrong(text, "neither true nor false", "true or false")
+	case target.CanFloat():
+		return s.wrong(text, "no number", "0.5")
+	}
+	return s.wrong(text, "no whole number", "10")
+}
+
+// wrong says what is wrong with the text, and what would be right: the default, or an
+// example.
 func (s *setting) wrong(text, what, example string) error {
-	if s.def != "" && !s.secret {
-		example = s.def
+	if s.flag.Default != "" && !s.secret {
+		example = s.flag.Default
 	}
 	return fmt.Errorf("%s is %s; set it like %s", s.quote(text), what, example)
 }
@@ -135,22 +171,21 @@ func (s *setting) quote(text string) string {
 	return strconv.Quote(text)
 }
 
-// format is the value of the setting as text, for the help.
-func (s *setting) format() string {
-	v := s.targets[0]
-	switch {
-	case s.secret:
-		return redacted
-	case v.Kind() == reflect.Slice:
-		items := make([]string, v.Len())
-		for i := range items {
-			items[i] = fmt.Sprint(v.Index(i).Interface())
-		}
-		return strings.Join(items, ",")
-	case s.bytes:
-		return formatSize(v.Int())
+// checkDefault refuses a default that cannot be right: a wiring mistake.
+func (s *setting) checkDefault() error {
+	if s.flag.Default == "" {
+		return nil
 	}
-	return fmt.Sprint(v.Interface())
+	m, ok := s.flag.Mapper.(*mapper)
+	if !ok {
+		return errors.New("no mapper")
+	}
+	scratch := reflect.New(s.flag.Target.Type()).Elem()
+	err := s.assign(m.inner, &kong.DecodeContext{Value: s.flag.Value}, input{items: []string{s.flag.Default}}, scratch)
+	if err != nil {
+		return fmt.Errorf("default of %s: %w", s.name, err)
+	}
+	return nil
 }
 
 // units of sizes, largest first, so that the longest suffix that fits is found.
@@ -200,13 +235,4 @@ func cutSuffixFold(s, suffix string) (string, bool) {
 		return s, false
 	}
 	return s[:at], true
-}
-
-func formatSize(n int64) string {
-	for _, u := range units() {
-		if n >= u.bytes && n%u.bytes == 0 && u.bytes > 1 {
-			return strconv.FormatInt(n/u.bytes, 10) + u.suffix
-		}
-	}
-	return strconv.FormatInt(n, 10)
 }

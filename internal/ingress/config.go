@@ -14,9 +14,9 @@ import (
 
 // Config says what to take in, and where to store it.
 type Config struct {
-	Telemetry telemetry.Config
-	Broker    broker.Settings
-	Bots      config.Bots
+	Bots      config.Bots      `embed:"" prefix:"bots-" group:"Bots"`
+	Broker    broker.Settings  `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
+	Telemetry telemetry.Config `embed:"" prefix:"telemetry-" group:"Logs, metrics, traces"`
 
 	Listen         string        `env:"CHATLANE_LISTEN" default:":8080" help:"Address that receives webhook requests, on the path /webhook/<bot id>."`
 	AllowedIPs     []string      `env:"CHATLANE_ALLOWED_IPS" help:"Address ranges that may send webhook requests; the word telegram stands for Telegram's own. Empty: any address."`

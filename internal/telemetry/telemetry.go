@@ -40,8 +40,8 @@ type Config struct {
 	Endpoint       string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" help:"OTLP collector, over HTTP, such as http://collector:4318."`
 	TracesEndpoint string `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" help:"As above, for traces alone: the whole URL, with its path."`
 
-	Service string    // name of the program, where OTEL_SERVICE_NAME has none
-	Output  io.Writer // takes the log and console traces; nil means stderr
+	Service string    `kong:"-"` // name of the program, where OTEL_SERVICE_NAME has none
+	Output  io.Writer `kong:"-"` // takes the log and console traces; nil means stderr
 }
 
 // withDefaults fills in what is empty.
