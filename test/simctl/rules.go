@@ -78,5 +78,5 @@ func (f *faults) hit(r Rule, key faultKey, nth int, chance *rand.Rand) bool {
 func (f *faults) chance(key faultKey, nth int) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, key.rule, key.method, key.chat, nth)
-	return rand.New(rand.NewPCG(f.seed, h.Sum64())) //nolint:gosec // reproducible on purpose
+	return rand.New(rand.NewPCG(f.seed, h.Sum64()))
 }

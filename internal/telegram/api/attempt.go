@@ -71,9 +71,9 @@ func (c *Client) roundTrip(ctx context.Context, token Token, r request) (json.Ra
 	return readAnswer(token, r.method, resp, body)
 }
 
-// lingering is a context for one attempt. Where the outcome goes to the journal and the
-// request is on its way, it outlives the call's context a little: the answer is likely
-// to be near, and a call that was given up is made again by the next attempt.
+// lingering is a context for one attempt. If the outcome goes to the journal and the
+// request is on its way, it outlives the call's context by Config.Linger: the answer is
+// probably near, and the next attempt would make an abandoned call again.
 func (c *Client) lingering(ctx context.Context, r request, w *Wire) (context.Context, context.CancelFunc) {
 	if !r.kept {
 		return ctx, func() {}
@@ -107,8 +107,8 @@ func (c *Client) newRequest(ctx context.Context, token Token, r request) (*http.
 	return req, nil
 }
 
-// noAnswer is the error of an attempt that got no answer. A call that never left because
-// its caller gave up says that alone: the Bot API has no part in it.
+// noAnswer is the error of an attempt that got no answer. If the request never left
+// because its context ended, the error is the context's alone.
 func noAnswer(ctx context.Context, method string, lost bool, cause error) error {
 	if !lost && ctx.Err() != nil {
 		return fmt.Errorf("telegram %s: %w", method, causeOf(ctx))
@@ -116,7 +116,7 @@ func noAnswer(ctx context.Context, method string, lost bool, cause error) error 
 	return &TransportError{Method: method, Lost: lost, Cause: cause}
 }
 
-// withoutURL takes the URL, and with it the token, out of an error of net/http's.
+// withoutURL removes the URL, which holds the token, from an error of net/http.
 func withoutURL(ctx context.Context, token Token, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
@@ -130,7 +130,7 @@ func withoutURL(ctx context.Context, token Token, err error) error {
 	return err
 }
 
-// causeOf says why a context ended, and that it did.
+// causeOf is the cause of a context's end, which also is the context's error.
 func causeOf(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	switch {

@@ -25,8 +25,8 @@ type Holder interface {
 // CallFunc makes one call of the Bot API.
 type CallFunc func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
 
-// Around wraps the calls of a turn. What it changes of a call is what is sent, and
-// what the journal knows the call by.
+// Around wraps the calls of a turn. The call as it changed it is sent, and is what the
+// journal compares.
 type Around func(next CallFunc) CallFunc
 
 // Calls makes the calls of one attempt at one turn. Safe for concurrent use.

@@ -11,7 +11,7 @@ import (
 	ta "github.com/mymmrac/telego/telegoapi"
 )
 
-// What callers branch on with errors.Is. An *Error is each of these by its code.
+// Sentinels for errors.Is. An *Error matches them by its code.
 var (
 	ErrBadRequest   = errors.New("bad request")             // 400
 	ErrUnauthorized = errors.New("token refused")           // 401
@@ -32,7 +32,7 @@ var (
 	ErrClosed = errors.New("turn is over")
 )
 
-// Error is an answer of the Bot API's that says no.
+// Error is an answer of the Bot API that refuses the call.
 type Error struct {
 	Method      string
 	Code        int // 400 to 599, also where the answer gave none
@@ -49,7 +49,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Is puts the code into words.
+// Is matches the sentinels by the code.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrBadRequest:
@@ -72,7 +72,7 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// As lets code that knows telego alone find telego's error.
+// As converts to telego's error type, for code that knows only telego.
 func (e *Error) As(target any) bool {
 	to, ok := target.(**ta.Error)
 	if !ok {
@@ -87,12 +87,12 @@ func (e *Error) As(target any) bool {
 	return true
 }
 
-// Blameless tells that trying again later may succeed, and that no handler is at fault.
+// Blameless tells that a later attempt may succeed and that no handler is at fault.
 func (e *Error) Blameless() bool {
 	return e.Code == http.StatusTooManyRequests || e.Code >= http.StatusInternalServerError
 }
 
-// final tells that the same call will get the same answer, so that the journal keeps it.
+// final tells that the same call would get the same answer: the journal keeps it.
 func (e *Error) final() bool {
 	switch e.Code {
 	case http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestTimeout,
@@ -102,7 +102,7 @@ func (e *Error) final() bool {
 	return e.Code >= 400 && e.Code < 500 && e.RetryAfter == 0
 }
 
-// TransportError is a call without an answer: ErrUnreachable or ErrAnswerLost.
+// TransportError is a call without an answer; it is ErrUnreachable or ErrAnswerLost.
 type TransportError struct {
 	Method string
 	Lost   bool  // the request was on its way; else it never left
@@ -130,7 +130,7 @@ func (e *TransportError) sentinel() error {
 	return ErrUnreachable
 }
 
-// MaybeSentError is an at-most-once call whose outcome nobody knows.
+// MaybeSentError is an at-most-once call whose outcome is unknown.
 type MaybeSentError struct {
 	Method string
 	cause  string // no error: what is to be done does not depend on it
@@ -147,7 +147,7 @@ func (e *MaybeSentError) Error() string {
 // Is matches ErrMaybeSent.
 func (e *MaybeSentError) Is(target error) bool { return target == ErrMaybeSent }
 
-// RetryAfter is how long Telegram asks to wait, 0 if err says nothing of it.
+// RetryAfter is how long Telegram asks to wait, 0 if err is no such answer.
 func RetryAfter(err error) time.Duration {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.RetryAfter
@@ -155,7 +155,7 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-// IsServerFault tells that the Bot API is broken or away, and nothing else is wrong.
+// IsServerFault tells that err is only the Bot API failing or being unreachable.
 func IsServerFault(err error) bool {
 	return errors.Is(err, ErrServer) || errors.Is(err, ErrUnreachable)
 }

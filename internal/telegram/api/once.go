@@ -10,8 +10,8 @@ import (
 
 type onceKey struct{}
 
-// AtMostOnce has the calls under ctx never made again once they may have had their
-// effect: they fail with ErrMaybeSent instead.
+// AtMostOnce marks the calls under ctx: one that may have had its effect is never made
+// again, but fails with ErrMaybeSent.
 func AtMostOnce(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
 
 func isAtMostOnce(ctx context.Context) bool {
@@ -19,8 +19,8 @@ func isAtMostOnce(ctx context.Context) bool {
 	return once
 }
 
-// journaled answers a call from the journal, or makes it and records what came of it
-// before anybody else learns of it.
+// journaled answers a call from the journal, or makes it and records its outcome before
+// the caller gets it.
 func (c *Calls) journaled(ctx context.Context, r request) (result json.RawMessage, outcome string, err error) {
 	r.once, r.kept = c.client.once[r.method] || isAtMostOnce(ctx), true
 	d := r.digest()
@@ -48,7 +48,7 @@ func (c *Calls) journaled(ctx context.Context, r request) (result json.RawMessag
 	return result, outcomeOf(err), err
 }
 
-// outcome records what a call came to, if that will not change.
+// outcome records the outcome of a call, if it is final.
 func (c *Calls) outcome(ctx context.Context, r request, s journal.Slot, d journal.Digest, result json.RawMessage, err error) error {
 	var no *Error
 	switch {
@@ -57,8 +57,8 @@ func (c *Calls) outcome(ctx context.Context, r request, s journal.Slot, d journa
 	case errors.As(err, &no) && no.final():
 		return c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Refused, Refusal: (*journal.Refusal)(no)})
 	case r.once && (no != nil && no.Code < 500 || errors.Is(err, ErrUnreachable)):
-		// It was not sent. A failure to say so is worth less than the error at hand:
-		// the next attempt then believes that it may have been.
+		// It was not sent. If this cannot be recorded, the next attempt assumes that it
+		// may have been; the error at hand matters more.
 		_ = c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Void})
 	}
 	return nil

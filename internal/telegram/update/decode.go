@@ -14,9 +14,9 @@ import (
 // optional parts. The text of such an error shows nothing of the update.
 var ErrUndecodable = errors.New("update does not fit the decoder")
 
-// Decode decodes an update that Peek has read. Optional parts that the decoder does
-// not know, such as a kind of message origin that is newer than it, are left out and
-// named in dropped; everything is still in body.
+// Decode decodes an update that Peek has accepted. It leaves out optional parts that
+// telego's types do not fit, such as a newer kind of message origin, and returns their
+// paths in dropped.
 func Decode(body []byte) (u *telego.Update, dropped []string, err error) {
 	whole, err := decode(body)
 	if err == nil {
@@ -34,7 +34,7 @@ func Decode(body []byte) (u *telego.Update, dropped []string, err error) {
 	return nil, nil, err
 }
 
-// decode keeps a panic of the decoder's from being one of the turn's.
+// decode turns a panic of telego's decoding into an error.
 func decode(body []byte) (u *telego.Update, err error) {
 	defer func() {
 		if recover() != nil {

@@ -12,7 +12,7 @@ const (
 	MaxDepth = 128     // nested objects and arrays, the update itself included
 )
 
-// Envelope is what of an update must be known before it is decoded: who and where.
+// Envelope is what is known of an update before it is decoded: its type, chat and user.
 //
 // The scope's chat is a chat of the bot's; for inline queries, payments and other
 // updates without one it is the user's private chat, whose id is the user's. Its user

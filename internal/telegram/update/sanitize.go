@@ -10,9 +10,9 @@ import (
 // maxTries is how often a document is decoded to find what in it is at fault.
 const maxTries = 256
 
-// sanitizer leaves out of a document what a decoder does not take. It builds objects up
-// again from what they cannot do without: each further member stays if the decoder
-// still agrees, is sanitized within if it can be, and is dropped if not.
+// sanitizer removes from a document what a decoder refuses. It rebuilds each object from
+// its essential members: a further member stays if the document still decodes, else it
+// is sanitized itself, else it is dropped.
 type sanitizer struct {
 	tries   int // left
 	deepest int // level of the last object that is sanitized within; the update is level 0
