@@ -2,7 +2,7 @@
 // conversations, its cursor, and the journal of the turn under way.
 //
 // A [Store] opens a [Session] for each turn. The session owns the buffer, the
-// journal as it was found, and the keeper of the lock; the store's side of it is
+// journal as it was found, and the renewer of the lock; the store's side of it is
 // a [Hold]. All stores keep the same promises, and fsmtest holds them to it.
 //
 // # The turn's life
@@ -22,7 +22,7 @@
 //
 // A state that other lanes may touch, or whose records live in another slot, has
 // a lock of its own. It is taken after the lane's and nothing is waited for while
-// it is held: who waits for a state lock holds a lane lock, which only turns of
+// it is held: a turn that waits for a state lock holds a lane lock, which only turns of
 // that lane wait for, and those hold nothing yet. So there is no cycle.
 //
 // # Two steps
@@ -39,6 +39,6 @@
 // The lock's value, a random token that no other session has, checked inside the
 // very step that writes. Then the cursor and the stream as they were loaded. No
 // clock: a lock that outlives its holder costs time, a holder that outlives its
-// lock is refused. The keeper's clock is monotonic and only decides when a turn is
-// told to stop, not what it may write.
+// lock is refused. The renewer's clock is monotonic and only decides when a turn has
+// to stop, not what it may write.
 package fsm

@@ -18,11 +18,11 @@ type Hold interface {
 	Fail(ctx context.Context, attempts int) error
 	// Renew extends the locks by their TTL.
 	Renew(ctx context.Context) error
-	// Commit writes the change, ends the journal and gives the locks back, in one
-	// step or as package fsm says. Called again after an error of unknown outcome,
-	// it finds its own work done.
+	// Commit writes the change, ends the journal and releases the locks, in one step or
+	// in the two that package fsm describes. Called again after an error of unknown
+	// outcome, it finds its own work done.
 	Commit(ctx context.Context, c Change) error
-	// Release gives the locks back where they are still held.
+	// Release releases the locks that are still held.
 	Release(ctx context.Context) error
 }
 
@@ -55,18 +55,18 @@ type Change struct {
 // Gone says that the state's record has nothing left to keep.
 func (c Change) Gone() bool { return c.State == "" && len(c.Data) == 0 }
 
-// Grip is how long the locks of a session live.
-type Grip struct {
+// Lease is how long the locks of a session are valid.
+type Lease struct {
 	TTL   time.Duration // without renewal
 	Since time.Time     // a moment before they were taken
 }
 
-// CleanUp bounds the giving back of locks when the context of the work has ended.
+// CleanUp gives a release of locks one second, also after the context of the work has ended.
 func CleanUp(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 }
 
-// Undo gives a hold back that will not become a session, and returns why.
+// Undo releases a hold that will not become a session, and returns why.
 func Undo(ctx context.Context, h Hold, why error) error {
 	ctx, cancel := CleanUp(ctx)
 	defer cancel()

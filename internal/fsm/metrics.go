@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // Why something was refused: a closed set, the label of chatlane_fsm_refusals_total.
@@ -21,24 +22,22 @@ type Metrics struct {
 	lost      prometheus.Counter
 }
 
-// NewMetrics makes them. Without a registerer they count for nobody.
+// NewMetrics registers them. With a nil registerer they count without being shown.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
+	factory := promauto.With(reg)
 	m := &Metrics{
-		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+		refusals: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "chatlane_fsm_refusals_total", Help: "Writes of turns that were refused, by what fenced them off.",
 		}, []string{"reason"}),
-		conflicts: prometheus.NewCounter(prometheus.CounterOpts{
+		conflicts: factory.NewCounter(prometheus.CounterOpts{
 			Name: "chatlane_fsm_lock_conflicts_total", Help: "Sessions that found a lock taken when they opened.",
 		}),
-		lost: prometheus.NewCounter(prometheus.CounterOpts{
+		lost: factory.NewCounter(prometheus.CounterOpts{
 			Name: "chatlane_fsm_locks_lost_total", Help: "Locks that were lost while a turn ran.",
 		}),
 	}
 	for _, r := range []string{refusedLock, refusedCursor, refusedStream, refusedClosed} {
 		m.refusals.WithLabelValues(r)
-	}
-	if reg != nil {
-		reg.MustRegister(m.refusals, m.conflicts, m.lost)
 	}
 	return m
 }

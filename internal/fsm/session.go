@@ -24,7 +24,7 @@ type Session struct {
 	at      Position
 	loaded  Loaded
 	metrics *Metrics
-	keeper  *keeper
+	renewer *renewer
 
 	end sync.Mutex // one commit or close at a time
 
@@ -38,10 +38,10 @@ type Session struct {
 	closed  bool
 }
 
-// Begin makes the session of a hold; stores call it when they have locked and
-// loaded. If the lane was committed under a newer stream, it gives the hold back
-// and fails with ErrStreamChanged.
-func Begin(ctx context.Context, h Hold, at Position, l Loaded, g Grip, m *Metrics) (*Session, error) {
+// Begin makes the session of a hold; a store calls it after it has locked and loaded.
+// If the lane was committed under a newer stream, Begin releases the hold and fails
+// with ErrStreamChanged.
+func Begin(ctx context.Context, h Hold, at Position, l Loaded, g Lease, m *Metrics) (*Session, error) {
 	if at.Stream < l.Stream {
 		err := m.refused(fmt.Errorf("stream %d, lane was committed under %d: %w", at.Stream, l.Stream, ErrStreamChanged))
 		return nil, Undo(ctx, h, err)
@@ -50,7 +50,7 @@ func Begin(ctx context.Context, h Hold, at Position, l Loaded, g Grip, m *Metric
 		hold: h, at: at, loaded: l, metrics: m,
 		state: l.State, data: l.Data, meta: l.Meta, journal: maps.Clone(l.Journal), also: l.Also,
 	}
-	s.keeper = keep(ctx, h, g)
+	s.renewer = startRenewer(ctx, h, g)
 	return s, nil
 }
 
@@ -63,14 +63,14 @@ func (s *Session) Also(updates ...int64) {
 	s.also = updates
 }
 
-// State is the conversation's step; empty outside of one.
+// State is the conversation's state; empty outside of a conversation.
 func (s *Session) State() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state
 }
 
-// SetState buffers another step.
+// SetState buffers another state.
 func (s *Session) SetState(state string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +80,7 @@ func (s *Session) SetState(state string) {
 	s.state, s.touched = state, true
 }
 
-// Data is the conversation's data. Who gets it does not write to it.
+// Data is the conversation's data. The caller must not write to it.
 func (s *Session) Data() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +129,7 @@ func (s *Session) Attempts() int { return s.loaded.Attempts }
 func (s *Session) Begun() bool { return len(s.loaded.Journal) > 0 }
 
 // Lost is closed when a lock is found to be lost: the turn has to stop.
-func (s *Session) Lost() <-chan struct{} { return s.keeper.lost }
+func (s *Session) Lost() <-chan struct{} { return s.renewer.lost }
 
 // Recall finds a journal entry of this turn, from an earlier attempt or this one.
 func (s *Session) Recall(index int) (entry []byte, ok bool) {
@@ -153,7 +153,7 @@ func (s *Session) Record(ctx context.Context, index int, entry []byte) error {
 	return nil
 }
 
-// Fail keeps how often this update has failed, for whoever tries next.
+// Fail records how often this update has failed, for the next attempt.
 func (s *Session) Fail(ctx context.Context, attempts int) error {
 	if err := s.write(func() error { return s.hold.Fail(ctx, attempts) }); err != nil {
 		return fmt.Errorf("note attempt %d: %w", attempts, err)
@@ -168,13 +168,13 @@ func (s *Session) write(do func() error) error {
 		err = do()
 	}
 	if errors.Is(err, ErrLockLost) {
-		s.keeper.lose()
+		s.renewer.lose()
 	}
 	return s.metrics.refused(err)
 }
 
-// Commit makes the turn's changes take effect, ends its journal and gives the
-// locks back, all or nothing. A refusal is ErrLockLost, ErrCursorMoved or
+// Commit makes the turn's changes take effect, ends its journal and releases the
+// locks, all or nothing. A refusal is ErrLockLost, ErrCursorMoved or
 // ErrStreamChanged. After ErrUnavailable the outcome is unknown: another Commit,
 // or another session, finds out. Of a turn that is Done it commits the cursor alone.
 func (s *Session) Commit(ctx context.Context) error {
@@ -199,14 +199,14 @@ func (s *Session) commit(ctx context.Context, c Change) error {
 	if err := s.usable(); err != nil {
 		return fmt.Errorf("commit: %w", s.metrics.refused(err))
 	}
-	s.keeper.stop()
+	s.renewer.stop()
 	c.Cursor = s.loaded.cursorAfter(s.at)
 	s.mu.Lock()
 	c.Also = s.also
 	s.mu.Unlock()
 	if err := s.hold.Commit(ctx, c); err != nil {
 		if errors.Is(err, ErrLockLost) {
-			s.keeper.lose()
+			s.renewer.lose()
 		}
 		return fmt.Errorf("commit: %w", s.metrics.refused(err))
 	}
@@ -214,15 +214,15 @@ func (s *Session) commit(ctx context.Context, c Change) error {
 	return nil
 }
 
-// Close gives the locks back without a commit. After Commit, or again, it does nothing.
+// Close releases the locks without a commit. After Commit, or a second time, it does nothing.
 func (s *Session) Close(ctx context.Context) error {
 	s.end.Lock()
 	defer s.end.Unlock()
 	if !s.close() {
 		return nil
 	}
-	s.keeper.stop()
-	if s.keeper.isLost() {
+	s.renewer.stop()
+	if s.renewer.isLost() {
 		s.metrics.lost.Inc()
 	}
 	if err := s.hold.Release(ctx); err != nil {
@@ -250,7 +250,7 @@ func (s *Session) usable() error {
 	switch {
 	case s.closed:
 		return ErrClosed
-	case s.keeper.isLost():
+	case s.renewer.isLost():
 		return ErrLockLost
 	}
 	return nil

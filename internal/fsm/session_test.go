@@ -56,7 +56,7 @@ func begin(t *testing.T, g *grasp, l fsm.Loaded) (*fsm.Session, *prometheus.Regi
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	at := fsm.Position{Stream: 9, Seq: 5, Update: 77}
-	s, err := fsm.Begin(t.Context(), g, at, l, fsm.Grip{TTL: ttl, Since: time.Now()}, fsm.NewMetrics(reg))
+	s, err := fsm.Begin(t.Context(), g, at, l, fsm.Lease{TTL: ttl, Since: time.Now()}, fsm.NewMetrics(reg))
 	if err != nil {
 		t.Fatalf("begin: %v", err)
 	}

@@ -15,7 +15,6 @@ import (
 func eachLimiter(t *testing.T, test func(t *testing.T, worker func(limit.Config) limit.Limiter)) {
 	t.Helper()
 	t.Run("local", func(t *testing.T) {
-		t.Parallel()
 		var once sync.Once
 		var l *limit.Local
 		test(t, func(cfg limit.Config) limit.Limiter {
@@ -24,12 +23,10 @@ func eachLimiter(t *testing.T, test func(t *testing.T, worker func(limit.Config)
 		})
 	})
 	t.Run("redis", func(t *testing.T) {
-		t.Parallel()
 		o := startRedis(t)
 		test(t, func(cfg limit.Config) limit.Limiter { return limit.NewRedis(connect(t, o), cfg) })
 	})
 	t.Run("nats", func(t *testing.T) {
-		t.Parallel()
 		s := startNATS(t)
 		test(t, func(cfg limit.Config) limit.Limiter {
 			return limit.NewNATS(s.connect(t), cfg, discard())

@@ -1,6 +1,7 @@
 package kvstore
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"time"
@@ -13,37 +14,30 @@ type Config struct {
 	Bucket     string        // empty means "chatlane_state"
 	Replicas   int           // of the bucket, when it is made; 0 means 1
 	LockTTL    time.Duration // life of a lock without renewal; 0 means 2 s
-	StateTTL   time.Duration // life of a conversation that nobody continues, 1 s or more; 0 means for ever
+	StateTTL   time.Duration // life of a conversation without updates, 1 s or more; 0 means for ever
 	LaneTTL    time.Duration // life of a lane's record after its last write; 0 means 7 days
 	SeenWindow time.Duration // how long update ids are remembered; 0 means 24 h
 	SeenMax    int           // update ids remembered by lane; 0 means 256
 	PollMin    time.Duration // first wait for a busy lock, doubled each time; 0 means 5 ms
 	PollMax    time.Duration // longest wait between two looks at it; 0 means 100 ms
-	// Timeout bounds each request: one that was lost with its connection is not
-	// answered by anybody. 0 means 2 s.
+	// Timeout bounds each request: a request that was lost with its connection gets no
+	// answer. 0 means 2 s.
 	Timeout time.Duration
 
 	Registerer prometheus.Registerer // may be nil
 }
 
 func (c Config) withDefaults() Config {
-	set(&c.Bucket, "chatlane_state")
-	set(&c.Replicas, 1)
-	set(&c.LockTTL, 2*time.Second)
-	set(&c.LaneTTL, 7*24*time.Hour)
-	set(&c.SeenWindow, 24*time.Hour)
-	set(&c.SeenMax, 256)
-	set(&c.PollMin, 5*time.Millisecond)
-	set(&c.PollMax, 100*time.Millisecond)
-	set(&c.Timeout, 2*time.Second)
+	c.Bucket = cmp.Or(c.Bucket, "chatlane_state")
+	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.LockTTL = cmp.Or(c.LockTTL, 2*time.Second)
+	c.LaneTTL = cmp.Or(c.LaneTTL, 7*24*time.Hour)
+	c.SeenWindow = cmp.Or(c.SeenWindow, 24*time.Hour)
+	c.SeenMax = cmp.Or(c.SeenMax, 256)
+	c.PollMin = cmp.Or(c.PollMin, 5*time.Millisecond)
+	c.PollMax = cmp.Or(c.PollMax, 100*time.Millisecond)
+	c.Timeout = cmp.Or(c.Timeout, 2*time.Second)
 	return c
-}
-
-func set[T comparable](v *T, other T) {
-	var zero T
-	if *v == zero {
-		*v = other
-	}
 }
 
 // Validate names what is out of range.

@@ -7,8 +7,8 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// gate lets one in at a time. Unlike a mutex it is left by who runs out of time
-// while a request of somebody else hangs.
+// gate is a mutex whose waiters give up when their context ends, as while another
+// write hangs.
 type gate chan struct{}
 
 func (g gate) enter(ctx context.Context) error {

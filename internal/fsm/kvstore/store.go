@@ -46,7 +46,7 @@ func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Ses
 	if err != nil {
 		return nil, fsm.Undo(ctx, h, err)
 	}
-	return fsm.Begin(ctx, h, at, l, fsm.Grip{TTL: s.cfg.LockTTL, Since: h.since}, s.metrics)
+	return fsm.Begin(ctx, h, at, l, fsm.Lease{TTL: s.cfg.LockTTL, Since: h.since}, s.metrics)
 }
 
 func (s *Store) hold(k fsm.Keys, at fsm.Position) *hold {

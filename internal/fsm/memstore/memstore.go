@@ -4,6 +4,7 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -25,15 +26,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.LockTTL == 0 {
-		c.LockTTL = 2 * time.Second
-	}
-	if c.SeenWindow == 0 {
-		c.SeenWindow = 24 * time.Hour
-	}
-	if c.SeenMax == 0 {
-		c.SeenMax = 1000
-	}
+	c.LockTTL = cmp.Or(c.LockTTL, 2*time.Second)
+	c.SeenWindow = cmp.Or(c.SeenWindow, 24*time.Hour)
+	c.SeenMax = cmp.Or(c.SeenMax, 1000)
 	return c
 }
 
@@ -62,7 +57,7 @@ func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Ses
 	if err := h.obtain(ctx); err != nil {
 		return nil, err
 	}
-	return fsm.Begin(ctx, h, at, h.load(), fsm.Grip{TTL: s.cfg.LockTTL, Since: h.since}, s.metrics)
+	return fsm.Begin(ctx, h, at, h.load(), fsm.Lease{TTL: s.cfg.LockTTL, Since: h.since}, s.metrics)
 }
 
 // Ping implements [fsm.Admin].

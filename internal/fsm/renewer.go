@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// keeper renews a session's locks until it is stopped or they are lost.
-type keeper struct {
+// renewer extends a session's locks until it is stopped or they are lost.
+type renewer struct {
 	began  time.Time
 	until  atomic.Int64 // nanoseconds after began: the end of the locks' life without another renewal
 	lost   chan struct{}
@@ -18,18 +18,18 @@ type keeper struct {
 	ended  sync.WaitGroup
 }
 
-// keep starts a keeper. It outlives ctx, which is only the wait for the lock.
-func keep(ctx context.Context, h Hold, g Grip) *keeper {
+// startRenewer outlives ctx, which bounds only the wait for the lock.
+func startRenewer(ctx context.Context, h Hold, g Lease) *renewer {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	k := &keeper{began: g.Since, lost: make(chan struct{}), cancel: cancel}
+	k := &renewer{began: g.Since, lost: make(chan struct{}), cancel: cancel}
 	k.until.Store(int64(g.TTL))
 	k.ended.Go(func() { k.run(ctx, h, g) })
 	return k
 }
 
-// run renews every third of the TTL. If no renewal succeeds for a whole TTL, the
-// lock is lost whatever the store would say: it may hang as long as it likes.
-func (k *keeper) run(ctx context.Context, h Hold, g Grip) {
+// run renews every third of the TTL. If no renewal succeeds for a whole TTL the lock
+// is lost, without asking a store that may hang.
+func (k *renewer) run(ctx context.Context, h Hold, g Lease) {
 	deadline := time.AfterFunc(time.Until(g.Since.Add(g.TTL)), k.lose)
 	defer deadline.Stop()
 	next := time.NewTimer(time.Until(g.Since.Add(g.TTL / 3)))
@@ -57,17 +57,17 @@ func (k *keeper) run(ctx context.Context, h Hold, g Grip) {
 	}
 }
 
-func (k *keeper) renew(ctx context.Context, h Hold, limit time.Duration) error {
+func (k *renewer) renew(ctx context.Context, h Hold, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return h.Renew(ctx)
 }
 
-func (k *keeper) lose() { k.once.Do(func() { close(k.lost) }) }
+func (k *renewer) lose() { k.once.Do(func() { close(k.lost) }) }
 
-// isLost looks at the clock as well: in a process that was frozen, whoever asks may
-// run before the timer does.
-func (k *keeper) isLost() bool {
+// isLost reads the clock too: in a process that was frozen, the caller may run before
+// the timer does.
+func (k *renewer) isLost() bool {
 	if time.Since(k.began) > time.Duration(k.until.Load()) {
 		k.lose()
 	}
@@ -79,8 +79,8 @@ func (k *keeper) isLost() bool {
 	}
 }
 
-// stop ends the keeper and returns when it has ended.
-func (k *keeper) stop() {
+// stop ends the renewer and returns when it has ended.
+func (k *renewer) stop() {
 	k.cancel()
 	k.ended.Wait()
 }
