@@ -14,7 +14,7 @@ import (
 // album is what a turn gathers of a media group. The turn has the position of the first
 // part: its journal, its attempts and its cursor are that part's. The others are done by
 // the ids that the commit remembers, so that what came between the parts is not passed
-// over. docs/decisions/0008-albums.md
+// over: docs/decisions/0008-albums.md.
 type album struct {
 	complete bool // no more parts are taken
 	parts    []part

@@ -22,7 +22,7 @@ type codeError struct{ code string }
 
 func (e *codeError) Error() string { return e.code }
 
-func (e *codeError) Is(target error) bool { return target.(*codeError).code == e.code } //nolint:errorlint,forcetypeassert // that is its fault
+func (e *codeError) Is(target error) bool { return target.(*codeError).code == e.code }
 
 // selfError is one that panics with itself.
 type selfError struct{}

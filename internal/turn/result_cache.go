@@ -12,7 +12,7 @@ import (
 // resultCache holds what this worker knows of its unfinished updates and could not write
 // to the store. It outlives the loss of a partition: where the store is in the broker,
 // both are away at once, and the partition may come back to this worker.
-// docs/decisions/0003-journal-while-the-store-is-away.md
+// Why: docs/decisions/0003-journal-while-the-store-is-away.md.
 type resultCache struct {
 	updates *expirable.LRU[position, *unfinished]
 }

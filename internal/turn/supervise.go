@@ -21,14 +21,18 @@ func (t *task) supervise(ctx context.Context, s *fsm.Session, calls *api.Calls, 
 	defer stop()
 	ended := make(chan error, 1)
 	go func() {
-		err := error(&bot.PanicError{Value: "the handler ended its goroutine"}) // by runtime.Goexit
+		var err error
+		returned := false
 		defer func() {
 			if v := recover(); v != nil {
 				err = recovered(v)
+			} else if !returned {
+				err = recovered("the handler ended its goroutine") // by runtime.Goexit
 			}
 			ended <- err
 		}()
 		err = handle(limited)
+		returned = true
 	}()
 	select {
 	case err := <-ended:

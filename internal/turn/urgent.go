@@ -37,7 +37,7 @@ func (r *Runner) Wait() { r.urgent.running.Wait() }
 
 // urgentRun is the run of an update's urgent handler when the update arrives, in parallel
 // to its lane. The lane's turn of the update waits for its end, and only then
-// acknowledges. docs/decisions/0007-urgent-updates.md
+// acknowledges: docs/decisions/0007-urgent-updates.md.
 type urgentRun struct {
 	done    chan struct{} // closed at its end; what follows is the lane's from then on
 	gates   error         // what the gates said
