@@ -59,6 +59,7 @@ type NATS struct {
 	StreamMaxBytes      int64         // size at which the stream refuses updates, in bytes; default 1 GiB
 	DeadLettersMaxBytes int64         // size at which dead letters are refused, in bytes; default 1 GiB
 	TimersMaxBytes      int64         // size at which timeouts are refused, in bytes; default 256 MiB
+	StateMaxBytes       int64         // size at which a state bucket refuses, in bytes; default 1 GiB
 	LaneKey             string        // what one lane is made of: chat, chat_topic, chat_user or user; default chat
 	PinTTL              time.Duration // silence after which a partition changes hands; default 2 s
 	Window              int           // updates of a partition that may be unfinished at once; default 256

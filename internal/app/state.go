@@ -23,6 +23,7 @@ func (w *worker) openState(ctx context.Context) (api.Limiter, error) {
 func (w *worker) openBucket(ctx context.Context) (api.Limiter, error) {
 	err := w.await(ctx, "waiting for the state bucket", func(ctx context.Context) error {
 		store, err := kvstore.Open(ctx, w.conn.JetStream(), kvstore.Config{
+			MaxBytes: w.cfg.Broker.Topology().StateMaxBytes,
 			Replicas: w.cfg.Broker.Topology().Replicas, LockTTL: w.cfg.State.LockTTL, StateTTL: w.cfg.State.StateTTL, Registerer: w.tel.Registry,
 		})
 		if err == nil {

@@ -53,7 +53,7 @@ func (c Config) login() (opts []nats.Option, err error) {
 func nkeyOption(seed string) (nats.Option, error) {
 	pair, err := nkeys.FromSeed([]byte(seed))
 	if err != nil {
-		return nil, errors.New("CHATLANE_NATS_NKEY: it is no seed of an nkey; set one such as SUA...")
+		return nil, errors.New("CHATLANE_NATS_NKEY: set the seed of an nkey: it begins with SU")
 	}
 	public, err := pair.PublicKey()
 	if err != nil {

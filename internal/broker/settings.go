@@ -27,6 +27,7 @@ type Settings struct {
 	StreamMaxBytes      int64         `env:"CHATLANE_STREAM_MAX_BYTES" min:"1" default:"1GiB" unit:"bytes" help:"Size at which the stream refuses updates, which Telegram then keeps."`
 	DeadLettersMaxBytes int64         `env:"CHATLANE_DEAD_LETTERS_MAX_BYTES" min:"1" default:"1GiB" unit:"bytes" help:"Size at which dead letters are refused; their lanes then wait for a person to replay or drop some."`
 	TimersMaxBytes      int64         `env:"CHATLANE_TIMERS_MAX_BYTES" min:"1" default:"256MiB" unit:"bytes" help:"Size at which timeouts are refused; their lanes then wait until some have fired."`
+	StateMaxBytes       int64         `env:"CHATLANE_STATE_MAX_BYTES" min:"1" default:"1GiB" unit:"bytes" help:"Size at which a state bucket (CHATLANE_STORE=nats) refuses; lanes then wait for more room."`
 	LaneKey             string        `env:"CHATLANE_LANE_KEY" default:"chat" help:"What one lane is made of: chat, chat_topic, chat_user or user."`
 	PinTTL              time.Duration `env:"CHATLANE_PIN_TTL" default:"2s" help:"Silence after which a partition changes hands: the failover time."`
 	Window              int           `env:"CHATLANE_WINDOW" min:"1" default:"256" help:"Updates that a partition's worker may hold unfinished; then intake slows."`
@@ -44,7 +45,7 @@ func (s Settings) Config(name string) Config {
 func (s Settings) Topology() Topology {
 	return Topology{
 		Partitions: s.Partitions, Replicas: s.StreamReplicas, MaxBytes: s.StreamMaxBytes,
-		DeadLettersMaxBytes: s.DeadLettersMaxBytes, TimersMaxBytes: s.TimersMaxBytes,
+		DeadLettersMaxBytes: s.DeadLettersMaxBytes, TimersMaxBytes: s.TimersMaxBytes, StateMaxBytes: s.StateMaxBytes,
 		Window: s.Window, PinTTL: s.PinTTL, LaneKey: s.By(),
 	}.withDefaults()
 }
@@ -87,6 +88,7 @@ func (s Settings) Validate() error {
 	must("CHATLANE_STREAM_MAX_BYTES", s.StreamMaxBytes == 0 || s.StreamMaxBytes >= 1<<20, "set 1MiB or more, such as 1GiB")
 	must("CHATLANE_DEAD_LETTERS_MAX_BYTES", s.DeadLettersMaxBytes == 0 || s.DeadLettersMaxBytes >= 1<<20, "set 1MiB or more, such as 1GiB")
 	must("CHATLANE_TIMERS_MAX_BYTES", s.TimersMaxBytes == 0 || s.TimersMaxBytes >= 1<<20, "set 1MiB or more, such as 256MiB")
+	must("CHATLANE_STATE_MAX_BYTES", s.StateMaxBytes == 0 || s.StateMaxBytes >= 1<<20, "set 1MiB or more, such as 1GiB")
 	must("CHATLANE_PIN_TTL", s.PinTTL == 0 || s.PinTTL >= 500*time.Millisecond && s.PinTTL <= time.Minute, "set a duration from 500ms to 1m, such as 2s")
 	must("CHATLANE_WINDOW", s.Window >= 0 && s.Window <= 8192, "set a number from 1 to 8192, such as 256")
 	return errors.Join(all...)

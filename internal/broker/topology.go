@@ -26,10 +26,13 @@ type Topology struct {
 	// TimersMaxBytes is the size at which timers are refused; 0 means 256 MiB. It is kept by
 	// the workers: the broker takes no schedules in a stream that refuses.
 	TimersMaxBytes int64
-	MaxBytes       int64         // of UPDATES; 0 means 1 GiB. Full means refused, never dropped
-	Window         int           // unacknowledged updates a partition may have; 0 means 256
-	PinTTL         time.Duration // silence after which a partition changes hands; 0 means 2 s
-	LaneKey        lane.By       // what the lanes are made of that ingress names; fixed like the partitions
+	// StateMaxBytes is the size at which a state bucket refuses; 0 means 1 GiB. The store
+	// makes the bucket.
+	StateMaxBytes int64
+	MaxBytes      int64         // of UPDATES; 0 means 1 GiB. Full means refused, never dropped
+	Window        int           // unacknowledged updates a partition may have; 0 means 256
+	PinTTL        time.Duration // silence after which a partition changes hands; 0 means 2 s
+	LaneKey       lane.By       // what the lanes are made of that ingress names; fixed like the partitions
 	// AckWait is far longer than any turn: redelivery is the owner's business. 0 means 1 h.
 	AckWait time.Duration
 	// DeadLetterAge is how long dead letters are kept; 0 means 30 days.
@@ -42,6 +45,7 @@ func (t Topology) withDefaults() Topology {
 	t.MaxBytes = cmp.Or(t.MaxBytes, 1<<30)
 	t.DeadLettersMaxBytes = cmp.Or(t.DeadLettersMaxBytes, 1<<30)
 	t.TimersMaxBytes = cmp.Or(t.TimersMaxBytes, 256<<20)
+	t.StateMaxBytes = cmp.Or(t.StateMaxBytes, 1<<30)
 	t.Window = cmp.Or(t.Window, 256)
 	t.PinTTL = cmp.Or(t.PinTTL, 2*time.Second)
 	t.AckWait = cmp.Or(t.AckWait, time.Hour)

@@ -1,6 +1,7 @@
 package kvstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,17 @@ func openBucket(ctx context.Context, js jetstream.JetStream, cfg Config) (*bucke
 			return nil, fmt.Errorf("forbid direct reads of bucket %s: %w: %w", cfg.Bucket, fsm.ErrUnavailable, err)
 		}
 	}
+	// A bucket that was made without a bound gets one while it is far smaller, a bounded one a
+	// higher one. A bound below what is stored would make the broker drop states.
+	info := stream.CachedInfo()
+	fits := info.Config.MaxBytes > 0 || int64(info.State.Bytes) < cfg.MaxBytes-cfg.MaxBytes/8
+	if cfg.MaxBytes > 0 && info.Config.MaxBytes < cfg.MaxBytes && fits {
+		have := info.Config
+		have.MaxBytes = cfg.MaxBytes
+		if stream, err = js.UpdateStream(ctx, have); err != nil {
+			return nil, fmt.Errorf("bound bucket %s: %w: %w", cfg.Bucket, fsm.ErrUnavailable, err)
+		}
+	}
 	return &bucket{js: js, stream: stream, prefix: "$KV." + cfg.Bucket + ".", timeout: cfg.Timeout}, nil
 }
 
@@ -58,7 +70,7 @@ func streamConfig(cfg Config) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: "KV_" + cfg.Bucket, Subjects: []string{"$KV." + cfg.Bucket + ".>"},
 		Description:       "Chatlane: state of conversations, cursors and journals of lanes",
-		MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxBytes: cmp.Or(cfg.MaxBytes, -1), MaxMsgSize: -1, MaxConsumers: -1,
 		Replicas: cfg.Replicas, Storage: jetstream.FileStorage, Discard: jetstream.DiscardNew,
 		AllowRollup: true, DenyDelete: true, AllowDirect: cfg.Replicas == 1, AllowMsgTTL: true,
 	}

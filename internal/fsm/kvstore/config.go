@@ -13,6 +13,7 @@ import (
 type Config struct {
 	Bucket     string        // empty means "chatlane_state"
 	Replicas   int           // of the bucket, when it is made; 0 means 1
+	MaxBytes   int64         // size at which the bucket refuses writes; 0 means no bound
 	LockTTL    time.Duration // life of a lock without renewal; 0 means 2 s
 	StateTTL   time.Duration // life of a conversation without updates, 1 s or more; 0 means for ever
 	LaneTTL    time.Duration // life of a lane's record after its last write; 0 means 7 days

@@ -119,7 +119,10 @@ func TestListingsLeaveNothingAtTheBroker(t *testing.T) {
 			if n != 100 {
 				t.Errorf("%d letters listed, want 100", n)
 			}
-			for range d.All(t.Context(), deadletter.Filter{}) {
+			for _, err := range d.All(t.Context(), deadletter.Filter{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				break // a reader that has seen enough
 			}
 			if _, err := d.Has(t.Context(), letter(100, 77, deadletter.ReasonError)); err != nil {
