@@ -7,7 +7,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
 // CommandLine is a command as the user typed it: /name@mention args.
@@ -31,30 +34,24 @@ func (t *Turn) Command() CommandLine {
 	return *t.command
 }
 
-// parseCommand reads any sign as a prefix; the filter decides which ones count.
+// parseCommand reads any sign as a prefix; the filter decides which ones count. The
+// command ends where Telegram's entity does.
 func parseCommand(text string) CommandLine {
 	first, size := utf8.DecodeRuneInString(text)
-	if size == 0 || isWord(first) || first == ' ' || first == '\n' {
+	if size == 0 || rules.IsWord(first) || unicode.IsSpace(first) {
 		return CommandLine{}
 	}
-	head, args, _ := strings.Cut(text, " ")
-	if i := strings.IndexAny(head, "\n\t"); i >= 0 {
-		head, args = text[:i], text[i+1:]
-	}
-	name, mention, _ := strings.Cut(head[size:], "@")
-	if name == "" {
+	name, mention, end := rules.SplitCommand(text[size:])
+	if end == 0 {
 		return CommandLine{}
 	}
-	return CommandLine{Prefix: head[:size], Name: name, Mention: mention, Args: strings.TrimSpace(args)}
-}
-
-func isWord(r rune) bool {
-	return r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r >= 0x80
+	return CommandLine{Prefix: text[:size], Name: name, Mention: mention, Args: strings.TrimSpace(text[size+end:])}
 }
 
 // Command passes messages that start with one of these commands, given without slash;
-// without any, every command. A command that mentions another bot does not pass.
-// [Turn.Command] has the arguments. It panics on a name that cannot be typed.
+// without any, every command that Telegram marks as one. A command ends at the first
+// character that is no letter, digit or '_'. A command that mentions another bot does not
+// pass. [Turn.Command] has the arguments. It panics on a name that cannot be typed.
 func Command(names ...string) Filter { return Commands{Names: names}.Filter() }
 
 // Commands is [Command] with options. The zero value is any command with a slash.
@@ -72,11 +69,12 @@ func (c Commands) Filter() Filter {
 	}
 	label := "command"
 	for i, name := range c.Names {
-		if name == "" || strings.ContainsAny(name, " @\n\t") || strings.HasPrefix(name, "/") {
+		if read, _, end := rules.SplitCommand(name); read != name || end == 0 {
 			panic(fmt.Sprintf("bot: command %q: want a word without slash", name))
 		}
 		if i == 0 {
-			label = c.Prefixes[:1] + name
+			_, size := utf8.DecodeRuneInString(c.Prefixes)
+			label = c.Prefixes[:size] + name
 		}
 	}
 	return when(label, c.match)
@@ -94,7 +92,7 @@ func (c Commands) match(t *Turn) bool {
 		return false
 	}
 	if len(c.Names) == 0 {
-		return true
+		return call.Prefix != "/" || rules.IsCommandName(call.Name)
 	}
 	if c.IgnoreCase {
 		return slices.ContainsFunc(c.Names, func(n string) bool { return strings.EqualFold(n, call.Name) })
@@ -137,7 +135,7 @@ func isPayload(s string) bool {
 		return false
 	}
 	for _, r := range s {
-		if r != '-' && (!isWord(r) || r >= 0x80) {
+		if r != '-' && (!rules.IsWord(r) || r >= utf8.RuneSelf) {
 			return false
 		}
 	}

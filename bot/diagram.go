@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
 // flows groups the states by flow, in order.
@@ -101,7 +103,7 @@ func (g Graph) WriteDOT(w io.Writer) error {
 // word is a state's name as an identifier of Mermaid.
 func word(s State) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x80 && isWord(r) {
+		if r < 0x80 && rules.IsWord(r) {
 			return r
 		}
 		return '_'

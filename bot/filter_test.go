@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -148,8 +149,50 @@ func TestCommandReadsPrefixMentionCaseAndArguments(t *testing.T) {
 	if passes(t, bot.Command(), pressed("/start")) {
 		t.Error("a button is no command")
 	}
-	for _, name := range []string{"", "/start", "a b", "a@b"} {
+	for _, name := range []string{"", "/start", "a b", "a@b", "a-b", "a\u00a0"} {
 		mustPanic(t, "want a word without slash", func() { bot.Command(name) })
+	}
+}
+
+// Every text is a command or plain text, whatever follows the name: the classes are those
+// that Telegram tells apart.
+func TestCommandEndsWhereTelegramsEntityEnds(t *testing.T) {
+	t.Parallel()
+	for what, follows := range map[string]string{
+		"nothing": "", "space": " ", "line break": "\n", "carriage return": "\r\n", "tab": "\t", "vertical tab": "\v",
+		"no-break space": "\u00a0", "narrow no-break space": "\u202f", "thin space": "\u2009", "ideographic space": "\u3000",
+		"line separator": "\u2028", "zero width space": "\u200b", "joiner": "\u200d", "right-to-left mark": "\u200f",
+		"byte order mark": "\ufeff", "soft hyphen": "\u00ad", "full stop": ".", "comma": ",", "exclamation": "!", "question": "?",
+		"hyphen": "-", "dash": "\u2014", "bracket": "(", "quote": "\u201c", "currency": "€", "sign": "+", "equals": "=",
+		"emoji": "🍕", "variation selector": "\ufe0f", "combining mark": "\u0301", "modifier": "^", "private use": "\ue000",
+	} {
+		for _, rest := range []string{"", "x 1"} {
+			if follows == "" && rest != "" {
+				continue
+			}
+			for _, call := range []string{"/help", "/help@test_bot"} {
+				turn := messageOf(telego.Message{Text: call + follows + rest})
+				if !passes(t, bot.Command("help"), turn) || passes(t, bot.Plain(), turn) {
+					t.Errorf("%s before %s is not the command: %+v", call, what, turn.Command())
+				}
+			}
+		}
+	}
+	for what, follows := range map[string]string{
+		"slash": "/", "less": "<", "greater": ">", "letter of another script": "é", "ideograph": "字",
+		"number of another script": "\u0663", "fraction": "½", "empty mention": "@", "short mention": "@ab", "mention and letter": "@test_boté",
+		"path": "/x", "long name": strings.Repeat("p", 61),
+	} {
+		turn := messageOf(telego.Message{Text: "/help" + follows})
+		if passes(t, bot.Command("help"), turn) || passes(t, bot.Command(), turn) || !passes(t, bot.Plain(), turn) {
+			t.Errorf("/help before a %s is no plain text: %+v", what, turn.Command())
+		}
+	}
+	if !passes(t, bot.Command("помощь"), messageOf(telego.Message{Text: "/помощь\u00a0x"})) {
+		t.Error("a command of the author's own in another script does not pass")
+	}
+	if got := messageOf(telego.Message{Text: "/add\u00a02\u00a0pizzas"}).Command().Args; got != "2\u00a0pizzas" {
+		t.Errorf("arguments are %q", got)
 	}
 }
 

@@ -24,8 +24,8 @@ cmd/worker: internal/handlers worker
 examples/...: bot/... bottest worker
 
 worker: bot internal/app internal/broker internal/config internal/fsm/redisstore internal/telemetry
-bottest: bot internal/fsm internal/lane internal/telegram/api internal/telegram/update
-bot:
+bottest: bot internal/fsm internal/lane internal/telegram/api internal/telegram/rules internal/telegram/update
+bot: internal/telegram/rules
 bot/i18n: bot
 bot/throttle: bot
 bot/webapp: bot
@@ -65,11 +65,12 @@ internal/telegram: internal/lane internal/telegram/...
 internal/telegram/api: internal/telegram/codec internal/telegram/journal
 internal/telegram/codec:
 internal/telegram/journal:
+internal/telegram/rules:
 internal/telegram/update: internal/lane internal/telegram/codec
 internal/partition:
 internal/lane:
 
-internal/simulator:
+internal/simulator: internal/telegram/rules
 test/...: bot worker internal/... test/...
 `
 

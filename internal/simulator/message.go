@@ -2,8 +2,8 @@ package simulator
 
 import (
 	"encoding/json"
-	"strings"
-	"unicode/utf16"
+
+	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
 // User is a person or a bot, as updates show them.
@@ -86,19 +86,10 @@ func (m Message) Buttons() [][]Button {
 	return k.Rows
 }
 
-// entitiesOf finds the commands of a text, as Telegram marks them.
-func entitiesOf(text string) []Entity {
-	var out []Entity
-	offset := 0
-	for i, word := range strings.Split(text, " ") {
-		if i > 0 {
-			offset++
-		}
-		n := len(utf16.Encode([]rune(word)))
-		if len(word) > 1 && word[0] == '/' {
-			out = append(out, Entity{"bot_command", offset, n})
-		}
-		offset += n
-	}
+// entitiesOf finds the commands of a text, as Telegram marks them. Places are in UTF-16.
+func entitiesOf(text string) (out []Entity) {
+	rules.Commands(text, func(start, end int) {
+		out = append(out, Entity{"bot_command", length(text[:start]), length(text[start:end])})
+	})
 	return out
 }
