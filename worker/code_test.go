@@ -186,8 +186,10 @@ func ExampleConfig_Validate() {
 func ExampleFromEnvironment() {
 	_ = os.Setenv("CHATLANE_BOT_TOKEN", "111:"+strings.Repeat("A", 35))
 	_ = os.Setenv("CHATLANE_GRACE", "10s")
-	defer os.Unsetenv("CHATLANE_BOT_TOKEN")
-	defer os.Unsetenv("CHATLANE_GRACE")
+	defer func() {
+		_ = os.Unsetenv("CHATLANE_BOT_TOKEN")
+		_ = os.Unsetenv("CHATLANE_GRACE")
+	}()
 	cfg, err := FromEnvironment()
 	cfg.Turns.Concurrency = 8
 	fmt.Println(cfg.Bots, cfg.Grace, err)

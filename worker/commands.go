@@ -27,7 +27,7 @@ type run struct {
 }
 
 // Help is the text below the summary of --help.
-func (run) Help() string {
+func (*run) Help() string {
 	return about + `
 
 The command may be left out. The other commands are graph and allowed-updates. The further OTEL_* variables
@@ -54,7 +54,7 @@ type graph struct {
 }
 
 // Help is the text below the summary of --help.
-func (graph) Help() string {
+func (*graph) Help() string {
 	return `The graph has what filters, hooks, tables, timeouts and To name.
 
 Example:
@@ -75,7 +75,7 @@ type allowedUpdates struct {
 }
 
 // Help is the text below the summary of --help.
-func (allowedUpdates) Help() string {
+func (*allowedUpdates) Help() string {
 	return `The ingress is a program of its own and knows no bot: it needs the list in CHATLANE_ALLOWED_UPDATES.
 
 Example:

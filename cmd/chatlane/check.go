@@ -23,7 +23,7 @@ type checkCommand struct {
 }
 
 // Help is the text below the summary of --help.
-func (checkCommand) Help() string {
+func (*checkCommand) Help() string {
 	return `Each finding comes with what to set. The exit code is 1 if a law does not hold; advice alone is 0. A client
 cannot see how often a nats-server flushes to disk (sync_interval): check that by hand.
 

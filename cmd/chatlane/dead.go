@@ -40,7 +40,7 @@ type deadList struct {
 }
 
 // Help is the text below the summary of --help.
-func (deadList) Help() string {
+func (*deadList) Help() string {
 	return `Example:
 
   chatlane dead list --chat=-100123456 --since=24h`
@@ -64,7 +64,7 @@ type deadShow struct {
 }
 
 // Help is the text below the summary of --help.
-func (deadShow) Help() string {
+func (*deadShow) Help() string {
 	return `Example:
 
   chatlane dead show 17 --json | jq .Body`
@@ -88,7 +88,7 @@ type deadReplay struct {
 }
 
 // Help is the text below the summary of --help.
-func (deadReplay) Help() string {
+func (*deadReplay) Help() string {
 	return `Examples:
 
   chatlane dead replay 17 18
@@ -114,7 +114,7 @@ type deadDrop struct {
 }
 
 // Help is the text below the summary of --help.
-func (deadDrop) Help() string {
+func (*deadDrop) Help() string {
 	return `Examples:
 
   chatlane dead drop 17

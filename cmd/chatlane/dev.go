@@ -44,7 +44,7 @@ func (c *devConfig) Validate() error {
 }
 
 // Help is the text below the summary of --help.
-func (devCommand) Help() string {
+func (*devCommand) Help() string {
 	return `Broker, ingress, worker and a simulated Telegram run in one process.
 
 Examples:
@@ -77,7 +77,7 @@ func (d *devCommand) Run(ctx context.Context, p config.Program) error {
 }
 
 // folder is where the broker keeps its files; remove deletes a temporary one.
-func (c devConfig) folder() (dir string, remove func(), err error) {
+func (c *devConfig) folder() (dir string, remove func(), err error) {
 	switch {
 	case c.Data != "":
 		return c.Data, func() {}, nil

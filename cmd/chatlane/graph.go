@@ -13,7 +13,7 @@ type graphCommand struct {
 }
 
 // Help is the text below the summary of --help.
-func (graphCommand) Help() string {
+func (*graphCommand) Help() string {
 	return `A worker of your own prints the states and transitions of its router: mybot graph.
 
 Example:

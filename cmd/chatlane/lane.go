@@ -28,7 +28,7 @@ type laneList struct {
 }
 
 // Help is the text below the summary of --help.
-func (laneList) Help() string {
+func (*laneList) Help() string {
 	return `Example:
 
   chatlane lane list --parked`
@@ -57,7 +57,7 @@ type laneFree struct {
 }
 
 // Help is the text below the summary of --help.
-func (laneFree) Help() string {
+func (*laneFree) Help() string {
 	return `Example:
 
   chatlane lane free 123456789:c:42`

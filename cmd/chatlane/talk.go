@@ -124,7 +124,7 @@ func (h *house) settle(ctx context.Context, t *talk) error {
 	defer cancel()
 	defer func() { h.show(t, h.telegram.Calls()) }()
 	if err := h.telegram.Idle(ctx); err != nil {
-		return nil //nolint:nilerr // the time is over
+		return nil
 	}
 	conn, err := h.connect(ctx, true)
 	if err != nil {

@@ -227,7 +227,7 @@ type greet struct {
 }
 
 // Help has an example.
-func (greet) Help() string { return "Example:\n\n  tool greet Ann" }
+func (*greet) Help() string { return "Example:\n\n  tool greet Ann" }
 
 func (g *greet) Run(ctx context.Context, p config.Program) error {
 	p.Printf("hello %s on %s, %v\n", g.Name, g.Server.Listen, ctx.Err())
