@@ -38,6 +38,9 @@ func (p *Program) Admit(ctx context.Context, e Envelope) (err error) {
 	if len(p.gates) == 0 || TypeOf(e.Type) == Timeout {
 		return nil
 	}
+	if TypeOf(e.Type) == ChatJoinRequest {
+		e.Chat = requestChat(e.Raw)
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)

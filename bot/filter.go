@@ -134,15 +134,16 @@ func InChat(ids ...int64) Filter {
 // Plain passes messages with a text that is no /command.
 func Plain() Filter { return And(Text(), Not(Command())).Named("text") }
 
-// ChatType passes updates of chats of these types: private, group, supergroup,
-// channel. It panics on another word.
+// ChatType passes updates whose [Turn.Chat] is of these types: private, group, supergroup,
+// channel. Where the update names no chat that is the user's private one, also of an inline
+// query that is typed elsewhere. It panics on another word.
 func ChatType(types ...string) Filter {
 	for _, t := range types {
 		switch t {
 		case telego.ChatTypePrivate, telego.ChatTypeGroup, telego.ChatTypeSupergroup,
-			telego.ChatTypeChannel, telego.ChatTypeSender:
+			telego.ChatTypeChannel:
 		default:
-			panic(fmt.Sprintf("bot: chat type %q: want private, group, supergroup, channel or sender", t))
+			panic(fmt.Sprintf("bot: chat type %q: want private, group, supergroup or channel", t))
 		}
 	}
 	return when("", func(t *Turn) bool { return slices.Contains(types, t.chatType()) })

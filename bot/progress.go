@@ -34,7 +34,7 @@ func ShowAction(next Handler) Handler {
 			action = telego.ChatActionTyping
 		}
 		params := &telego.SendChatActionParams{
-			BusinessConnectionID: t.p.Business, ChatID: telego.ChatID{ID: to.chat},
+			BusinessConnectionID: to.business, ChatID: telego.ChatID{ID: to.chat},
 			MessageThreadID: to.thread, Action: string(action),
 		}
 		showing, stop := context.WithCancel(ctx)

@@ -9,10 +9,20 @@ import (
 )
 
 // Answer sends a text, of up to 4096 characters, to the chat, topic and business
-// connection of the turn; where the update has no chat, to the user. It fails with
-// ErrNoChat where there is neither, and with the Bot API's refusal.
+// connection of the turn; where the update has no chat, to the user. The sender of a join
+// request gets it in private, which Telegram allows for 5 minutes, and the owner of a
+// business account in the private chat with the bot. A guest message is answered once, by
+// answerGuestQuery. It fails with a [*NoChatError] where the bot reaches nobody, and with
+// the Bot API's refusal.
 func (t *Turn) Answer(ctx context.Context, text string, options ...Option) error {
-	_, err := t.Send(ctx, t.compose(text, options))
+	return t.say(ctx, t.compose(text, options))
+}
+
+func (t *Turn) say(ctx context.Context, params *telego.SendMessageParams) error {
+	if t.p.Guest && params.ChatID == (telego.ChatID{}) {
+		return t.answerGuest(ctx, params)
+	}
+	_, err := t.Send(ctx, params)
 	return err
 }
 
@@ -22,12 +32,12 @@ func (t *Turn) Reply(ctx context.Context, text string, options ...Option) error 
 	if m := t.message; m != nil && params.ReplyParameters == nil {
 		params.ReplyParameters = &telego.ReplyParameters{MessageID: m.MessageID, AllowSendingWithoutReply: true}
 	}
-	_, err := t.Send(ctx, params)
-	return err
+	return t.say(ctx, params)
 }
 
 // Send sends a message. If params has no chat, then chat, topic and business connection
-// are those of the turn.
+// are those of [Turn.Answer]. The answer to a guest message is none: it fails with a
+// [*NoChatError] there.
 func (t *Turn) Send(ctx context.Context, params *telego.SendMessageParams) (*telego.Message, error) {
 	filled := *params
 	if filled.ChatID == (telego.ChatID{}) {
@@ -37,7 +47,7 @@ func (t *Turn) Send(ctx context.Context, params *telego.SendMessageParams) (*tel
 		}
 		filled.ChatID = telego.ChatID{ID: to.chat}
 		filled.MessageThreadID, filled.DirectMessagesTopicID = to.thread, to.topic
-		filled.BusinessConnectionID = t.p.Business
+		filled.BusinessConnectionID = to.business
 	}
 	return t.p.API.SendMessage(ctx, &filled)
 }
@@ -96,7 +106,7 @@ func (t *Turn) SendAlbum(ctx context.Context, media ...telego.InputMedia) error 
 		return err
 	}
 	_, err = t.p.API.SendMediaGroup(ctx, &telego.SendMediaGroupParams{
-		BusinessConnectionID: t.p.Business, ChatID: telego.ChatID{ID: to.chat},
+		BusinessConnectionID: to.business, ChatID: telego.ChatID{ID: to.chat},
 		MessageThreadID: to.thread, DirectMessagesTopicID: to.topic, Media: media,
 	})
 	return err
@@ -108,25 +118,6 @@ func (t *Turn) compose(text string, options []Option) *telego.SendMessageParams 
 		o(m)
 	}
 	return m
-}
-
-// address is the destination of a turn's answers.
-type address struct {
-	chat   int64
-	thread int
-	topic  int64 // of a channel's direct messages
-}
-
-func (t *Turn) destination() (address, error) {
-	switch m := t.message; {
-	case t.p.Chat != 0 && m != nil && m.DirectMessagesTopic != nil:
-		return address{chat: t.p.Chat, topic: m.DirectMessagesTopic.TopicID}, nil
-	case t.p.Chat != 0:
-		return address{chat: t.p.Chat, thread: int(t.p.Thread)}, nil
-	case t.p.User != 0:
-		return address{chat: t.p.User}, nil
-	}
-	return address{}, ErrNoChat
 }
 
 // Option changes a message before it is sent. Any function of this shape will do.

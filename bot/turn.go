@@ -40,6 +40,7 @@ type Parts struct {
 	User     int64
 	Thread   int64
 	Business string  // business connection
+	Guest    bool    // the bot is a guest of the chat: it answers by answerGuestQuery alone
 	Session  Session // nil where the update belongs to no conversation
 	API      *telego.Bot
 	Call     func(ctx context.Context, method string, params any) (json.RawMessage, error) // see [Turn.Call]
@@ -71,15 +72,19 @@ type Turn struct {
 	timer   Timer
 	depth   int // of moves within moves, through hooks
 
-	answered bool // the callback query
+	answered bool // the callback query, or the guest's
 	late     bool // a timeout of a stay that is over
 }
 
 // NewTurn makes a turn of its parts, for [Program.Answer].
 func NewTurn(p Parts) *Turn {
 	t := &Turn{p: p, typ: TypeOf(p.Type)}
-	if p.Update != nil {
-		t.message = messageOf(p.Update)
+	if u := p.Update; u != nil {
+		t.message = messageOf(u)
+		t.p.Guest = p.Guest || u.GuestMessage != nil
+		if u.ChatJoinRequest != nil {
+			t.p.Chat = u.ChatJoinRequest.Chat.ID
+		}
 	}
 	return t
 }
@@ -146,7 +151,8 @@ func (t *Turn) Text() string {
 }
 
 // Chat is the id of the chat. Where the update names none, as an inline query, it is
-// the user's private chat with the bot; 0 where there is no user either.
+// the user's private chat with the bot; 0 where there is no user either. [ChatType] and
+// its siblings ask about this chat.
 func (t *Turn) Chat() int64 { return t.p.Chat }
 
 // User is the id of the user who acted, 0 where the update names none. For an anonymous

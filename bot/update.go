@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"encoding/json"
 	"math/bits"
 	"strings"
 
@@ -100,7 +101,8 @@ func (t Type) Names() []string {
 // String joins the names with "|".
 func (t Type) String() string { return strings.Join(t.Names(), "|") }
 
-// From is the user who acted, nil where none is named.
+// From is the user who acted, nil where the update names none: [Turn.User] has then the
+// id, if there is one. Of a type that this version does not know it is nil.
 func (t *Turn) From() *telego.User {
 	u := t.p.Update
 	if u == nil {
@@ -144,42 +146,108 @@ func fromRare(u *telego.Update) *telego.User {
 		return &u.ManagedBot.User
 	case u.Subscription != nil:
 		return &u.Subscription.User
+	case u.ChatBoost != nil:
+		return booster(u.ChatBoost.Boost.Source)
+	case u.RemovedChatBoost != nil:
+		return booster(u.RemovedChatBoost.Source)
 	}
 	return nil
 }
 
-// chatType is the type of the update's chat, empty where the update does not have it.
+func booster(source telego.ChatBoostSource) *telego.User {
+	switch s := source.(type) {
+	case *telego.ChatBoostSourcePremium:
+		return &s.User
+	case *telego.ChatBoostSourceGiftCode:
+		return &s.User
+	case *telego.ChatBoostSourceGiveaway:
+		return s.User
+	}
+	return nil
+}
+
+// chatType is the type of the chat that [Turn.Chat] names, empty where it is not known.
 func (t *Turn) chatType() string {
+	if c := t.namedChat(); c.Type != "" {
+		return c.Type
+	}
+	if t.p.Chat > 0 && t.p.Chat == t.p.User && t.p.Business == "" && !t.p.Guest {
+		return telego.ChatTypePrivate
+	}
+	return ""
+}
+
+// namedChat is the chat that the update itself names; the zero value if it names none.
+func (t *Turn) namedChat() telego.Chat {
 	if t.message != nil {
-		return t.message.Chat.Type
+		return t.message.Chat
 	}
 	u := t.p.Update
 	if u == nil {
-		return ""
+		return telego.Chat{}
 	}
 	switch {
 	case u.CallbackQuery != nil && u.CallbackQuery.Message != nil:
-		return u.CallbackQuery.Message.GetChat().Type
-	case u.InlineQuery != nil:
-		return u.InlineQuery.ChatType
+		return u.CallbackQuery.Message.GetChat()
+	case u.PollAnswer != nil && u.PollAnswer.VoterChat != nil:
+		return *u.PollAnswer.VoterChat
 	case u.MyChatMember != nil:
-		return u.MyChatMember.Chat.Type
+		return u.MyChatMember.Chat
 	case u.ChatMember != nil:
-		return u.ChatMember.Chat.Type
+		return u.ChatMember.Chat
 	case u.ChatJoinRequest != nil:
-		return u.ChatJoinRequest.Chat.Type
+		return u.ChatJoinRequest.Chat
 	case u.MessageReaction != nil:
-		return u.MessageReaction.Chat.Type
+		return u.MessageReaction.Chat
 	case u.MessageReactionCount != nil:
-		return u.MessageReactionCount.Chat.Type
+		return u.MessageReactionCount.Chat
 	case u.ChatBoost != nil:
-		return u.ChatBoost.Chat.Type
+		return u.ChatBoost.Chat
 	case u.RemovedChatBoost != nil:
-		return u.RemovedChatBoost.Chat.Type
+		return u.RemovedChatBoost.Chat
 	case u.DeletedBusinessMessages != nil:
-		return u.DeletedBusinessMessages.Chat.Type
+		return u.DeletedBusinessMessages.Chat
 	case u.StoppedMessageGeneration != nil:
-		return u.StoppedMessageGeneration.Chat.Type
+		return u.StoppedMessageGeneration.Chat
+	case t.typ == Unknown:
+		return unknownChat(t.p.Raw, t.p.Chat)
 	}
-	return ""
+	return telego.Chat{}
+}
+
+// unknownChat finds a chat in an update of a type that this version does not know: in
+// the payload, or in the payload's message.
+func unknownChat(raw json.RawMessage, id int64) telego.Chat {
+	type place struct {
+		Chat    telego.Chat
+		Message struct{ Chat telego.Chat }
+	}
+	var payloads map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &payloads) // what is no object has no chat
+	for _, payload := range payloads {
+		var p place
+		if json.Unmarshal(payload, &p) != nil {
+			continue
+		}
+		for _, c := range [...]telego.Chat{p.Chat, p.Message.Chat} {
+			if c.ID == id && id != 0 {
+				return c
+			}
+		}
+	}
+	return telego.Chat{}
+}
+
+// requestChat is the chat that a join request is for. Its lane is the private chat with
+// the person, where the conversation goes on.
+func requestChat(raw json.RawMessage) int64 {
+	var u struct {
+		Request struct {
+			Chat struct {
+				ID int64 `json:"id"`
+			} `json:"chat"`
+		} `json:"chat_join_request"`
+	}
+	_ = json.Unmarshal(raw, &u) // the pipeline has read it
+	return u.Request.Chat.ID
 }

@@ -200,6 +200,8 @@ func (w *World) simulate(method string, params json.RawMessage) (any, error) {
 		return w.self(), nil
 	case method == "answerCallbackQuery":
 		return true, w.noticed(r)
+	case method == "answerGuestQuery":
+		return telego.SentGuestMessage{InlineMessageID: fmt.Sprintf("guest%d", w.next())}, nil
 	case method == "sendMediaGroup":
 		return w.sentAlbum(r)
 	case method == "sendMessage" && r.Text == "":

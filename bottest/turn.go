@@ -54,7 +54,7 @@ func (w *World) deliver(u telego.Update, album []telego.Message) error {
 func (w *World) parts(e update.Envelope, raw json.RawMessage) bot.Parts {
 	p := bot.Parts{
 		Bot: w.cfg.Bot, Type: e.Type, Raw: raw, Chat: e.Chat, User: e.User, Thread: e.Thread,
-		API: w.api, Call: w.callAny, Logger: w.cfg.Logger, Attempt: 1, Received: w.Now(),
+		Guest: e.Kind == lane.KindGuest, API: w.api, Call: w.callAny, Logger: w.cfg.Logger, Attempt: 1, Received: w.Now(),
 	}
 	if e.Kind == lane.KindBusiness {
 		p.Business = e.ID

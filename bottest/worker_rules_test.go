@@ -92,6 +92,9 @@ func TestUpdatesBelongWhereAWorkerPutsThem(t *testing.T) {
 	w := bottest.New(t, r)
 	for _, s := range situations(t) {
 		u := s.update(t)
+		if ask := u.ChatJoinRequest; ask != nil { // its lane is private, its chat is the group
+			s.Want.Chat = ask.Chat.ID
+		}
 		w.Update(u)
 		if turned != s.String() {
 			t.Errorf("%s:\n got %s\nwant %s", s.Name, turned, s.String())

@@ -179,5 +179,8 @@ func answerQuery(_ context.Context, r *request) (any, error) {
 	}
 	r.bot.toasts[id] = text
 	r.bot.answered.send()
+	if r.method == "answerGuestQuery" {
+		return map[string]string{"inline_message_id": "guest" + decimal(r.bot.newID())}, nil
+	}
 	return true, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/fsm"
+	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telegram/update"
 )
@@ -60,7 +61,7 @@ func (t *task) parts(ctx context.Context) (bot.Parts, error) {
 	return bot.Parts{
 		Bot:  bot.Info{ID: t.d.Scope.Bot, Username: t.r.username(t.d.Scope.Bot, id)},
 		Type: t.d.Type, Raw: t.d.Body, Update: u,
-		Chat: t.d.Scope.Chat, User: t.d.Scope.User, Thread: t.d.Scope.Thread, Business: t.business(),
+		Chat: t.d.Scope.Chat, User: t.d.Scope.User, Thread: t.d.Scope.Thread, Business: t.business(), Guest: t.d.Scope.Kind == lane.KindGuest,
 		Attempt: t.attempts + 1, Last: t.attempts+1 >= t.r.cfg.MaxAttempts, Received: t.d.Received,
 		Logger: t.r.log.With(slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane))),
 	}, nil
@@ -90,7 +91,7 @@ func (t *task) state() bot.Session {
 }
 
 func (t *task) business() string {
-	if t.d.Scope.Kind == 'b' {
+	if t.d.Scope.Kind == lane.KindBusiness {
 		return t.d.Scope.ID
 	}
 	return ""

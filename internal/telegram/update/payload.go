@@ -109,6 +109,7 @@ func (w *walker) member(name []byte, was bool, payloads *int, e *Envelope) (know
 		w.searching = !known || updateType == typeChatBoost || updateType == typeRemovedChatBoost
 		w.inner = updateType == typeCallbackQuery
 		w.named = updateType == typePoll || updateType == typeBusinessConnection
+		w.asking = updateType == typeChatJoinRequest
 		return known, "", w.payload(&w.top, 1)
 	case known && kind != 'n':
 		flaw = BadPayload
@@ -163,6 +164,10 @@ func (w *walker) finding(name []byte, f *findings) error {
 			return w.text(&f.id)
 		}
 		return w.skip()
+	case "user_chat_id":
+		if w.asking {
+			return w.number(&f.private)
+		}
 	case "media_group_id":
 		return w.text(&f.album)
 	case "message":

@@ -170,6 +170,9 @@ func (r *reference) scope(typ string, p *node) (lane.Scope, bool) {
 		return alone(from, user)
 	case "poll_answer":
 		return alone(ids["voter"], user)
+	case "chat_join_request":
+		chat := first(r.num(p.at("user_chat_id")), from)
+		return lane.Scope{Bot: botID, Kind: lane.KindChat, Chat: chat, User: first(from, chat)}, ok && chat != 0
 	case "callback_query":
 		if !ok {
 			return alone(from, 0)
@@ -179,7 +182,7 @@ func (r *reference) scope(typ string, p *node) (lane.Scope, bool) {
 		s.User = from
 	case "message", "edited_message", "business_message", "edited_business_message", "deleted_business_messages", "guest_message":
 		s.User = first(ids["sender"], from)
-	case "message_reaction", "message_reaction_count", "my_chat_member", "chat_member", "chat_join_request":
+	case "message_reaction", "message_reaction_count", "my_chat_member", "chat_member":
 		s.User = first(ids["actor"], from, user)
 	case "chat_boost", "removed_chat_boost":
 		found := r.hunt(p, 1)

@@ -35,8 +35,10 @@ func (w *walker) route(updateType string) (lane.Scope, bool) {
 	case typeStoppedMessageGeneration:
 		f.isTopic = true // it has no mark of its own
 		return f.scope(0), f.chat != 0
+	case typeChatJoinRequest:
+		return f.joinRequest()
 	case typeMessageReaction, typeMessageReactionCount, typeMyChatMember, typeChatMember,
-		typeChatJoinRequest, typeChatBoost, typeRemovedChatBoost:
+		typeChatBoost, typeRemovedChatBoost:
 		return f.scope(cmp.Or(f.actor, f.from, f.user)), f.chat != 0
 	}
 	return f.unknown()
@@ -49,6 +51,13 @@ func (w *walker) button() (lane.Scope, bool) {
 		return private(w.top.from)
 	}
 	return w.message.scope(w.top.from), true
+}
+
+// joinRequest is the private chat with the person who asks to join: the bot may write
+// there, and a conversation that begins with the request goes on there.
+func (f *findings) joinRequest() (lane.Scope, bool) {
+	chat := cmp.Or(f.private, f.from)
+	return lane.Scope{Kind: lane.KindChat, Chat: chat, User: cmp.Or(f.from, chat)}, f.chat != 0 && chat != 0
 }
 
 // private is the private chat of a user, for updates that have no chat.

@@ -22,6 +22,7 @@ type walker struct {
 	searching bool // chats and users are looked for below the payload, too
 	inner     bool // the payload's message counts, too
 	named     bool // the payload's own id counts
+	asking    bool // the payload's private chat counts
 	top       findings
 	message   findings // of a callback query
 }
@@ -29,6 +30,7 @@ type walker struct {
 // findings is what a payload says about where it belongs. Zero ids are absent.
 type findings struct {
 	chat, from, user, sender, actor, voter int64
+	private                                int64 // of a join request: the chat with the person who asks
 
 	thread, topic  int64
 	isTopic, guest bool
