@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// login is who the client says it is, and whom it trusts. Files are read again at each
+// login is the options for authentication and TLS. Files are read again at each
 // reconnection, except for the nkey's seed and the client's certificate.
 func (c Config) login() (opts []nats.Option, err error) {
 	switch {
@@ -62,8 +62,7 @@ func nkeyOption(seed string) (nats.Option, error) {
 	return nats.Nkey(public, pair.Sign), nil
 }
 
-// natsContext is the part of a context file of the nats command line tool that says how to
-// connect.
+// natsContext is the connection part of a context file of the nats command line tool.
 type natsContext struct {
 	URL      string `json:"url"`
 	Creds    string `json:"creds"`
@@ -76,12 +75,12 @@ type natsContext struct {
 	Key      string `json:"key"`
 }
 
-// ErrNoContext says that there is no such context.
+// ErrNoContext means that there is no such context.
 var ErrNoContext = errors.New("no such nats context")
 
 // ReadContext reads a context of the nats command line tool from its folder (see
-// [ContextDir]), and returns settings in which only what says how to connect is set. An
-// empty name means the selected context.
+// [ContextDir]). Only the fields for the connection and login are set in the settings that
+// it returns. An empty name means the selected context.
 func ReadContext(dir, name string) (Settings, error) {
 	if name == "" {
 		selected, err := os.ReadFile(filepath.Join(dir, "context.txt")) //nolint:gosec // the operator names the folder
@@ -116,8 +115,8 @@ func ReadContext(dir, name string) (Settings, error) {
 	return s, nil
 }
 
-// ContextDir is where the nats command line tool keeps its contexts: below configHome
-// (XDG_CONFIG_HOME) if that is set, else in .config below home.
+// ContextDir is the folder in which the nats command line tool keeps its contexts: in
+// configHome (XDG_CONFIG_HOME) if that is set, else in home/.config.
 func ContextDir(configHome, home string) string {
 	if configHome == "" {
 		configHome = filepath.Join(home, ".config")

@@ -11,7 +11,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// Settings are what every process must know of the broker, and be told alike.
+// Settings are the broker settings, which all processes of an installation share.
 type Settings struct {
 	URL                 string        `env:"CHATLANE_NATS_URL" default:"nats://127.0.0.1:4222" secret:"true" help:"NATS servers, separated by commas."`
 	Creds               string        `env:"CHATLANE_NATS_CREDS" help:"Credentials file of a NATS user (JWT and nkey seed)."`
@@ -33,7 +33,7 @@ type Settings struct {
 	Window              int           `env:"CHATLANE_WINDOW" min:"1" default:"256" help:"Updates that a partition's worker may hold unfinished; then intake slows."`
 }
 
-// Config is how these settings connect. Name is shown by the broker's monitoring.
+// Config is the connection by these settings. The broker's monitoring shows name.
 func (s Settings) Config(name string) Config {
 	return Config{
 		URL: s.URL, Name: name, Creds: s.Creds, NKey: s.NKey, User: s.User, Password: s.Password, Token: s.Token,
@@ -41,7 +41,7 @@ func (s Settings) Config(name string) Config {
 	}
 }
 
-// Topology is what these settings ask of the broker.
+// Topology is the streams and consumers by these settings, with defaults filled in.
 func (s Settings) Topology() Topology {
 	return Topology{
 		Partitions: s.Partitions, Replicas: s.StreamReplicas, MaxBytes: s.StreamMaxBytes,
@@ -50,7 +50,7 @@ func (s Settings) Topology() Topology {
 	}.withDefaults()
 }
 
-// By is the lane key; the settings must be valid.
+// By is the lane key; a wrong one, which Validate refuses, counts as chat.
 func (s Settings) By() lane.By {
 	by, err := lane.ParseBy(s.LaneKey)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s Settings) By() lane.By {
 	return by
 }
 
-// Validate names each variable with a wrong value.
+// Validate returns an error for each variable with a wrong value, joined.
 func (s Settings) Validate() error {
 	var all []error
 	must := func(name string, holds bool, right string) {

@@ -10,7 +10,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fleet"
 )
 
-func TestCensusCountsTheWorkersThatAreThere(t *testing.T) {
+func TestCensusCountsLiveWorkers(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := newCrew(t, s, 4)
 		census, err := fleet.NewCensus(c.public)
@@ -31,7 +31,7 @@ func TestCensusCountsTheWorkersThatAreThere(t *testing.T) {
 		expect("two joined", time.Second, 2)
 		a.stop()
 		expect("one left", time.Second, 1)
-		b.conn.Close(t.Context()) // without a word to the others
+		b.conn.Close(t.Context()) // without a last heartbeat
 		expect("one died just now", time.Second, 1)
 		expect("one died long ago", 5*time.Second, 0)
 	})

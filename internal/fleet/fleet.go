@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -39,11 +40,9 @@ type post struct {
 	linger *time.Timer // until leave; nil while the plan has the partition
 }
 
-// New starts nothing; Run does. What own asks for its role should be presence.
+// New prepares a fleet; [Fleet.Run] starts it. own should ask the same presence for its role.
 func New(cfg Config, presence *Presence, own Own) *Fleet {
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	return &Fleet{cfg: cfg, presence: presence, own: own, posts: make(map[partition.ID]*post)}
 }
 

@@ -43,8 +43,8 @@ func resets(t *testing.T, reg *prometheus.Registry, reason string) int {
 	return 0
 }
 
-// crew is several workers at one broker. Each update is acknowledged at once, or when
-// its turn has taken its time.
+// crew is several workers at one broker. Each update is acknowledged after the time that a
+// turn takes, which may be 0.
 type crew struct {
 	turns    atomic.Int64 // nanoseconds
 	t        *testing.T
@@ -108,7 +108,7 @@ func (c *crew) join() *member {
 	return m
 }
 
-// settle lets the crew work until nothing moves any more, and counts what did.
+// settle lets the crew work until no partition moves, and counts the moves.
 func (c *crew) settle() (takeovers, released int) {
 	c.t.Helper()
 	count := func(reason string) (n int) {
@@ -159,8 +159,8 @@ func (c *crew) held(m *member) int {
 	return n
 }
 
-// When workers come and go, what moves is what an even load forces to move, each
-// partition once, and nobody has to give back what it took.
+// When workers come and go, only the partitions that an even load requires move, each
+// once, and no worker has to give back a partition that it took.
 func TestRebalanceMovesTheLeast(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		const partitions = 48
@@ -189,13 +189,13 @@ func TestRebalanceMovesTheLeast(t *testing.T) {
 		expect("the fourth stops", 12, 16, 16, 16)
 		b := c.members[1]
 		its := c.held(b)
-		b.conn.Close(t.Context()) // without a word to the others
+		b.conn.Close(t.Context()) // without a last heartbeat
 		expect("the second dies", its, 24, 0, 24)
 	})
 }
 
-// A worker comes and goes while long turns hold up the hand-over to it: the partitions
-// come back to the worker that never quite gave them up, and it knows that it owns them.
+// A worker comes and goes while long turns delay the hand-over to it: the partitions come
+// back to the worker that had not finished handing them over, and that worker owns them.
 func TestPartitionComesBackWhileItIsHandedOver(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		const partitions = 4

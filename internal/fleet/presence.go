@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,44 +21,45 @@ import (
 // presenceSubject carries the workers' heartbeats. It is no part of a stream.
 const presenceSubject = "chatlane.presence"
 
-// PresenceConfig says who a worker is and how it counts the others.
+// PresenceConfig names a worker and sets the pace of its heartbeats.
 type PresenceConfig struct {
 	Worker     string        // unique for the life of the process
 	Partitions int           // as in Topology
-	Every      time.Duration // between heartbeats; 0 means 500 ms. At most a quarter of the pin's life
+	Every      time.Duration // between heartbeats; 0 means 500 ms. At most a quarter of the pin's TTL
 	// TTL is the silence after which a worker counts as gone; 0 means 5/2 heartbeats. It
-	// should end before a pin does, so that who inherits plans without the dead. One who was
-	// thought dead too early loses nothing: the pin stays with it.
+	// should be shorter than the pin's TTL, so that the worker that inherits a partition plans
+	// without the dead one. A live worker that was counted as gone keeps its pins.
 	TTL    time.Duration
 	Logger *slog.Logger
 }
 
-// Plan is what one worker has to do, by everybody's reckoning: what it owns, and
-// where it is next in line.
+// Plan is one worker's part of the assignment: the partitions that it owns, and those
+// that it is the standby of. Workers is the number of all workers.
 type Plan struct {
 	Own     []partition.ID
 	Standby []partition.ID
 	Workers int
 }
 
-// Presence tells the workers of each other. Each computes the same assignment
-// from the same heartbeats; where they differ for a moment, the pin decides.
+// Presence sends this worker's heartbeats and receives those of all workers. Each worker
+// computes the same assignment from the same heartbeats; where they differ for a moment,
+// the pin decides.
 type Presence struct {
 	conn  *broker.Conn
 	cfg   PresenceConfig
-	stirs chan struct{} // there is news of this worker
+	dirty chan struct{} // what this worker's heartbeats carry has changed
 
 	mu    sync.Mutex
-	peers map[string]peer // this worker too, as the others hear it
+	peers map[string]peer // this worker too, by its own heartbeats
 	holds map[partition.ID]bool
 	seats []partition.Seats
-	gone  bool
+	left  bool
 }
 
-// peer is what was heard of a worker.
+// peer is a worker as its heartbeats show it.
 type peer struct {
-	at    time.Time                  // the last heartbeat
-	holds map[partition.ID]time.Time // since when it says that it holds them
+	at    time.Time                  // of the last heartbeat
+	holds map[partition.ID]time.Time // the partitions that it owns, each since when
 }
 
 // beat is the heartbeat on the wire.
@@ -65,44 +67,38 @@ type beat struct {
 	Worker  string         `json:"worker"`
 	Holds   []partition.ID `json:"holds,omitempty"` // the partitions that it owns now
 	Leaving bool           `json:"leaving,omitempty"`
-	Joining bool           `json:"joining,omitempty"` // asks the others to speak up at once
+	Joining bool           `json:"joining,omitempty"` // asks the others for a heartbeat at once
 }
 
-// NewPresence starts nothing; Run does.
+// NewPresence prepares a presence; [Presence.Run] starts it.
 func NewPresence(conn *broker.Conn, cfg PresenceConfig) *Presence {
-	if cfg.Every <= 0 {
-		cfg.Every = 500 * time.Millisecond
-	}
-	if cfg.TTL <= 0 {
-		cfg.TTL = 5 * cfg.Every / 2
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg.Every = cmp.Or(max(0, cfg.Every), 500*time.Millisecond)
+	cfg.TTL = cmp.Or(max(0, cfg.TTL), 5*cfg.Every/2)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	return &Presence{
-		conn: conn, cfg: cfg, stirs: make(chan struct{}, 1), peers: make(map[string]peer), holds: make(map[partition.ID]bool),
+		conn: conn, cfg: cfg, dirty: make(chan struct{}, 1), peers: make(map[string]peer), holds: make(map[partition.ID]bool),
 	}
 }
 
-// Hold says that this worker owns part now, until drop is called. Safe for concurrent use.
+// Hold announces that this worker owns part, until drop is called. Safe for concurrent use.
 func (p *Presence) Hold(part partition.ID) (drop func()) {
-	p.tell(func() { p.holds[part] = true })
-	return func() { p.tell(func() { delete(p.holds, part) }) }
+	p.update(func() { p.holds[part] = true })
+	return func() { p.update(func() { delete(p.holds, part) }) }
 }
 
-// tell changes what the heartbeats say, and has the next one sent soon.
-func (p *Presence) tell(change func()) {
+// update changes what the heartbeats carry, and has the next one sent soon.
+func (p *Presence) update(change func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	change()
 	select {
-	case p.stirs <- struct{}{}:
+	case p.dirty <- struct{}{}:
 	default:
 	}
 }
 
-// Run sends and counts heartbeats until ctx ends, calls changed with each new
-// plan, one at a time, and says goodbye at the end.
+// Run sends and receives heartbeats until ctx ends, and then calls Leave. It calls changed
+// with each new plan, one at a time. Its only error is a subscription that failed.
 func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	in := make(chan *nats.Msg, 1024)
 	sub, err := p.conn.NATS().ChanSubscribe(presenceSubject, in)
@@ -110,18 +106,18 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 		return fmt.Errorf("subscribe to presence: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	p.say(beat{Worker: p.cfg.Worker, Joining: true})
+	p.send(beat{Worker: p.cfg.Worker, Joining: true})
 	defer p.Leave(ctx)
 	every := time.NewTicker(p.cfg.Every)
 	defer every.Stop()
-	// The answers to the greeting arrive within this time, so that the first plan counts everybody.
+	// The other workers answer the first heartbeat within this time; the first plan counts them all.
 	settle := time.NewTimer(p.cfg.Every / 4)
 	defer settle.Stop()
-	// Partitions change hands many at a time: one word and one plan do for all of them.
+	// Partitions change hands many at a time: one heartbeat and one plan serve all of them.
 	soon := time.NewTimer(p.cfg.Every)
 	soon.Stop()
 	defer soon.Stop()
-	settled, stirred, armed := false, false, false
+	settled, changedHere, armed := false, false, false
 	arm := func() {
 		if !armed {
 			armed = true
@@ -134,22 +130,22 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 		case <-ctx.Done():
 			return nil
 		case m := <-in:
-			members, holdings := p.hear(m)
+			members, holdings := p.receive(m)
 			if moved = members; holdings {
 				arm()
 			}
-		case <-p.stirs:
-			stirred = true
+		case <-p.dirty:
+			changedHere = true
 			arm()
 		case <-soon.C:
-			if armed = false; stirred {
-				stirred = false
-				p.say(beat{Worker: p.cfg.Worker})
+			if armed = false; changedHere {
+				changedHere = false
+				p.send(beat{Worker: p.cfg.Worker})
 			}
 			p.expire()
 			moved = true
 		case <-every.C:
-			p.say(beat{Worker: p.cfg.Worker})
+			p.send(beat{Worker: p.cfg.Worker})
 			moved = p.expire()
 		case <-settle.C:
 			settled, moved = true, true
@@ -164,17 +160,17 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	}
 }
 
-// Leave tells the others at once that this worker takes no more part, so that
-// they move up while it still finishes. The heartbeats stop with it.
+// Leave sends a last heartbeat, which takes this worker out of the plans at once, so that
+// its partitions are assigned while it still finishes. No heartbeat follows. Safe to repeat.
 func (p *Presence) Leave(ctx context.Context) {
 	p.mu.Lock()
-	p.gone = true
+	p.left = true
 	p.mu.Unlock()
-	p.say(beat{Worker: p.cfg.Worker, Leaving: true})
-	p.conn.Flush(ctx) // a goodbye that is lost costs the others one TTL, no more
+	p.send(beat{Worker: p.cfg.Worker, Leaving: true})
+	p.conn.Flush(ctx) // if it is lost, the others wait one TTL
 }
 
-// Role is what this worker is to a partition by the latest plan. Safe for concurrent use.
+// Role is this worker's role for a partition by the latest plan. Safe for concurrent use.
 func (p *Presence) Role(part partition.ID) Role {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -191,16 +187,16 @@ func (p *Presence) Role(part partition.ID) Role {
 	return RoleBystander
 }
 
-// silent tells that a worker has not been heard for too long; it needs p.mu.
+// silent reports that the last heartbeat of w is older than the TTL. It needs p.mu.
 func (p *Presence) silent(w peer) bool { return time.Since(w.at) > p.cfg.TTL }
 
-// say sends a heartbeat; one that is lost is made up for by the next.
-func (p *Presence) say(b beat) {
+// send publishes a heartbeat. A lost one does no harm: the next carries the same.
+func (p *Presence) send(b beat) {
 	p.mu.Lock()
-	quiet := p.gone && !b.Leaving
+	left := p.left && !b.Leaving
 	b.Holds = slices.Sorted(maps.Keys(p.holds))
 	p.mu.Unlock()
-	if quiet {
+	if left {
 		return
 	}
 	if body, err := json.Marshal(b); err == nil {
@@ -208,15 +204,15 @@ func (p *Presence) say(b beat) {
 	}
 }
 
-// hear counts a heartbeat; it reports whether the set of workers changed, and whether
-// what the worker holds did.
-func (p *Presence) hear(m *nats.Msg) (members, holdings bool) {
+// receive takes a heartbeat in. It reports whether the set of workers changed, and whether
+// the partitions that the sender holds changed.
+func (p *Presence) receive(m *nats.Msg) (members, holdings bool) {
 	var b beat
 	if json.Unmarshal(m.Data, &b) != nil || b.Worker == "" {
 		return false, false
 	}
 	if b.Joining && b.Worker != p.cfg.Worker {
-		p.say(beat{Worker: p.cfg.Worker})
+		p.send(beat{Worker: p.cfg.Worker})
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -237,8 +233,8 @@ func (p *Presence) hear(m *nats.Msg) (members, holdings bool) {
 	return !known, !maps.Equal(before.holds, now.holds)
 }
 
-// expire forgets workers that fell silent. While this worker does not hear even
-// itself, it is the one that is cut off, and changes nothing.
+// expire removes the workers that are silent. A worker that does not receive its own
+// heartbeats is itself cut off, and removes none.
 func (p *Presence) expire() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -271,8 +267,9 @@ func (p *Presence) replan() Plan {
 	return plan
 }
 
-// holders is who owns each partition. Where two say that they do, the one that
-// began to say so later does: the other will find out. It needs p.mu.
+// holders is the owner of each partition, by name. Where two workers announce the same
+// partition, the later one has taken over from the other, which has not noticed yet. It
+// needs p.mu.
 func (p *Presence) holders() []string {
 	names, since := make([]string, p.cfg.Partitions), make([]time.Time, p.cfg.Partitions)
 	for w, peer := range p.peers {

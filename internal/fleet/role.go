@@ -1,16 +1,16 @@
 package fleet
 
-// Role is what a worker is to a partition by the plan.
+// Role is a worker's role for one partition, by the plan.
 type Role int
 
-// Who may ask for the pin of a partition.
+// Roles, by whether the worker asks the broker for the partition's pin.
 const (
-	// RoleOwner asks: the partition is this worker's, or that of one who fell silent.
+	// RoleOwner asks: the plan gives the partition to this worker, or to a silent one.
 	RoleOwner Role = iota
-	// RoleStandby asks too: the partition is another's, who holds it, and the pin is to
-	// inherit when that one dies.
+	// RoleStandby asks too: another worker holds the partition, and this one inherits the
+	// pin when that worker dies.
 	RoleStandby
-	// RoleBystander does not: the partition is about to be another's, and who asked now
-	// would come in between.
+	// RoleBystander does not ask: the partition is on its way to another worker, and a
+	// request now could take the pin before that worker does.
 	RoleBystander
 )

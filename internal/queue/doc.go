@@ -1,18 +1,17 @@
-// Package queue is what travels from ingress to the worker that owns a partition: an
-// [Update] in a message of JetStream, put there by the [Publisher], and the [Delivery] that
-// an owner gets of it.
+// Package queue is the way from ingress to the worker that owns a partition. The [Publisher]
+// stores an [Update] as a JetStream message, and the owner receives it as a [Delivery].
 //
-// # Where the rest is
+// # Packages below
 //
-//   - ownership: one worker owns a partition at a time, and gets its updates in order.
-//   - parking: lanes that wait aside, and lanes that flood their partition.
-//   - deadletter: updates that wait for a person.
-//   - timer: messages that are still to come.
+//   - ownership: one worker owns a partition at a time, and receives its updates in order.
+//   - parking: parked lanes, and lanes that flood their partition.
+//   - deadletter: updates that need a person's decision.
+//   - timer: scheduled messages.
 //
 // # Where an update can be
 //
-// The stream UPDATES holds what waits or is being worked on, PARKED what waits aside with
-// its lane, DEADLETTERS what waits for a person, TIMERS what is still to come. A copy is
-// written to the next place before the former one is acknowledged, so an update may stand
-// in two places for a moment, and is never in none.
+// UPDATES holds the updates that wait or are being worked on, PARKED those of parked lanes,
+// DEADLETTERS those that need a person, TIMERS those that are scheduled. A copy is written to
+// the next stream before the message in the former one is acknowledged. So an update may be
+// in two streams for a moment, and is never in none.
 package queue

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -20,8 +21,8 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Publisher stores updates. All publishes of a process share one asynchronous
-// window of the connection. Safe for concurrent use.
+// Publisher stores updates in UPDATES. All publishers of a connection share its window of
+// unconfirmed messages. Safe for concurrent use.
 type Publisher struct {
 	conn       *broker.Conn
 	partitions int
@@ -30,7 +31,7 @@ type Publisher struct {
 	metrics    publishMetrics
 }
 
-// NewPublisher publishes over conn into a stream of n partitions.
+// NewPublisher publishes over conn into n partitions. reg may be nil.
 func NewPublisher(conn *broker.Conn, n int, reg prometheus.Registerer) *Publisher {
 	return &Publisher{
 		conn: conn, partitions: n,
@@ -40,10 +41,10 @@ func NewPublisher(conn *broker.Conn, n int, reg prometheus.Registerer) *Publishe
 	}
 }
 
-// Publish stores the update in its partition and returns nil once the broker has
-// confirmed it. After an error the update may still have been stored: publishing
-// it again within the duplicate window is safe. It waits no longer than ctx and
-// the connection's PublishWait.
+// Publish stores the update in its partition, and returns nil once the broker has
+// confirmed it. After an error the update may still have been stored; publishing it again
+// within the duplicate window is safe. It waits until ctx ends or PublishWait of the
+// connection has passed, whichever is first.
 func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
 	ctx, span := p.tracer.Start(ctx, "queue.publish", trace.WithSpanKind(trace.SpanKindProducer))
 	defer func() { endSpan(span, err) }()
@@ -85,11 +86,12 @@ type publishMetrics struct {
 }
 
 func newPublishMetrics(reg prometheus.Registerer) publishMetrics {
+	with := promauto.With(reg)
 	m := publishMetrics{
-		published: prometheus.NewCounterVec(prometheus.CounterOpts{
+		published: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "chatlane_publish_total", Help: "Updates handed to the stream, by result.",
 		}, []string{"result"}),
-		wait: prometheus.NewHistogram(prometheus.HistogramOpts{
+		wait: with.NewHistogram(prometheus.HistogramOpts{
 			Name: "chatlane_publish_seconds", Help: "Time from publish to the broker's confirmation.",
 			Buckets: prometheus.ExponentialBuckets(0.0002, 2.5, 12),
 		}),
@@ -97,7 +99,6 @@ func newPublishMetrics(reg prometheus.Registerer) publishMetrics {
 	for _, r := range []string{"stored", "duplicate", "full", "timeout", "failed"} {
 		m.published.WithLabelValues(r)
 	}
-	register(reg, m.published, m.wait)
 	return m
 }
 

@@ -5,7 +5,7 @@ import "github.com/nats-io/nats.go"
 // scopeName is the instrumentation scope of the spans made here.
 const scopeName = "github.com/chatlane/chatlane/internal/queue"
 
-// Carrier lets a propagator read and write NATS headers, in the spelling of the
+// Carrier gives a propagator access to NATS headers, in the spelling of the
 // W3C names (lower case), which nats.Header.Set would change.
 type Carrier nats.Header
 

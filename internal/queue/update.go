@@ -14,34 +14,33 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Update is one Telegram update on its way: the bytes that arrived, and what
-// ingress read of them.
+// Update is one Telegram update: the bytes that arrived, and the fields that ingress read.
 type Update struct {
 	ID        int64  // Telegram's update_id; 0 where there is none (a timer)
 	Type      string // "message", "callback_query", ...
 	Scope     lane.Scope
 	Lane      lane.Key
 	Partition partition.ID
-	Received  time.Time // when ingress had read it
+	Received  time.Time // at ingress
 	Body      []byte    // raw JSON, untouched
 
 	// Replay is the dead letter that this update was replayed from, 0 for none.
-	// A replayed update is never taken for a repetition of itself.
+	// The stream does not take a replayed update for a duplicate of the first one.
 	Replay uint64
 
-	// Album is the media group that a new message is part of; empty for all others.
+	// Album is the media group of a new message; empty if it has none.
 	Album string
 }
 
-// Headers of ours. The envelope is one header, because each costs an allocation
-// on both sides: "1 <update> <type> <kind> <chat> <user> <thread> <received ms> [<ref>]".
+// Headers of a stored update. The envelope is a single header, because each header costs an
+// allocation on both sides: "1 <update> <type> <kind> <chat> <user> <thread> <received ms> [<ref>]".
 const (
 	headerEnvelope = "Chatlane-Envelope"
 	headerReplay   = "Chatlane-Replay"
 	headerAlbum    = "Chatlane-Album"
 )
 
-// The position of an update in UPDATES, on copies and dead letters.
+// Headers of copies and dead letters: the update's position in UPDATES.
 const (
 	HeaderSequence = "Chatlane-Sequence"
 	HeaderStream   = "Chatlane-Stream"
@@ -49,10 +48,10 @@ const (
 
 const envelopeVersion = "1"
 
-// ErrEnvelope says that a message carries no envelope that this version can read.
+// ErrEnvelope means that a message has no envelope that this version can read.
 var ErrEnvelope = errors.New("envelope header is not ours")
 
-// EncodeHeader writes what a worker must know of the update without reading its body.
+// EncodeHeader returns the headers by which a worker handles the update without reading its body.
 func (u *Update) EncodeHeader() nats.Header {
 	b := make([]byte, 0, 96)
 	b = append(b, envelopeVersion...)
@@ -76,7 +75,7 @@ func (u *Update) EncodeHeader() nats.Header {
 	return h
 }
 
-// messageID makes the stream recognise a repetition within its duplicate window.
+// messageID is what the stream recognises duplicates by, within its duplicate window.
 func (u *Update) messageID() string {
 	id := strconv.FormatInt(u.Scope.Bot, 10) + ":" + strconv.FormatInt(u.ID, 10)
 	if u.Replay != 0 {
@@ -85,8 +84,8 @@ func (u *Update) messageID() string {
 	return id
 }
 
-// DecodeUpdate is the inverse of EncodeHeader, for a message on subject. With an error
-// it returns what it could read.
+// DecodeUpdate is the inverse of EncodeHeader, for a message on subject. Next to an error
+// it returns the fields that it could read.
 func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	u := Update{Body: body}
 	var err error
@@ -119,10 +118,10 @@ func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	return u, nil
 }
 
-// HasEnvelope tells whether a message is an update, of this version or another.
+// HasEnvelope reports whether a message is an update, of this version or another.
 func HasEnvelope(h nats.Header) bool { return HeaderValue(h, headerEnvelope) != "" }
 
-// HeaderValue is a header as it was written, without canonical spelling; empty if it is missing.
+// HeaderValue is the header of exactly that name, without canonical spelling; empty if it is missing.
 func HeaderValue(h nats.Header, name string) string {
 	if v := h[name]; len(v) > 0 {
 		return v[0]
@@ -139,12 +138,13 @@ func HeaderInt(h nats.Header, name string) int64 {
 	return n
 }
 
-// PositionID names an update by its position. No update of a stream that was made anew shares it.
+// PositionID identifies an update by its position. It is unique even if the stream is deleted
+// and created again.
 func PositionID(k lane.Key, stream int64, seq uint64) string {
 	return string(k) + ":" + strconv.FormatInt(stream, 36) + ":" + strconv.FormatUint(seq, 10)
 }
 
-// OneLine replaces control characters, so that a text cannot break out of its header.
+// OneLine replaces control characters, so that a text stays within its header.
 func OneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
