@@ -123,13 +123,6 @@ func (m publishMetrics) observe(ack *jetstream.PubAck, err error, took time.Dura
 // errCodeStreamFull is the server's JSStreamStoreFailedF, which carries "maximum bytes exceeded".
 const errCodeStreamFull = 10077
 
-// register tolerates a missing registry: tests and tools have none.
-func register(reg prometheus.Registerer, cs ...prometheus.Collector) {
-	if reg != nil {
-		reg.MustRegister(cs...)
-	}
-}
-
 func endSpan(span trace.Span, err error) {
 	if err != nil {
 		span.RecordError(err)
