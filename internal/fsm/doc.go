@@ -1,44 +1,42 @@
-// Package fsm keeps what a lane must not forget between turns: the state of its
-// conversations, its cursor, and the journal of the turn under way.
+// Package fsm keeps what a lane needs between turns: the state of its conversations, its
+// cursor, and the journal of the turn under way.
 //
-// A [Store] opens a [Session] for each turn. The session owns the buffer, the
-// journal as it was found, and the renewer of the lock; the store's side of it is
-// a [Hold]. All stores keep the same promises, and fsmtest holds them to it.
+// A [Store] opens a [Session] for each turn. The session owns the buffer, the journal as
+// it was loaded, and the renewer of the lock; the store's side of it is a [Hold]. All
+// stores make the same promises, which package fsmtest tests.
 //
 // # The turn's life
 //
 //	Open: lock the lane (then a separate state), load both
 //	  |
-//	  +-- cursor >= position, update id seen, or the state says "that turn
-//	  |   wrote me": Done; commit the cursor alone
+//	  +-- cursor >= position, update id seen, or the state has this turn's
+//	  |   mark: Done; commit the cursor alone
 //	  |
 //	  +-- State, SetState...: buffered
-//	  |   Record: written through, refused once the lock is another's
+//	  |   Record: written through, refused once another session has the lock
 //	  |
 //	Commit: lock still ours, cursor and stream as loaded?
 //	        then state + cursor + seen id + end of journal + unlock, in one step
 //
 // # Two locks
 //
-// A state that other lanes may touch, or whose records live in another slot, has
-// a lock of its own. It is taken after the lane's and nothing is waited for while
-// it is held: a turn that waits for a state lock holds a lane lock, which only turns of
-// that lane wait for, and those hold nothing yet. So there is no cycle.
+// A state that other lanes may use, or whose record is in another slot, has a lock of its
+// own. A session acquires it after the lane's, and waits for nothing while it holds it. A
+// turn that waits for a state lock holds a lane lock; only turns of that lane wait for
+// that one, and they hold nothing yet. So there is no deadlock.
 //
 // # Two steps
 //
-// Where lane and state cannot be written in one step, the state is written first,
-// with a mark that says which turn of which lane wrote it; then the lane's cursor;
-// then the mark is taken away together with the state's lock. A turn that died in
-// between finds its mark, is Done, and only the cursor is left to move. The mark
-// is kept per lane: another lane may write the state before the dead turn comes
-// again, and must not wipe out that this one has been here.
+// If lane and state cannot be written in one step, the session writes the state first, with
+// a mark that names the lane and the turn; then the lane's cursor; then it removes the mark
+// together with the state's lock. If the worker dies in between, the repeated turn finds its
+// mark, is Done, and moves only the cursor. The mark is kept per lane, because a turn of
+// another lane may write the state before the first one is repeated.
 //
-// # What fences
+// # Fencing
 //
-// The lock's value, a random token that no other session has, checked inside the
-// very step that writes. Then the cursor and the stream as they were loaded. No
-// clock: a lock that outlives its holder costs time, a holder that outlives its
-// lock is refused. The renewer's clock is monotonic and only decides when a turn has
-// to stop, not what it may write.
+// Every write checks, in the same step, the lock's value: a random token that no other
+// session has. A commit also checks the cursor and the stream as they were loaded. No clock
+// decides: a lock that outlives its holder costs time, and a holder that outlives its lock
+// is refused. The renewer's monotonic clock only decides when a turn stops.
 package fsm

@@ -3,34 +3,35 @@ package fsm
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 )
 
-// Why a session is refused. Callers branch on these with errors.Is.
+// Errors of sessions, for errors.Is.
 var (
-	// ErrBusy says that another holder has the lock, longer than the caller waited.
+	// ErrBusy means that another session held the lock for longer than the caller waited.
 	ErrBusy = errors.New("locked by another turn")
-	// ErrLockLost says that the lock expired or was taken: nothing of this turn may have effect.
+	// ErrLockLost means that the lock expired or was taken over: nothing of this turn may have effect.
 	ErrLockLost = errors.New("lock lost")
-	// ErrCursorMoved says that another turn committed in between.
+	// ErrCursorMoved means that another turn committed in between.
 	ErrCursorMoved = errors.New("cursor moved")
-	// ErrStreamChanged says that the lane was committed under a newer stream.
+	// ErrStreamChanged means that the lane was committed under a newer stream.
 	ErrStreamChanged = errors.New("stream was made anew")
-	// ErrClosed says that the session was committed or closed before.
+	// ErrClosed means that the session was committed or closed before.
 	ErrClosed = errors.New("session closed")
-	// ErrTooLarge says that state, or a journal entry, is larger than the store takes: the turn's fault.
+	// ErrTooLarge means that the state or a journal entry is larger than the store accepts. The turn is at fault.
 	ErrTooLarge = errors.New("record too large")
-	// ErrUnavailable wraps every failure of the store itself: broken infrastructure, no fault of the turn.
+	// ErrUnavailable wraps every failure of the store itself, which is no fault of the turn.
 	ErrUnavailable = errors.New("state store unavailable")
-	// ErrUnreadable says that one record is not one that this version can read, as after a step
-	// back to an older release. It comes with ErrUnavailable: it waits for a worker that can.
+	// ErrUnreadable means that this version cannot read a record, as after a step back to an
+	// older release. It comes with ErrUnavailable: the turn waits for a newer worker.
 	ErrUnreadable = errors.New("record is not readable")
 )
 
 // Schema is the version that records are written with.
 const Schema = 1
 
-// Position is the place of one update in the stream.
+// Position is an update's position in the stream.
 type Position struct {
 	Stream int64     // creation time of the stream, Unix nanoseconds: its identity
 	Seq    uint64    // stream sequence
@@ -38,10 +39,18 @@ type Position struct {
 	Stored time.Time // when the broker stored it: the only clock that ages what was seen
 }
 
-// For is the same place for another update that is done with this one.
+// For is the same position for another update that is done with this one.
 func (p Position) For(update int64) Position {
 	p.Update = update
 	return p
+}
+
+// ID is the position as records name it: "<stream>:<sequence>".
+func (p Position) ID() string { return string(p.append(nil)) }
+
+func (p Position) append(b []byte) []byte {
+	b = strconv.AppendInt(b, p.Stream, 10)
+	return strconv.AppendUint(append(b, ':'), p.Seq, 10)
 }
 
 // Keys name what one turn locks and loads.
@@ -52,12 +61,12 @@ type Keys struct {
 	// StateHome is the hash tag of the state's record. Where it differs from Home
 	// (global_user), commit takes two steps.
 	StateHome string
-	// Shared says that other lanes may touch this state, so that it needs a lock of its own.
+	// Shared means that turns of other lanes may use this state, so that it needs a lock of its own.
 	Shared bool
 }
 
-// Separate says that the state has a lock of its own: other lanes may touch it, or
-// it lives where the lane's lock cannot be checked in the same step.
+// Separate reports whether the state has a lock of its own: other lanes may use it, or its
+// slot is another, so that the lane's lock cannot be checked in the same step.
 func (k Keys) Separate() bool { return k.State != "" && (k.Shared || k.StateHome != k.Home) }
 
 // Store opens sessions. Implementations are safe for concurrent use.
@@ -67,16 +76,16 @@ type Store interface {
 	Open(ctx context.Context, k Keys, at Position) (*Session, error)
 }
 
-// Admin is what operators, readiness and tests ask of a store.
+// Admin is a store's side for operators, readiness and tests.
 type Admin interface {
-	// Ping tells whether the store can be reached and written to.
+	// Ping returns nil if the store can be reached and written to.
 	Ping(ctx context.Context) error
-	// Peek reads without a lock: what it tells may be old when it returns.
+	// Peek reads without a lock: its result may be outdated when it returns.
 	Peek(ctx context.Context, k Keys) (Record, error)
 	// Forget removes the state and everything of the lane, once their locks are free.
 	Forget(ctx context.Context, k Keys) error
-	// Move takes a state to another lane, once their locks are free. It changes
-	// nothing where the old state is empty or the new one is not.
+	// Move moves a state to another lane, once their locks are free. It changes nothing if
+	// the old state is empty, or the new one is not.
 	Move(ctx context.Context, from, to Keys) (moved bool, err error)
 }
 
@@ -84,7 +93,7 @@ type Admin interface {
 type Record struct {
 	Stream int64  // of the last commit; 0 before the first
 	Cursor uint64 // stream sequence of the last commit
-	Locked bool   // somebody holds the lane
+	Locked bool   // a session holds the lane
 
 	State string
 	Data  []byte

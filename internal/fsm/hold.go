@@ -2,15 +2,17 @@ package fsm
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Hold is a store's side of one session: its locks, and the writes that they
-// guard. Once a lock is another's, every write fails with ErrLockLost and changes
-// nothing. Record and Renew may be called at once.
+// Hold is a store's side of one session: its locks, and the writes that they guard. Once
+// another session has a lock, every write fails with ErrLockLost and changes nothing.
+// Record and Renew may run at the same time.
 type Hold interface {
 	// Record keeps a journal entry of this position.
 	Record(ctx context.Context, index int, entry []byte) error
@@ -19,8 +21,8 @@ type Hold interface {
 	// Renew extends the locks by their TTL.
 	Renew(ctx context.Context) error
 	// Commit writes the change, ends the journal and releases the locks, in one step or
-	// in the two that package fsm describes. Called again after an error of unknown
-	// outcome, it finds its own work done.
+	// in the two that package fsm describes. It may be repeated after an error that leaves
+	// the outcome unknown: it recognises its own commit.
 	Commit(ctx context.Context, c Change) error
 	// Release releases the locks that are still held.
 	Release(ctx context.Context) error
@@ -52,7 +54,7 @@ type Change struct {
 	Meta    []byte
 }
 
-// Gone says that the state's record has nothing left to keep.
+// Gone reports whether nothing is left to keep in the state's record.
 func (c Change) Gone() bool { return c.State == "" && len(c.Data) == 0 }
 
 // Lease is how long the locks of a session are valid.
@@ -66,7 +68,7 @@ func CleanUp(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 }
 
-// Undo releases a hold that will not become a session, and returns why.
+// Undo releases a hold that does not become a session, and returns why with what failed.
 func Undo(ctx context.Context, h Hold, why error) error {
 	ctx, cancel := CleanUp(ctx)
 	defer cancel()
@@ -81,7 +83,8 @@ func (l Loaded) cursorAfter(at Position) uint64 {
 	return at.Seq
 }
 
-// doneBy says what shows that at was committed before.
+// doneBy is the evidence that at was committed before, one of the Done constants; empty if
+// there is none.
 func (l Loaded) doneBy(at Position) string {
 	switch {
 	case l.Stream == at.Stream && l.Cursor >= at.Seq && l.Cursor > 0:
@@ -94,21 +97,40 @@ func (l Loaded) doneBy(at Position) string {
 	return ""
 }
 
+// Sleep waits for d. If ctx ends first, it returns the cause.
+func Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Token is a new random token, by which a session recognises its own locks.
+func Token() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // crypto/rand never fails
+	return base64.RawURLEncoding.EncodeToString(random[:])
+}
+
 // Mark is what the first of two steps leaves beside the state: the turn's position, and
-// the further updates that it did, so that the second step is the same whoever takes it.
+// the further updates that it did. With it, any worker can take the second step.
 func Mark(at Position, also []int64) string {
-	b := strconv.AppendInt(nil, at.Stream, 10)
-	b = strconv.AppendUint(append(b, ':'), at.Seq, 10)
+	b := at.append(nil)
 	for _, id := range also {
 		b = strconv.AppendInt(append(b, ' '), id, 10)
 	}
 	return string(b)
 }
 
-// ReadMark tells whether a mark is of the turn at a position, and what else that did.
+// ReadMark reports whether the turn at a position left the mark, and returns the further
+// updates that the turn did.
 func ReadMark(mark string, at Position) (wrote bool, also []int64) {
-	place, rest, _ := strings.Cut(mark, " ")
-	if place != Mark(at, nil) {
+	position, rest, _ := strings.Cut(mark, " ")
+	if position != at.ID() {
 		return false, nil
 	}
 	for text := range strings.FieldsSeq(rest) {

@@ -8,8 +8,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// Ping implements [fsm.Admin]. It writes, since a broker that only answers may
-// still refuse to write.
+// Ping implements [fsm.Admin]. It writes, since a broker may answer reads and refuse writes.
 func (s *Store) Ping(ctx context.Context) error {
 	_, rev, err := s.bucket.get(ctx, "ping")
 	if err != nil {
@@ -25,7 +24,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // Peek implements [fsm.Admin].
 func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
 	h := s.hold(k, fsm.Position{})
-	l, holder, err := s.look(ctx, laneKey(k), h.token, 0)
+	l, holder, err := s.read(ctx, laneKey(k), h.token, 0)
 	if err != nil {
 		return fsm.Record{}, err
 	}
@@ -39,7 +38,7 @@ func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
 	if k.State == "" {
 		return out, nil
 	}
-	st, _, err := s.look(ctx, stateKey(k), h.token, 0)
+	st, _, err := s.read(ctx, stateKey(k), h.token, 0)
 	if err != nil {
 		return out, err
 	}
@@ -60,7 +59,7 @@ func (s *Store) Forget(ctx context.Context, k fsm.Keys) error {
 	}
 	err := h.removeState(ctx)
 	if err == nil {
-		h.forgetEntries(ctx)
+		h.removeEntries(ctx)
 		err = h.lane.guarded(ctx, func(e expect) error { return s.bucket.remove(ctx, h.lane.key, e) })
 	}
 	if err != nil {
@@ -69,7 +68,7 @@ func (s *Store) Forget(ctx context.Context, k fsm.Keys) error {
 	return nil
 }
 
-// removeState removes the state's record, and with it a lock of its own.
+// removeState removes the state's record, and with it the lock of a shared state.
 func (h *hold) removeState(ctx context.Context) error {
 	if h.keys.State == "" {
 		return nil
@@ -85,8 +84,8 @@ func (h *hold) removeState(ctx context.Context) error {
 	return err
 }
 
-// Move implements [fsm.Admin]. It writes the new record before it removes the old
-// one: cut short in between, it can be repeated.
+// Move implements [fsm.Admin]. It writes the new record before it removes the old one, so
+// it can be repeated if it is interrupted in between.
 func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err error) {
 	old, fresh := s.hold(from, fsm.Position{}), s.hold(to, fsm.Position{})
 	var states [2]record
@@ -104,19 +103,19 @@ func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err er
 	case was.State == "" && len(was.Data) == 0:
 		return false, nil
 	case is.State == was.State && string(is.Data) == string(was.Data) && string(is.Meta) == string(was.Meta):
-		// An earlier move got so far.
+		// An earlier move was interrupted after this write.
 	case is.State != "" || len(is.Data) > 0:
 		return false, nil
 	default:
-		if err := fresh.settle(ctx, was); err != nil {
+		if err := fresh.writeMoved(ctx, was); err != nil {
 			return false, err
 		}
 	}
 	return true, old.removeState(ctx)
 }
 
-// settle writes a state that was moved here.
-func (h *hold) settle(ctx context.Context, was record) error {
+// writeMoved writes the state that was moved to these keys.
+func (h *hold) writeMoved(ctx context.Context, was record) error {
 	if h.shared() {
 		rec := h.state.rec
 		rec.State, rec.Data, rec.Meta = was.State, was.Data, was.Meta

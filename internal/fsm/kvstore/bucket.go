@@ -13,8 +13,8 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// bucket reads and writes the values of a key-value bucket. It speaks to the
-// bucket's stream, since a write here may depend on the revision of another key.
+// bucket reads and writes the values of a key-value bucket. It uses the bucket's stream
+// directly, since a write here may depend on the revision of another key.
 type bucket struct {
 	js      jetstream.JetStream
 	stream  jetstream.Stream
@@ -22,20 +22,20 @@ type bucket struct {
 	timeout time.Duration // of a request
 }
 
-// errConflict says that the expected revision is not the last one.
+// errConflict means that the expected revision is not the last one.
 var errConflict = errors.New("revision is not the last")
 
-// maxValue bounds what is written: far below the broker's 1 MiB, base64 included.
+// maxValue is the largest value, in bytes: with base64 it stays below the broker's 1 MiB.
 const maxValue = 768 << 10
 
-// openBucket makes the bucket, or binds to the one that is there.
+// openBucket creates the bucket, or binds to an existing one.
 func openBucket(ctx context.Context, js jetstream.JetStream, cfg Config) (*bucket, error) {
 	name := "KV_" + cfg.Bucket
 	stream, err := js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = js.CreateStream(ctx, streamConfig(cfg))
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			stream, err = js.Stream(ctx, name) // another process came first
+			stream, err = js.Stream(ctx, name) // another process created it meanwhile
 		}
 	}
 	if err != nil {
@@ -50,8 +50,8 @@ func openBucket(ctx context.Context, js jetstream.JetStream, cfg Config) (*bucke
 			return nil, fmt.Errorf("forbid direct reads of bucket %s: %w: %w", cfg.Bucket, fsm.ErrUnavailable, err)
 		}
 	}
-	// A bucket that was made without a bound gets one while it is far smaller, a bounded one a
-	// higher one. A bound below what is stored would make the broker drop states.
+	// A bucket without a bound gets one if it is well below it; a bound is only ever raised.
+	// A bound below the present size would make the broker drop states.
 	info := stream.CachedInfo()
 	fits := info.Config.MaxBytes > 0 || int64(info.State.Bytes) < cfg.MaxBytes-cfg.MaxBytes/8
 	if cfg.MaxBytes > 0 && info.Config.MaxBytes < cfg.MaxBytes && fits {
@@ -64,8 +64,8 @@ func openBucket(ctx context.Context, js jetstream.JetStream, cfg Config) (*bucke
 	return &bucket{js: js, stream: stream, prefix: "$KV." + cfg.Bucket + ".", timeout: cfg.Timeout}, nil
 }
 
-// streamConfig is what jetstream.CreateKeyValue would make, with the reads and the
-// TTLs that this store needs.
+// streamConfig is the stream of jetstream.CreateKeyValue, with the reads and TTLs that this
+// store needs.
 func streamConfig(cfg Config) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: "KV_" + cfg.Bucket, Subjects: []string{"$KV." + cfg.Bucket + ".>"},
@@ -76,8 +76,8 @@ func streamConfig(cfg Config) jetstream.StreamConfig {
 	}
 }
 
-// get reads a key. A key without a value has the revision 0, or that of the mark
-// of its deletion.
+// get reads a key. A key that does not exist has revision 0, a deleted one that of its
+// deletion marker.
 func (b *bucket) get(ctx context.Context, key string) (value []byte, rev uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
@@ -99,8 +99,7 @@ type expect struct {
 	rev uint64
 }
 
-// put writes a value under a condition, with a TTL unless that is 0. It fails with
-// errConflict if the condition does not hold.
+// put writes a value if e holds, else it fails with errConflict. A ttl of 0 means no TTL.
 func (b *bucket) put(ctx context.Context, key string, value []byte, ttl time.Duration, e expect) (rev uint64, err error) {
 	if len(value) > maxValue {
 		return 0, fmt.Errorf("%w: %d bytes, at most %d", fsm.ErrTooLarge, len(value), maxValue)
@@ -108,7 +107,7 @@ func (b *bucket) put(ctx context.Context, key string, value []byte, ttl time.Dur
 	return b.publish(ctx, &nats.Msg{Subject: b.prefix + key, Data: value}, ttl, e)
 }
 
-// remove deletes a key under a condition. The mark of its deletion goes soon.
+// remove deletes a key if e holds. The deletion marker expires after a minute.
 func (b *bucket) remove(ctx context.Context, key string, e expect) error {
 	m := nats.NewMsg(b.prefix + key)
 	m.Header.Set("KV-Operation", "DEL")
@@ -149,8 +148,8 @@ func (b *bucket) purge(ctx context.Context, under string) error {
 	return b.stream.Purge(ctx, jetstream.WithPurgeSubject(b.prefix+under+".>"))
 }
 
-// encodeKey writes a key as key-value buckets allow it: ':' becomes '.', and what
-// is not allowed "=XX". No two keys become one.
+// encodeKey encodes a key for a bucket: ':' becomes '.', and a character that is not allowed
+// "=XX". Different keys stay different.
 func encodeKey(key string) string {
 	const hex = "0123456789ABCDEF"
 	b := make([]byte, 0, len(key)+8)

@@ -10,13 +10,13 @@ import (
 
 // Commit implements [fsm.Hold].
 //
-//  1. The state with this turn's mark, if it changed. It expects the revision of the
-//     lane's record; a shared state that of its own record.
-//  2. The lane's record: cursor, seen id, no journal of the turn, no holder. From here on the
-//     commit has taken effect.
-//  3. A shared state: no mark, no holder. A state that ended: no record.
+//  1. If the state changed: write it with this turn's mark. The write expects the revision
+//     of the lane's record, for a shared state that of the state's own record.
+//  2. Write the lane's record: the new cursor and seen id, without journal and holder. With
+//     this write the commit has taken effect.
+//  3. Remove mark and holder of a shared state, and the record of a state that ended.
 //
-// Cut off between 1 and 2, the turn comes again and finds the mark.
+// If the worker dies between 1 and 2, the turn runs again and finds the mark.
 func (h *hold) Commit(ctx context.Context, c fsm.Change) error {
 	if err := h.busy.enter(ctx); err != nil {
 		return err
@@ -26,7 +26,7 @@ func (h *hold) Commit(ctx context.Context, c fsm.Change) error {
 		return h.committed(ctx, c)
 	}
 	if h.writesState(c) {
-		done, err := h.ours(h.putState(ctx, c), c)
+		done, err := h.ownCommit(h.putState(ctx, c), c)
 		if done {
 			h.finish(ctx, c)
 		}
@@ -37,21 +37,20 @@ func (h *hold) Commit(ctx context.Context, c fsm.Change) error {
 	lane := h.lane.rec
 	lane.Stream, lane.Cursor, lane.By, lane.Holder = h.at.Stream, c.Cursor, h.token, ""
 	lane.Seen = lane.Seen.with(h.at, h.s.cfg.SeenWindow, h.s.cfg.SeenMax)
-	if j := lane.Journal; j != nil && j.At == place(h.at) {
-		lane.Journal = nil // another's is of a turn that is still to come
+	if j := lane.Journal; j != nil && j.At == h.at.ID() {
+		lane.Journal = nil // a journal of another position belongs to a turn that has not run to its end
 	}
 	for _, id := range c.Also {
 		lane.Seen = lane.Seen.with(h.at.For(id), h.s.cfg.SeenWindow, h.s.cfg.SeenMax)
 	}
-	if _, err := h.ours(h.putLane(ctx, lane), c); err != nil {
+	if _, err := h.ownCommit(h.putLane(ctx, lane), c); err != nil {
 		return err
 	}
 	h.finish(ctx, c)
 	return nil
 }
 
-// writesState says that there is a first step: a changed state, or one whose TTL
-// has to begin anew.
+// writesState reports whether step 1 is needed: the state changed, or its TTL starts again.
 func (h *hold) writesState(c fsm.Change) bool {
 	if h.keys.State == "" || c.Touched {
 		return c.Touched && h.keys.State != ""
@@ -59,7 +58,7 @@ func (h *hold) writesState(c fsm.Change) bool {
 	return h.s.cfg.StateTTL > 0 && !h.shared() && !c.Gone()
 }
 
-// putState is the first step.
+// putState is step 1.
 func (h *hold) putState(ctx context.Context, c fsm.Change) error {
 	mark := map[string]string{h.keys.Lane: fsm.Mark(h.at, c.Also)}
 	if !h.shared() {
@@ -86,8 +85,8 @@ func (h *hold) putState(ctx context.Context, c fsm.Change) error {
 	return h.put(ctx, h.state, rec)
 }
 
-// putLane is the second step. Unlike other writes it is not remembered before it
-// is known to have happened: it lets go of the lock.
+// putLane is step 2. Unlike locked.put it keeps the new record only after the broker has
+// confirmed it, since the write releases the lock.
 func (h *hold) putLane(ctx context.Context, rec record) error {
 	return h.lane.guarded(ctx, func(e expect) error {
 		rev, err := h.s.bucket.put(ctx, h.lane.key, rec.encode(), h.s.cfg.LaneTTL, e)
@@ -98,33 +97,33 @@ func (h *hold) putLane(ctx context.Context, rec record) error {
 	})
 }
 
-// finish is the third step. The commit stands whether or not it works: a lock that
-// stays expires, a mark that stays is overwritten by the lane's next turn.
+// finish is step 3. The commit stands even if it fails: a lock that stays expires, and a
+// mark that stays is overwritten by the lane's next turn.
 func (h *hold) finish(ctx context.Context, c fsm.Change) {
-	h.forgetEntries(ctx)
+	h.removeEntries(ctx)
 	switch {
 	case h.shared():
 		h.state.rec.Marks = maps.Clone(h.state.rec.Marks)
 		delete(h.state.rec.Marks, h.keys.Lane)
-		_ = h.letGo(ctx, h.state)
+		_ = h.unlock(ctx, h.state)
 	case h.keys.State != "" && c.Gone() && (c.Touched || len(h.own.Marks) > 0):
 		_ = h.s.bucket.remove(ctx, stateKey(h.keys), expect{h.lane.key, h.lane.rev})
 	}
 }
 
-// ours tells a lost lock from our own commit whose answer was lost.
-func (h *hold) ours(err error, c fsm.Change) (done bool, _ error) {
-	var t *taken
-	if errors.As(err, &t) && t.now.By == h.token && t.now.Stream == h.at.Stream && t.now.Cursor == c.Cursor {
+// ownCommit tells a lost lock from this session's own commit whose answer was lost.
+func (h *hold) ownCommit(err error, c fsm.Change) (done bool, _ error) {
+	var lost *lostLock
+	if errors.As(err, &lost) && lost.now.By == h.token && lost.now.Stream == h.at.Stream && lost.now.Cursor == c.Cursor {
 		return true, nil
 	}
 	return false, err
 }
 
-// committed answers a Commit of a session that has let go of its lane.
+// committed answers a Commit of a session that has released its lane.
 func (h *hold) committed(ctx context.Context, c fsm.Change) error {
 	err := h.lane.recover(ctx)
-	if _, err = h.ours(err, c); err == nil {
+	if _, err = h.ownCommit(err, c); err == nil {
 		h.finish(ctx, c)
 	}
 	return err

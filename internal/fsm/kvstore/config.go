@@ -20,8 +20,8 @@ type Config struct {
 	SeenWindow time.Duration // how long update ids are remembered; 0 means 24 h
 	SeenMax    int           // update ids remembered by lane; 0 means 256
 	PollMin    time.Duration // first wait for a busy lock, doubled each time; 0 means 5 ms
-	PollMax    time.Duration // longest wait between two looks at it; 0 means 100 ms
-	// Timeout bounds each request: a request that was lost with its connection gets no
+	PollMax    time.Duration // longest wait for a busy lock; 0 means 100 ms
+	// Timeout bounds each request, since a request that is lost with its connection gets no
 	// answer. 0 means 2 s.
 	Timeout time.Duration
 
@@ -41,7 +41,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate names what is out of range.
+// Validate returns an error that names the setting that is out of range.
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	switch {

@@ -26,12 +26,12 @@ type hold struct {
 
 var _ fsm.Hold = (*hold)(nil)
 
-// shared says that the state is locked by its own record. Keys of a bucket share
-// no slots, so its home does not matter.
+// shared reports whether the state's own record is its lock. A bucket has no cluster slots,
+// so the state's home does not matter.
 func (h *hold) shared() bool { return h.keys.State != "" && h.keys.Shared }
 
-// obtain locks the lane, then a shared state. The first is renewed while it waits
-// for the second.
+// obtain locks the lane, then a shared state. It renews the first lock while it waits for
+// the second.
 func (h *hold) obtain(ctx context.Context) (err error) {
 	before := time.Now()
 	h.lane, err = h.s.lock(ctx, laneKey(h.keys), h.token, h.s.cfg.LaneTTL, func(context.Context) error {
@@ -66,11 +66,11 @@ func (h *hold) renewInTime(ctx context.Context) error {
 	return nil
 }
 
-// load reads what the locks did not bring along.
+// load reads the journal and the state, unless the locks have read them.
 func (h *hold) load(ctx context.Context) (fsm.Loaded, error) {
 	lane := h.lane.rec
 	out := fsm.Loaded{Stream: lane.Stream, Cursor: lane.Cursor, Seen: lane.Seen.has(h.at, h.s.cfg.SeenWindow)}
-	if j := lane.Journal; j != nil && j.At == place(h.at) {
+	if j := lane.Journal; j != nil && j.At == h.at.ID() {
 		out.Attempts = j.Attempts
 		var err error
 		if out.Journal, err = h.entries(ctx, j); err != nil {
@@ -101,7 +101,7 @@ func (h *hold) loadState(ctx context.Context) (record, error) {
 	return h.own, err
 }
 
-// entries reads a journal, with the entries that have keys of their own.
+// entries reads a journal's entries, those with keys of their own too.
 func (h *hold) entries(ctx context.Context, j *journal) (map[int][]byte, error) {
 	out := make(map[int][]byte, len(j.Entries))
 	for index, e := range j.Entries {
@@ -119,17 +119,17 @@ func (h *hold) entries(ctx context.Context, j *journal) (map[int][]byte, error) 
 	return out, nil
 }
 
-// Record implements [fsm.Hold]. A large entry, or one too many, gets a key of its
-// own, which the lane's record names.
+// Record implements [fsm.Hold]. An entry that would make the lane's record too large gets a
+// key of its own, which the record names.
 func (h *hold) Record(ctx context.Context, index int, data []byte) error {
 	if err := h.busy.enter(ctx); err != nil {
 		return err
 	}
 	defer h.busy.leave()
-	j := h.lane.rec.Journal.of(place(h.at))
+	j := h.lane.rec.Journal.of(h.at.ID())
 	e := entry{Data: data}
 	if j.size()+len(data) > inlineMax {
-		e = entry{Key: fmt.Sprintf("%s.%s.%d", entriesOf(h.keys.Lane), token(), index)}
+		e = entry{Key: fmt.Sprintf("%s.%s.%d", entriesOf(h.keys.Lane), fsm.Token(), index)}
 		err := h.lane.guarded(ctx, func(cond expect) error {
 			_, err := h.s.bucket.put(ctx, e.Key, data, h.s.cfg.LaneTTL, cond)
 			return err
@@ -150,7 +150,7 @@ func (h *hold) Fail(ctx context.Context, attempts int) error {
 		return err
 	}
 	defer h.busy.leave()
-	j := *h.lane.rec.Journal.of(place(h.at))
+	j := *h.lane.rec.Journal.of(h.at.ID())
 	j.Attempts = attempts
 	rec := h.lane.rec
 	rec.Journal = &j
@@ -169,8 +169,7 @@ func (h *hold) Renew(ctx context.Context) error {
 	return h.put(ctx, h.state, h.state.rec)
 }
 
-// put writes a record that must still be ours; the session of a record that it
-// gave back has no right to it.
+// put writes a record that this session holds. After Release it fails.
 func (h *hold) put(ctx context.Context, l *locked, rec record) error {
 	if l.rec.Holder != h.token {
 		return fsm.ErrLockLost
@@ -189,15 +188,15 @@ func (h *hold) Release(ctx context.Context) error {
 		if l == nil || l.rec.Holder != h.token {
 			continue
 		}
-		if err := h.letGo(ctx, l); err != nil && !errors.Is(err, fsm.ErrLockLost) {
+		if err := h.unlock(ctx, l); err != nil && !errors.Is(err, fsm.ErrLockLost) {
 			all = errors.Join(all, fmt.Errorf("unlock: %w", err))
 		}
 	}
 	return all
 }
 
-// letGo gives a record back, or deletes it if it keeps nothing.
-func (h *hold) letGo(ctx context.Context, l *locked) error {
+// unlock releases a record, or deletes it if nothing is left in it.
+func (h *hold) unlock(ctx context.Context, l *locked) error {
 	rec := l.rec
 	rec.Holder = ""
 	if l == h.state && rec.gone() {
@@ -206,13 +205,13 @@ func (h *hold) letGo(ctx context.Context, l *locked) error {
 	return l.release(ctx, rec)
 }
 
-// entriesOf is the prefix of a lane's spilled entries. Its last token is in no key, so
-// that no other lane's entries are below it: a topic's lane begins as its chat's does.
+// entriesOf is the prefix of a lane's spilled entries. No encoded key contains the last
+// token, so no other lane's entries match: a topic's lane key begins with its chat's.
 func entriesOf(lane string) string { return "entry." + encodeKey(lane) + ".=e" }
 
-// forgetEntries removes the keys of spilled entries. The commit has taken effect:
-// what stays behind is found by nobody, and expires.
-func (h *hold) forgetEntries(ctx context.Context) {
+// removeEntries removes the keys of spilled entries. The commit has taken effect: no record
+// names a key that remains, and it expires.
+func (h *hold) removeEntries(ctx context.Context) {
 	if h.spilled {
 		_ = h.s.bucket.purge(ctx, entriesOf(h.keys.Lane))
 	}

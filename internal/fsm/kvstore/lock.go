@@ -20,17 +20,17 @@ type locked struct {
 	rec   record        // as we wrote it, or mean to
 }
 
-// lock waits for a record until ctx ends, and then fails with ErrBusy; between two
-// looks it does meanwhile. It takes over from a holder whose revision stays the
-// same for a whole lock TTL.
+// lock waits for a record until ctx ends, and then fails with ErrBusy. Between two reads it
+// calls meanwhile. It takes over from a holder whose revision stays the same for a whole
+// lock TTL.
 func (s *Store) lock(ctx context.Context, key, token string, ttl time.Duration, meanwhile func(context.Context) error) (*locked, error) {
 	var seenRev uint64
 	var since time.Time
 	pause := s.cfg.PollMin
 	for {
-		l, holder, err := s.look(ctx, key, token, ttl)
+		l, holder, err := s.read(ctx, key, token, ttl)
 		if err != nil {
-			return nil, busyOr(ctx, err, !since.IsZero())
+			return nil, orBusy(ctx, err, !since.IsZero())
 		}
 		if seenRev != l.rev || since.IsZero() {
 			if since.IsZero() && holder != "" {
@@ -40,32 +40,32 @@ func (s *Store) lock(ctx context.Context, key, token string, ttl time.Duration, 
 		}
 		left := s.cfg.LockTTL - time.Since(since)
 		if holder == "" || left <= 0 {
-			err := l.take(ctx)
+			err := l.acquire(ctx)
 			if !errors.Is(err, errConflict) {
 				return l, err
 			}
-			continue // somebody was quicker
+			continue // another session wrote first
 		}
 		if err := meanwhile(ctx); err != nil {
 			return nil, err
 		}
-		if err := sleep(ctx, min(left, pause/2+rand.N(pause/2+1))); err != nil { //nolint:gosec // spreading load needs no secret
+		if err := fsm.Sleep(ctx, min(left, pause/2+rand.N(pause/2+1))); err != nil { //nolint:gosec // spreading load needs no secret
 			return nil, fmt.Errorf("%w: %w", fsm.ErrBusy, err)
 		}
 		pause = min(2*pause, s.cfg.PollMax)
 	}
 }
 
-// busyOr tells a wait that ended from a store that fails.
-func busyOr(ctx context.Context, err error, waited bool) error {
+// orBusy tells a wait that ended from a store that fails.
+func orBusy(ctx context.Context, err error, waited bool) error {
 	if waited && ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", fsm.ErrBusy, context.Cause(ctx))
 	}
 	return err
 }
 
-// look reads a record and who holds it.
-func (s *Store) look(ctx context.Context, key, token string, ttl time.Duration) (l *locked, holder string, err error) {
+// read reads a record and the token of its holder, empty if it is free.
+func (s *Store) read(ctx context.Context, key, token string, ttl time.Duration) (l *locked, holder string, err error) {
 	raw, rev, err := s.bucket.get(ctx, key)
 	if err != nil {
 		return nil, "", err
@@ -76,13 +76,13 @@ func (s *Store) look(ctx context.Context, key, token string, ttl time.Duration) 
 	}
 	holder = rec.Holder
 	if holder == token {
-		holder = "" // an earlier take of ours, whose answer was lost
+		holder = "" // our own acquire, whose answer was lost
 	}
 	return &locked{s: s, key: key, token: token, ttl: ttl, rev: rev, rec: rec}, holder, nil
 }
 
-// take writes our token into the record.
-func (l *locked) take(ctx context.Context) error {
+// acquire writes our token into the record.
+func (l *locked) acquire(ctx context.Context) error {
 	rec := l.rec
 	rec.Holder = l.token
 	rev, err := l.s.bucket.put(ctx, l.key, rec.encode(), l.ttl, expect{l.key, l.rev})
@@ -95,9 +95,9 @@ func (l *locked) take(ctx context.Context) error {
 // maxTries bounds how often one write is tried while the record is still ours.
 const maxTries = 64
 
-// guarded does a write that expects our last revision of the record. Where that is
-// not the last one, the record is read: if it is still ours, an earlier answer was
-// lost, and the write is tried again.
+// guarded runs a write that expects the revision of our last write of the record. If the
+// record has another revision but is still ours, an answer was lost, and guarded repeats
+// the write.
 func (l *locked) guarded(ctx context.Context, write func(e expect) error) error {
 	for range maxTries {
 		err := write(expect{l.key, l.rev})
@@ -111,7 +111,8 @@ func (l *locked) guarded(ctx context.Context, write func(e expect) error) error 
 	return fmt.Errorf("%w: the broker keeps refusing the last revision", fsm.ErrUnavailable)
 }
 
-// recover finds out what became of the record since our last answer.
+// recover reads the record after an unexpected revision. It returns nil if the record is
+// still ours, with the revision brought up to date.
 func (l *locked) recover(ctx context.Context) error {
 	raw, rev, err := l.s.bucket.get(ctx, l.key)
 	if err != nil {
@@ -122,14 +123,14 @@ func (l *locked) recover(ctx context.Context) error {
 	case err != nil:
 		return err
 	case now.Holder != l.token:
-		return &taken{now}
+		return &lostLock{now}
 	case now.Stream != l.rec.Stream:
 		return fsm.ErrStreamChanged
 	case now.Cursor != l.rec.Cursor:
 		return fsm.ErrCursorMoved
 	case rev == l.rev:
 		// The broker is still busy with an earlier write to this key.
-		if err := sleep(ctx, l.s.cfg.PollMin); err != nil {
+		if err := fsm.Sleep(ctx, l.s.cfg.PollMin); err != nil {
 			return fmt.Errorf("%w: %w", fsm.ErrUnavailable, err)
 		}
 	}
@@ -137,8 +138,8 @@ func (l *locked) recover(ctx context.Context) error {
 	return nil
 }
 
-// put writes the record. What is meant to be there is remembered even if the
-// answer is lost, so that the next write does not undo it.
+// put writes the record. It keeps the new record even if the answer is lost, so that the
+// next write does not undo it.
 func (l *locked) put(ctx context.Context, rec record) error {
 	before := l.rec
 	l.rec = rec
@@ -155,8 +156,8 @@ func (l *locked) put(ctx context.Context, rec record) error {
 	return err
 }
 
-// release writes the record, which has no holder any more. Where somebody wrote to
-// it behind the lock's back, that stays, and only the holder goes.
+// release writes rec, which has no holder. If another process wrote to the record without
+// the lock, release keeps that and removes only the holder.
 func (l *locked) release(ctx context.Context, rec record) error {
 	for range maxTries {
 		rev, err := l.s.bucket.put(ctx, l.key, rec.encode(), l.ttl, expect{l.key, l.rev})
@@ -166,7 +167,7 @@ func (l *locked) release(ctx context.Context, rec record) error {
 		if !errors.Is(err, errConflict) {
 			return err
 		}
-		now, _, err := l.s.look(ctx, l.key, "", l.ttl)
+		now, _, err := l.s.read(ctx, l.key, "", l.ttl)
 		if err != nil {
 			return err
 		}
@@ -179,20 +180,9 @@ func (l *locked) release(ctx context.Context, rec record) error {
 	return fmt.Errorf("%w: the broker keeps refusing the last revision", fsm.ErrUnavailable)
 }
 
-// taken says that the record is held by another session, or by none: a lost lock,
-// unless the record tells that our own commit was the one that let go.
-type taken struct{ now record }
+// lostLock is ErrLockLost with the record as it is now, by which ownCommit recognises a
+// commit of our own that released the lock.
+type lostLock struct{ now record }
 
-func (t *taken) Error() string { return fsm.ErrLockLost.Error() }
-func (t *taken) Unwrap() error { return fsm.ErrLockLost }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+func (*lostLock) Error() string { return fsm.ErrLockLost.Error() }
+func (*lostLock) Unwrap() error { return fsm.ErrLockLost }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"strconv"
 
 	"github.com/chatlane/chatlane/internal/fsm"
 )
@@ -25,17 +24,17 @@ type record struct {
 	State string            `json:"state,omitempty"`
 	Data  []byte            `json:"data,omitempty"`
 	Meta  []byte            `json:"meta,omitempty"`
-	Marks map[string]string `json:"marks,omitempty"` // lane -> the turn whose first step wrote this
+	Marks map[string]string `json:"marks,omitempty"` // by lane: the turn whose step 1 wrote this
 }
 
-// journal is of one position.
+// journal is the journal of one position.
 type journal struct {
 	At       string        `json:"at"`
 	Attempts int           `json:"attempts,omitempty"`
 	Entries  map[int]entry `json:"entries,omitempty"`
 }
 
-// entry is in the record, or under a key of its own if the record would grow too large.
+// entry is an entry's data, or the key of its own under which the data is stored.
 type entry struct {
 	Data []byte `json:"data,omitempty"`
 	Key  string `json:"key,omitempty"`
@@ -52,7 +51,7 @@ func (j *journal) size() int {
 	return n
 }
 
-// with is the journal with one more entry; the old one stays as it is.
+// with returns a copy of the journal with one more entry.
 func (j *journal) with(index int, e entry) *journal {
 	next := &journal{At: j.At, Attempts: j.Attempts, Entries: maps.Clone(j.Entries)}
 	if next.Entries == nil {
@@ -62,7 +61,7 @@ func (j *journal) with(index int, e entry) *journal {
 	return next
 }
 
-// of is the journal of a position: this one, or a new one.
+// of returns the journal if it is of that position, else a new one.
 func (j *journal) of(at string) *journal {
 	if j != nil && j.At == at {
 		return j
@@ -70,7 +69,7 @@ func (j *journal) of(at string) *journal {
 	return &journal{At: at}
 }
 
-// gone says that a state's record keeps nothing.
+// gone reports whether nothing is left in a state's record.
 func (r record) gone() bool {
 	return r.State == "" && len(r.Data) == 0 && len(r.Marks) == 0 && r.Holder == ""
 }
@@ -96,9 +95,4 @@ func decode(raw []byte) (record, error) {
 		return r, fmt.Errorf("%w: %w: schema version %d, this worker knows %d", fsm.ErrUnavailable, fsm.ErrUnreadable, r.V, fsm.Schema)
 	}
 	return r, nil
-}
-
-// place is a position as records name it.
-func place(at fsm.Position) string {
-	return strconv.FormatInt(at.Stream, 10) + ":" + strconv.FormatUint(at.Seq, 10)
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// seen is a list of update ids and when the broker stored them, oldest commit
-// first: pairs of varints, each the difference from the pair before.
+// seen is a list of update ids with the time at which the broker stored each, in the order
+// of their commits: pairs of varints, each the difference from the pair before.
 type seen []byte
 
-type sight struct{ id, ms int64 }
+type seenID struct{ id, ms int64 }
 
-func (s seen) list() []sight {
-	var all []sight
-	var last sight
+func (s seen) list() []seenID {
+	var all []seenID
+	var last seenID
 	for len(s) > 0 {
 		id, n := binary.Varint(s)
 		if n <= 0 {
@@ -25,15 +25,15 @@ func (s seen) list() []sight {
 		if m <= 0 {
 			return all
 		}
-		last = sight{last.id + id, last.ms + ms}
+		last = seenID{last.id + id, last.ms + ms}
 		all, s = append(all, last), s[n+m:]
 	}
 	return all
 }
 
-func encodeSeen(all []sight) seen {
+func encodeSeen(all []seenID) seen {
 	b := make([]byte, 0, 6*len(all))
-	var last sight
+	var last seenID
 	for _, v := range all {
 		b = binary.AppendVarint(b, v.id-last.id)
 		b = binary.AppendVarint(b, v.ms-last.ms)
@@ -62,18 +62,18 @@ func (s seen) has(at fsm.Position, window time.Duration) bool {
 	return false
 }
 
-// with is the list with one more id, without those that are too old or too many.
+// with returns the list with one more id, without ids that are too old or too many.
 func (s seen) with(at fsm.Position, window time.Duration, limit int) seen {
 	if at.Update == 0 {
 		return s
 	}
 	oldest := millis(at.Stored) - window.Milliseconds()
-	var keep []sight
+	var keep []seenID
 	for _, v := range s.list() {
 		if v.ms >= oldest && v.id != at.Update {
 			keep = append(keep, v)
 		}
 	}
-	keep = append(keep, sight{at.Update, millis(at.Stored)})
+	keep = append(keep, seenID{at.Update, millis(at.Stored)})
 	return encodeSeen(keep[max(0, len(keep)-limit):])
 }

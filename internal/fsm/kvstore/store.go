@@ -2,8 +2,6 @@ package kvstore
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -22,8 +20,8 @@ var (
 	_ fsm.Admin = (*Store)(nil)
 )
 
-// Open makes the bucket where there is none, and a store on it. The connection
-// stays the caller's to close.
+// Open creates the bucket if it does not exist, and returns a store on it. The caller
+// closes the connection.
 func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -50,13 +48,7 @@ func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Ses
 }
 
 func (s *Store) hold(k fsm.Keys, at fsm.Position) *hold {
-	return &hold{s: s, keys: k, at: at, token: token(), busy: make(gate, 1)}
-}
-
-func token() string {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // it never fails
-	return base64.RawURLEncoding.EncodeToString(random[:])
+	return &hold{s: s, keys: k, at: at, token: fsm.Token(), busy: make(gate, 1)}
 }
 
 func laneKey(k fsm.Keys) string  { return "lane." + encodeKey(k.Lane) }

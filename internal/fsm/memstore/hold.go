@@ -47,7 +47,7 @@ func (h *hold) load() fsm.Loaded {
 	if l := m.lanes[h.keys.Lane]; l != nil {
 		out.Stream, out.Cursor = l.stream, l.cursor
 		out.Seen = l.seen.has(h.at, h.s.cfg.SeenWindow)
-		if l.journalOf == h.place() {
+		if l.journalOf == h.position() {
 			out.Journal, out.Attempts = maps.Clone(l.journal), l.attempts
 		}
 	}
@@ -59,7 +59,7 @@ func (h *hold) load() fsm.Loaded {
 	return out
 }
 
-func (h *hold) place() place { return place{h.at.Stream, h.at.Seq} }
+func (h *hold) position() position { return position{h.at.Stream, h.at.Seq} }
 
 // guarded does a write under the memory's mutex if every lock is ours.
 func (h *hold) guarded(do func(m *memory) error) error {
@@ -80,8 +80,8 @@ func (h *hold) guarded(do func(m *memory) error) error {
 // journal gives the lane's record, emptied of what another position left there.
 func (h *hold) journal(m *memory) *laneRecord {
 	l := m.lane(h.keys.Lane)
-	if l.journalOf != h.place() || l.journal == nil {
-		l.journalOf, l.journal, l.attempts = h.place(), make(map[int][]byte), 0
+	if l.journalOf != h.position() || l.journal == nil {
+		l.journalOf, l.journal, l.attempts = h.position(), make(map[int][]byte), 0
 	}
 	return l
 }
@@ -122,8 +122,8 @@ func (h *hold) Commit(_ context.Context, c fsm.Change) error {
 			return fsm.ErrCursorMoved
 		}
 		l.stream, l.cursor, l.by = h.at.Stream, c.Cursor, h.token
-		if l.journalOf == h.place() { // another's is of a turn that is still to come
-			l.journalOf, l.journal, l.attempts = place{}, nil, 0
+		if l.journalOf == h.position() { // a journal of another position belongs to a turn that has not run to its end
+			l.journalOf, l.journal, l.attempts = position{}, nil, 0
 		}
 		l.seen.add(h.at, h.s.cfg)
 		for _, id := range c.Also {

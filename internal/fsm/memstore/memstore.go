@@ -140,12 +140,12 @@ type laneRecord struct {
 	by     uint64 // token of the session that committed last
 	seen   seen
 
-	journalOf place // whose journal and attempts these are
+	journalOf position // whose journal and attempts these are
 	journal   map[int][]byte
 	attempts  int
 }
 
-type place struct {
+type position struct {
 	stream int64
 	seq    uint64
 }

@@ -9,8 +9,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// Ping implements [fsm.Admin]. It writes, since a server that only answers may
-// still refuse to write.
+// Ping implements [fsm.Admin]. It writes, since a server may answer reads and refuse writes.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.client.Set(ctx, "chatlane:ping", "1", s.cfg.SeenWindow).Err(); err != nil {
 		return unavailable("ping", err)
@@ -64,7 +63,7 @@ func (h *hold) removeState(ctx context.Context) error {
 	return h.run(ctx, h.s.scripts.remove, []string{h.guard(), h.names.state}, h.token)
 }
 
-// guard is the lock that lives where the state does.
+// guard is the lock in the same slot as the state.
 func (h *hold) guard() string {
 	if h.keys.Separate() {
 		return h.names.stateLock
@@ -72,8 +71,8 @@ func (h *hold) guard() string {
 	return h.names.lock
 }
 
-// Move implements [fsm.Admin]. It writes the new record before it removes the old
-// one: cut short in between, it can be repeated.
+// Move implements [fsm.Admin]. It writes the new record before it removes the old one, so
+// it can be repeated if it is interrupted in between.
 func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err error) {
 	old, fresh := s.hold(from, fsm.Position{}), s.hold(to, fsm.Position{})
 	for _, h := range []*hold{old, fresh} {
@@ -92,7 +91,7 @@ func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err er
 	err = fresh.run(ctx, s.scripts.move, []string{fresh.names.state, fresh.guard()},
 		fresh.token, millis(s.cfg.StateTTL), f["state"], f["data"], f["meta"])
 	if errors.Is(err, fsm.ErrCursorMoved) {
-		return false, nil // there is a state already
+		return false, nil // the other lane has a state
 	}
 	if err != nil {
 		return false, err

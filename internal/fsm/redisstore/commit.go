@@ -10,10 +10,11 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// twoSteps says that no one script can touch lane and state.
+// twoSteps reports whether lane and state are in different slots, so that no script can
+// write both.
 func (h *hold) twoSteps() bool { return h.keys.State != "" && h.keys.StateHome != h.keys.Home }
 
-// mark is the field of a state's record in which this lane leaves its mark.
+// mark is the field of the state's record with this lane's mark.
 func (h *hold) mark() string { return "by:" + h.keys.Lane }
 
 // Commit implements [fsm.Hold].
@@ -31,13 +32,13 @@ func (h *hold) Commit(ctx context.Context, c fsm.Change) error {
 	if err := h.commitLane(ctx, c, false); err != nil {
 		return err
 	}
-	// The commit has taken effect. Should this fail, the lock expires and the
-	// mark is overwritten by the lane's next turn.
+	// The commit has taken effect. If this fails, the lock expires, and the lane's next turn
+	// overwrites the mark.
 	_ = h.run(ctx, h.s.scripts.finish, []string{h.names.state, h.names.stateLock}, h.token, h.mark(), fsm.Mark(h.at, c.Also), millis(h.s.cfg.StateTTL))
 	return nil
 }
 
-// commitLane is the step that moves the cursor and gives the lane's lock back.
+// commitLane is the step that moves the cursor and releases the lane's lock.
 func (h *hold) commitLane(ctx context.Context, c fsm.Change, withState bool) error {
 	keys := []string{h.names.lock, h.names.lane, h.names.journal, h.names.seen}
 	stored := int64(0)
@@ -47,7 +48,7 @@ func (h *hold) commitLane(ctx context.Context, c fsm.Change, withState bool) err
 	args := []any{
 		h.token, h.stream, h.cursor, itoa(h.at.Stream), utoa(c.Cursor), millis(h.s.cfg.LaneTTL),
 		itoa(h.at.Update), itoa(stored), itoa(stored - h.s.cfg.SeenWindow.Milliseconds()),
-		h.s.cfg.SeenMax, millis(h.s.cfg.SeenWindow), place(h.at), spaced(c.Also),
+		h.s.cfg.SeenMax, millis(h.s.cfg.SeenWindow), h.at.ID(), spaced(c.Also),
 	}
 	if withState && h.keys.State != "" {
 		keys = append(keys, h.names.state)
@@ -59,7 +60,7 @@ func (h *hold) commitLane(ctx context.Context, c fsm.Change, withState bool) err
 	return h.runDurably(ctx, h.s.scripts.commit, keys, args...)
 }
 
-// stateArgs are the arguments of the scripts' function write.
+// stateArgs are the arguments of the Lua function write.
 func (h *hold) stateArgs(c fsm.Change) []any {
 	op := "keep"
 	switch {
@@ -71,9 +72,8 @@ func (h *hold) stateArgs(c fsm.Change) []any {
 	return []any{op, millis(h.s.cfg.StateTTL), c.State, c.Data, c.Meta}
 }
 
-// runDurably runs a step of the commit, and waits for replicas where that is asked for.
-// WAIT knows only of the writes of its own connection, so both go through one pipeline
-// of one node.
+// runDurably runs a step of the commit, and waits for replicas if WaitReplicas is set. WAIT
+// covers only the writes of its own connection, so both go through one pipeline of one node.
 func (h *hold) runDurably(ctx context.Context, script *redis.Script, keys []string, args ...any) error {
 	if h.s.cfg.WaitReplicas == 0 {
 		return h.run(ctx, script, keys, args...)
@@ -82,9 +82,9 @@ func (h *hold) runDurably(ctx context.Context, script *redis.Script, keys []stri
 	if err != nil {
 		return unavailable("find node", err)
 	}
-	said, replicas, err := h.pipeWait(ctx, node, func(p redis.Pipeliner) *redis.Cmd { return script.EvalSha(ctx, p, keys, args...) })
+	reply, replicas, err := h.pipeWait(ctx, node, func(p redis.Pipeliner) *redis.Cmd { return script.EvalSha(ctx, p, keys, args...) })
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		said, replicas, err = h.pipeWait(ctx, node, func(p redis.Pipeliner) *redis.Cmd { return script.Eval(ctx, p, keys, args...) })
+		reply, replicas, err = h.pipeWait(ctx, node, func(p redis.Pipeliner) *redis.Cmd { return script.Eval(ctx, p, keys, args...) })
 	}
 	if err != nil {
 		if c, ok := h.s.client.(*redis.ClusterClient); ok && strings.HasPrefix(err.Error(), "MOVED") {
@@ -92,7 +92,7 @@ func (h *hold) runDurably(ctx context.Context, script *redis.Script, keys []stri
 		}
 		return unavailable("commit and wait", err)
 	}
-	if err := verdict(said); err != nil {
+	if err := replyError(reply); err != nil {
 		return err
 	}
 	if replicas < int64(h.s.cfg.WaitReplicas) {
@@ -101,21 +101,21 @@ func (h *hold) runDurably(ctx context.Context, script *redis.Script, keys []stri
 	return nil
 }
 
-func (h *hold) pipeWait(ctx context.Context, node redis.UniversalClient, eval func(redis.Pipeliner) *redis.Cmd) (said string, replicas int64, err error) {
+func (h *hold) pipeWait(ctx context.Context, node redis.UniversalClient, eval func(redis.Pipeliner) *redis.Cmd) (reply string, replicas int64, err error) {
 	pipe := node.Pipeline()
 	run := eval(pipe)
 	wait := pipe.Do(ctx, "WAIT", h.s.cfg.WaitReplicas, h.s.cfg.WaitTimeout.Milliseconds())
 	_, execErr := pipe.Exec(ctx)
-	if said, err = run.Text(); err != nil {
+	if reply, err = run.Text(); err != nil {
 		return "", 0, err
 	}
 	if replicas, err = wait.Int64(); err != nil {
 		return "", 0, err
 	}
-	return said, replicas, execErr
+	return reply, replicas, execErr
 }
 
-// node is the client of the one server that has the key.
+// node is the client of the server that holds the key.
 func (s *Store) node(ctx context.Context, key string) (redis.UniversalClient, error) {
 	if c, ok := s.client.(*redis.ClusterClient); ok {
 		return c.MasterForKey(ctx, key)

@@ -16,7 +16,7 @@ type Config struct {
 	SeenWindow time.Duration // how long update ids are remembered; 0 means 24 h
 	SeenMax    int           // update ids remembered by lane; 0 means 1000
 	PollMin    time.Duration // first wait for a busy lock, doubled each time; 0 means 5 ms
-	PollMax    time.Duration // longest wait between two looks at it; 0 means 100 ms
+	PollMax    time.Duration // longest wait for a busy lock; 0 means 100 ms
 
 	// WaitReplicas is how many replicas must have a commit before it counts, and
 	// WaitTimeout how long that may take; 0 means 1 s. A commit that fewer replicas have
@@ -38,7 +38,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate names what is out of range.
+// Validate returns an error that names the setting that is out of range.
 func (c Config) Validate() error {
 	switch {
 	case c.LockTTL != 0 && c.LockTTL < 50*time.Millisecond:

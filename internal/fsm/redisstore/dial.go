@@ -14,7 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Settings say how to reach Redis. The zero value is a server on loopback.
+// Settings are the address and login of Redis. The zero value is a server on loopback.
 type Settings struct {
 	URL          string `env:"CHATLANE_REDIS_URL" default:"redis://127.0.0.1:6379/0" secret:"true" help:"Redis: redis://host:6379/0, redis+cluster://host:6379 with any node of a cluster, or redis+sentinel://host:26379/0?master_name=mymaster. Further nodes or sentinels: addr=host2:port after the ?. With TLS: rediss://, rediss+cluster://, rediss+sentinel://."`
 	WaitReplicas int    `env:"CHATLANE_REDIS_WAIT_REPLICAS" default:"0" help:"Redis replicas that must have a commit before it counts."`
@@ -32,13 +32,12 @@ type Settings struct {
 
 const defaultURL = "redis://127.0.0.1:6379/0"
 
-// conns is how many connections a client may open unless the URL says otherwise. A
-// turn that waits for a connection may have a call to record: if the worker dies then,
-// the call is made again.
-const conns = 256
+// poolSize is the most connections of a client, unless the URL sets it. It is generous: if a
+// worker dies while a turn waits for a connection to record a call, the call is repeated.
+const poolSize = 256
 
-// Validate names each variable with a wrong value, and shows no part of the URL. It
-// reads the files.
+// Validate returns an error for each variable with a wrong value, joined. It reads the
+// certificate files. No error shows a part of the URL.
 func (s Settings) Validate() error {
 	var all []error
 	if err := CheckURL(cmp.Or(s.URL, defaultURL)); err != nil {
@@ -55,9 +54,9 @@ func (s Settings) Validate() error {
 	return errors.Join(all...)
 }
 
-// Dial makes a client as the store needs it: deadlines of contexts end its waits, and a
-// refused connection is an error at once, because callers pace themselves. It connects
-// when it is used.
+// Dial makes a client as the store needs it: the deadlines of contexts end its waits, and a
+// refused connection is an error at once, because callers have a backoff of their own. The
+// client connects at its first use.
 func (s Settings) Dial() (redis.UniversalClient, error) {
 	redis.SetLogger(silent{}) // go-redis has one logger for the process, not one by client
 	at, err := parseTarget(cmp.Or(s.URL, defaultURL))
@@ -71,7 +70,7 @@ func (s Settings) Dial() (redis.UniversalClient, error) {
 			return nil, err
 		}
 		o.Username, o.Password = cmp.Or(s.User, o.Username), cmp.Or(s.Password, o.Password)
-		o.ContextTimeoutEnabled, o.DialerRetries, o.PoolSize = true, 1, cmp.Or(o.PoolSize, conns)
+		o.ContextTimeoutEnabled, o.DialerRetries, o.PoolSize = true, 1, cmp.Or(o.PoolSize, poolSize)
 		o.ReadOnly, o.RouteByLatency, o.RouteRandomly = false, false, false // replicas may be behind
 		return redis.NewClusterClient(o), nil
 	case at.sentinel != nil:
@@ -82,7 +81,7 @@ func (s Settings) Dial() (redis.UniversalClient, error) {
 		// The user in the URL is the master's, as in the other forms of the URL.
 		o.Username, o.Password = cmp.Or(s.User, o.SentinelUsername), cmp.Or(s.Password, o.SentinelPassword)
 		o.SentinelUsername, o.SentinelPassword = s.SentinelUser, s.SentinelPassword
-		o.ContextTimeoutEnabled, o.DialerRetries, o.PoolSize = true, 1, cmp.Or(o.PoolSize, conns)
+		o.ContextTimeoutEnabled, o.DialerRetries, o.PoolSize = true, 1, cmp.Or(o.PoolSize, poolSize)
 		o.ReplicaOnly, o.RouteByLatency, o.RouteRandomly = false, false, false
 		return redis.NewFailoverClient(o), nil
 	}
@@ -91,28 +90,28 @@ func (s Settings) Dial() (redis.UniversalClient, error) {
 		return nil, err
 	}
 	o.Username, o.Password = cmp.Or(s.User, o.Username), cmp.Or(s.Password, o.Password)
-	o.ContextTimeoutEnabled, o.DialerRetries, o.PoolSize = true, 1, cmp.Or(o.PoolSize, conns)
+	o.ContextTimeoutEnabled, o.DialerRetries, o.PoolSize = true, 1, cmp.Or(o.PoolSize, poolSize)
 	return redis.NewClient(o), nil
 }
 
 // Dial makes a client for a URL alone.
 func Dial(url string) (redis.UniversalClient, error) { return Settings{URL: url}.Dial() }
 
-// CheckURL tells what is wrong with a URL. It shows no part of it.
+// CheckURL returns what is wrong with a URL, without a part of it.
 func CheckURL(url string) error {
 	_, err := parseTarget(url)
 	return err
 }
 
-// target is what a URL names: one of the three.
+// target is the kind of server that a URL names. One of the three is set.
 type target struct {
 	server   *redis.Options
 	cluster  *redis.ClusterOptions
 	sentinel *redis.FailoverOptions
 }
 
-// parseTarget reads a URL. No error shows a part of it: a password with an unescaped
-// character may be anywhere in what was parsed.
+// parseTarget reads a URL. No error shows a part of it: if a password has an unescaped
+// character, a part of it may be in any parsed field.
 func parseTarget(text string) (at target, err error) {
 	const escaped = "write special characters of a password as %XX, or set it as CHATLANE_REDIS_PASSWORD"
 	u, err := url.Parse(text)
@@ -147,8 +146,8 @@ func parseTarget(text string) (at target, err error) {
 }
 
 // secure completes the TLS settings of a URL; nil stays nil. The name in a server's
-// certificate must be that of the address that is dialed: a cluster and Sentinel name
-// servers other than those in the URL.
+// certificate must match the address that is dialed, since a cluster or Sentinel refers to
+// servers that are not in the URL.
 func (s Settings) secure(c *tls.Config) (*tls.Config, error) {
 	if c == nil {
 		return nil, nil //nolint:nilnil // no TLS
@@ -177,8 +176,8 @@ func (s Settings) secure(c *tls.Config) (*tls.Config, error) {
 	return c, nil
 }
 
-// silent drops what go-redis would write to stderr, a line for each failed dial. The
-// caller gets every failure as an error.
+// silent drops the log of go-redis, which writes a line for each failed dial to stderr. The
+// caller receives every failure as an error.
 type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}

@@ -30,8 +30,8 @@ type hold struct {
 
 var _ fsm.Hold = (*hold)(nil)
 
-// obtain takes the lane's lock, then a separate state's. The first is renewed
-// while it waits for the second.
+// obtain locks the lane, then a separate state. It renews the first lock while it waits for
+// the second.
 func (h *hold) obtain(ctx context.Context) error {
 	before := time.Now()
 	lane, err := h.s.lock(ctx, h.names.lock, h.token, func(context.Context) error {
@@ -66,7 +66,7 @@ func (h *hold) renewInTime(ctx context.Context) error {
 	return nil
 }
 
-// load reads everything in one round trip. The locks are held, so nobody writes meanwhile.
+// load reads everything in one round trip. The locks are held, so no other session writes.
 func (h *hold) load(ctx context.Context) (fsm.Loaded, error) {
 	pipe := h.s.client.Pipeline()
 	lane := pipe.HMGet(ctx, h.names.lane, "v", "stream", "cursor")
@@ -76,7 +76,7 @@ func (h *hold) load(ctx context.Context) (fsm.Loaded, error) {
 	if h.keys.State != "" {
 		state = pipe.HGetAll(ctx, h.names.state)
 	}
-	_, _ = pipe.Exec(ctx) // each command is asked: an unknown update id must not hide another's failure
+	_, _ = pipe.Exec(ctx) // the loop below checks each command: an unknown update id must not hide another's failure
 	for _, cmd := range []redis.Cmder{lane, journal, seen, state} {
 		if err := failure(cmd); err != nil {
 			return fsm.Loaded{}, unavailable("load", err)
@@ -89,14 +89,14 @@ func (h *hold) load(ctx context.Context) (fsm.Loaded, error) {
 	h.stream, h.cursor = itoa(out.Stream), utoa(out.Cursor)
 	oldest := float64(h.at.Stored.Add(-h.s.cfg.SeenWindow).UnixMilli())
 	out.Seen = h.at.Update != 0 && seen.Err() == nil && seen.Val() >= oldest
-	if j := journal.Val(); j["at"] == place(h.at) {
+	if j := journal.Val(); j["at"] == h.at.ID() {
 		out.Journal, out.Attempts = loadJournal(j)
 	}
 	err = h.loadState(state.Val(), &out)
 	return out, err
 }
 
-// failure is why a command failed; having found nothing is none.
+// failure is the error of a command; a missing key is none.
 func failure(cmd redis.Cmder) error {
 	if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return err
@@ -149,8 +149,7 @@ func (h *hold) loadState(fields map[string]string, out *fsm.Loaded) error {
 	return nil
 }
 
-// readable refuses what a newer version wrote: it is not ours to understand, and
-// no fault of the update.
+// readable refuses a record of a newer version. The update is not at fault.
 func readable(version string) error {
 	if v, err := strconv.Atoi(version); err != nil || v > fsm.Schema {
 		return fmt.Errorf("%w: %w: schema version %q, this worker knows %d", fsm.ErrUnavailable, fsm.ErrUnreadable, version, fsm.Schema)
@@ -168,7 +167,7 @@ func (h *hold) Fail(ctx context.Context, attempts int) error {
 
 func (h *hold) record(ctx context.Context, field string, value []byte) error {
 	return h.run(ctx, h.s.scripts.record, []string{h.names.lock, h.names.journal},
-		h.token, place(h.at), field, value, millis(h.s.cfg.LaneTTL))
+		h.token, h.at.ID(), field, value, millis(h.s.cfg.LaneTTL))
 }
 
 func (h *hold) Renew(ctx context.Context) error {
@@ -183,7 +182,7 @@ func (h *hold) Renew(ctx context.Context) error {
 	return nil
 }
 
-// Release gives the locks back in the reverse order.
+// Release releases the locks in the reverse order.
 func (h *hold) Release(ctx context.Context) error {
 	var all error
 	for _, l := range slices.Backward(h.locks) {
@@ -194,27 +193,27 @@ func (h *hold) Release(ctx context.Context) error {
 	return all
 }
 
-// run runs a script and reads its verdict.
+// run runs a script and turns its reply into an error.
 func (h *hold) run(ctx context.Context, script *redis.Script, keys []string, args ...any) error {
-	said, err := script.Run(ctx, h.s.client, keys, args...).Text()
+	reply, err := script.Run(ctx, h.s.client, keys, args...).Text()
 	if err != nil {
 		return unavailable("run script", err)
 	}
-	return verdict(said)
+	return replyError(reply)
 }
 
-func verdict(said string) error {
-	switch said {
-	case saidOK:
+func replyError(reply string) error {
+	switch reply {
+	case replyOK:
 		return nil
-	case saidLock:
+	case replyLock:
 		return fsm.ErrLockLost
-	case saidCursor:
+	case replyCursor:
 		return fsm.ErrCursorMoved
-	case saidStream:
+	case replyStream:
 		return fsm.ErrStreamChanged
 	}
-	return fmt.Errorf("%w: script said %q", fsm.ErrUnavailable, said)
+	return fmt.Errorf("%w: script replied %q", fsm.ErrUnavailable, reply)
 }
 
 func millis(d time.Duration) string { return itoa(d.Milliseconds()) }

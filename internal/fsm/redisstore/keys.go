@@ -6,11 +6,11 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// names are the Redis keys of one session. Those of one home share a hash tag, so
-// that one script may touch them on a cluster.
+// names are the Redis keys of one session. Keys of one home share a hash tag, so that one
+// script may use them on a cluster.
 type names struct {
 	lane, journal, seen, lock string
-	state, stateLock          string // empty where the update has no state
+	state, stateLock          string // empty if the update has no state
 }
 
 func newNames(k fsm.Keys) names {
@@ -26,7 +26,7 @@ func newNames(k fsm.Keys) names {
 func itoa(n int64) string  { return strconv.FormatInt(n, 10) }
 func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// spaced lists update ids, each with a space behind it.
+// spaced joins update ids, with a space after each.
 func spaced(ids []int64) string {
 	var b []byte
 	for _, id := range ids {
@@ -34,6 +34,3 @@ func spaced(ids []int64) string {
 	}
 	return string(b)
 }
-
-// place is a position as records name it.
-func place(at fsm.Position) string { return itoa(at.Stream) + ":" + utoa(at.Seq) }

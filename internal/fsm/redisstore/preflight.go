@@ -13,17 +13,17 @@ import (
 	"github.com/chatlane/chatlane/internal/preflight"
 )
 
-// Preflight names the settings under which a law would not hold, each with what to
-// set, and what could not be looked at. Of a cluster it looks at each master.
+// Preflight returns the settings under which a law does not hold, each with the right
+// value, and those that it could not read. In a cluster it checks each master.
 func (s *Store) Preflight(ctx context.Context) ([]preflight.Finding, error) {
 	cluster, ok := s.client.(*redis.ClusterClient)
 	if !ok {
-		return s.lookAt(ctx, s.client, false)
+		return s.examine(ctx, s.client, false)
 	}
 	var mu sync.Mutex
 	var all []preflight.Finding
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		found, err := s.lookAt(ctx, node, true)
+		found, err := s.examine(ctx, node, true)
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, found...)
@@ -38,23 +38,23 @@ func (s *Store) Preflight(ctx context.Context) ([]preflight.Finding, error) {
 	return all, err
 }
 
-// server is what one Redis tells of itself.
+// server is the settings and state of one Redis server.
 type server struct {
 	info   map[string]string
-	config map[string]string // empty where CONFIG is refused, as managed servers do
+	config map[string]string // empty if CONFIG is refused, as by managed servers
 }
 
-// lookAt examines one server.
-func (s *Store) lookAt(ctx context.Context, c redis.UniversalClient, cluster bool) ([]preflight.Finding, error) {
+// examine reads the settings of one server.
+func (s *Store) examine(ctx context.Context, c redis.UniversalClient, cluster bool) ([]preflight.Finding, error) {
 	text, err := c.Info(ctx).Result()
 	if err != nil {
-		return nil, fmt.Errorf("look at redis: %w", err)
+		return nil, fmt.Errorf("read settings of redis: %w", err)
 	}
 	have := server{info: parseInfo(text), config: make(map[string]string)}
 	for _, name := range []string{"maxmemory", "maxmemory-policy", "appendonly", "appendfsync"} {
 		values, err := c.ConfigGet(ctx, name).Result()
 		if refused := redis.Error(nil); err != nil && !errors.As(err, &refused) {
-			return nil, fmt.Errorf("look at redis: %w", err)
+			return nil, fmt.Errorf("read settings of redis: %w", err)
 		}
 		if v, ok := values[name]; ok && err == nil {
 			have.config[name] = v
@@ -89,8 +89,8 @@ func parseInfo(text string) map[string]string {
 	return all
 }
 
-// either is a setting, or where CONFIG is refused what INFO says of it.
-func (s server) either(setting, info string) string {
+// setting is a value of CONFIG; if CONFIG is refused, that of INFO.
+func (s server) setting(setting, info string) string {
 	if v, ok := s.config[setting]; ok {
 		return v
 	}
@@ -98,8 +98,8 @@ func (s server) either(setting, info string) string {
 }
 
 func (s server) findings(wait int, cluster bool) []preflight.Finding {
-	all := append(s.memory(), s.files()...)
-	all = append(all, s.copies(wait)...)
+	all := append(s.eviction(), s.persistence()...)
+	all = append(all, s.replication(wait)...)
 	if is := s.info["cluster_enabled"] == "1"; is && !cluster {
 		all = append(all, preflight.Finding{
 			Setting: "CHATLANE_REDIS_URL", Have: "redis://", Set: "redis+cluster://", Law: 3,
@@ -112,15 +112,15 @@ func (s server) findings(wait int, cluster bool) []preflight.Finding {
 	return all
 }
 
-// memory looks at what is dropped when memory is full.
-func (s server) memory() []preflight.Finding {
+// eviction checks what Redis drops when memory is full.
+func (s server) eviction() []preflight.Finding {
 	const keep = "noeviction"
-	f := preflight.Finding{Setting: "maxmemory-policy", Have: s.either("maxmemory-policy", "maxmemory_policy"), Set: keep}
-	switch limit := s.either("maxmemory", "maxmemory"); {
+	f := preflight.Finding{Setting: "maxmemory-policy", Have: s.setting("maxmemory-policy", "maxmemory_policy"), Set: keep}
+	switch limit := s.setting("maxmemory", "maxmemory"); {
 	case f.Have == keep:
 		return nil
 	case f.Have == "":
-		f.Have, f.Why = "not to be seen", "look at it by hand: another policy drops cursors, and updates are answered twice"
+		f.Have, f.Why = "unknown", "check it by hand: another policy drops cursors, and updates are answered twice"
 	case limit == "0":
 		f.Why = "nothing is dropped without maxmemory; with it cursors would be, and updates answered twice"
 	default:
@@ -129,9 +129,9 @@ func (s server) memory() []preflight.Finding {
 	return []preflight.Finding{f}
 }
 
-// files looks at what is left after a restart.
-func (s server) files() []preflight.Finding {
-	on := s.either("appendonly", "aof_enabled")
+// persistence checks what Redis keeps over a restart.
+func (s server) persistence() []preflight.Finding {
+	on := s.setting("appendonly", "aof_enabled")
 	switch on {
 	case "no", "0":
 		return []preflight.Finding{{
@@ -139,7 +139,7 @@ func (s server) files() []preflight.Finding {
 			Why: "a restart forgets conversations and cursors, and updates are answered twice",
 		}}
 	case "":
-		return []preflight.Finding{{Setting: "appendonly", Have: "not to be seen", Set: "yes", Why: "look at it by hand: without it a restart forgets cursors"}}
+		return []preflight.Finding{{Setting: "appendonly", Have: "unknown", Set: "yes", Why: "check it by hand: without it a restart forgets cursors"}}
 	}
 	f := preflight.Finding{Setting: "appendfsync", Have: s.config["appendfsync"], Set: "always, or everysec with replicas"}
 	switch f.Have {
@@ -149,15 +149,15 @@ func (s server) files() []preflight.Finding {
 		f.Set = "always; or replicas, and CHATLANE_REDIS_WAIT_REPLICAS=1"
 		f.Why = "what was committed in the last second is lost when Redis and the workers die at once (seen: 1 of 200 chats in 1 of 2 trials; with always none)"
 	case "":
-		f.Have, f.Why = "not to be seen", "CONFIG is refused: look at it by hand"
+		f.Have, f.Why = "unknown", "CONFIG is refused: check it by hand"
 	default:
 		f.Law, f.Why = 3, "a loss of power takes half a minute of commits with it"
 	}
 	return []preflight.Finding{f}
 }
 
-// copies looks at what is left after a failover.
-func (s server) copies(wait int) []preflight.Finding {
+// replication checks what Redis keeps over a failover.
+func (s server) replication(wait int) []preflight.Finding {
 	if role := s.info["role"]; role != "master" && role != "" {
 		return []preflight.Finding{{Setting: "role", Have: role, Set: "the address of the master", Law: 3, Why: "a replica takes no writes: no turn can commit"}}
 	}

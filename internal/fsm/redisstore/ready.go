@@ -10,19 +10,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// readyAge is how long an answer about readiness is believed: probes may come from
-// many sides, and each answer costs a write.
+// readyAge is how long a result is reused: many probes may ask, and each result costs a write.
 const readyAge = time.Second
 
-// readiness is the last answer about readiness.
+// readiness is the last result of Ready.
 type readiness struct {
 	mu  sync.Mutex
 	at  time.Time
 	err error
 }
 
-// Ready tells whether Redis takes writes, and if not, what it said. It writes at most
-// once a second, however often it is asked.
+// Ready returns nil if Redis accepts writes, else the server's reason. It writes at most
+// once a second; between, it returns the last result.
 func (s *Store) Ready(ctx context.Context) error {
 	s.ready.mu.Lock()
 	defer s.ready.mu.Unlock()
@@ -33,13 +32,13 @@ func (s *Store) Ready(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("redis takes no writes: %w", cause(err))
 	}
-	if !errors.Is(err, context.Canceled) { // a probe that gave up says nothing about Redis
+	if !errors.Is(err, context.Canceled) { // a cancelled probe is no sign of a failure of Redis
 		s.ready.err, s.ready.at = err, time.Now()
 	}
 	return err
 }
 
-// cause is what the server said, or why it could not be asked.
+// cause is the server's own error, or why the server could not be reached.
 func cause(err error) error {
 	if refusal := redis.Error(nil); errors.As(err, &refusal) {
 		return refusal

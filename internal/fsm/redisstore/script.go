@@ -2,16 +2,16 @@ package redisstore
 
 import "github.com/redis/go-redis/v9"
 
-// What the scripts answer.
+// Replies of the scripts.
 const (
-	saidOK     = "ok"
-	saidLock   = "lock"
-	saidCursor = "cursor"
-	saidStream = "stream"
+	replyOK     = "ok"
+	replyLock   = "lock"
+	replyCursor = "cursor"
+	replyStream = "stream"
 )
 
-// scripts are the steps that must be atomic. Numbers stay strings in them: stream
-// times and update ids do not fit Lua's floats.
+// scripts are the steps that must be atomic. Numbers stay strings in them, since stream
+// times and update ids exceed the precision of Lua's floats.
 type scripts struct{ commit, mark, finish, record, move, remove *redis.Script }
 
 func newScripts() scripts {
@@ -25,8 +25,8 @@ func newScripts() scripts {
 	}
 }
 
-// writeLua keeps a conversation. op: "keep" leaves it and lets it live on, "write"
-// writes it, "drop" ends it.
+// writeLua defines write, which stores a conversation. op: "keep" only extends its TTL,
+// "write" writes it, "drop" ends it.
 const writeLua = `
 local function write(key, op, ttl, state, data, meta)
   if op == 'drop' then
@@ -42,11 +42,10 @@ local function write(key, op, ttl, state, data, meta)
 end
 `
 
-// commitLua is the one step of a commit. A second run, after the answer to the
-// first was lost, finds the first by its token; it still writes, so that WAIT
-// after it waits for the first as well. A journal of another position stays: when
-// acknowledgements were lost, what is done comes again, and is skipped, before the
-// turn that was left half way.
+// commitLua is a commit in one step. If the answer to a first run was lost, a second run
+// recognises the first by its token; it still writes, so that a WAIT after it covers the
+// first as well. A journal of another position stays: after lost acknowledgements, updates
+// that are done are redelivered and skipped before the turn that was interrupted.
 //
 // KEYS: lane lock, lane, journal, seen [, state [, state lock]]
 // ARGV: token, stream and cursor as loaded, stream and cursor to write, lane TTL,
@@ -78,8 +77,8 @@ if KEYS[6] then redis.call('DEL', KEYS[6]) end
 return 'ok'
 `
 
-// markLua is the first of two steps: the state, with the mark of the turn. A
-// state that ended keeps its marks, for as long as a lane is remembered.
+// markLua is the first of two steps: the state, with the mark of the turn. The record of a
+// state that ended keeps its marks for the lane TTL.
 //
 // KEYS: state, state lock. ARGV: token, mark's name, mark, lane TTL, op, state TTL, state, data, meta.
 const markLua = writeLua + `
@@ -91,7 +90,7 @@ if ARGV[5] == 'drop' then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 return 'ok'
 `
 
-// finishLua ends two steps: the mark is not needed once the cursor has moved.
+// finishLua follows two steps: it removes the mark, which is not needed once the cursor has moved.
 //
 // KEYS: state, state lock. ARGV: token, mark's name, mark, state TTL.
 const finishLua = `
@@ -104,7 +103,7 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 return 'ok'
 `
 
-// recordLua keeps one field of the turn's journal.
+// recordLua writes one field of the turn's journal.
 //
 // KEYS: lane lock, journal. ARGV: token, position, field, value, lane TTL.
 const recordLua = `
@@ -118,7 +117,7 @@ redis.call('PEXPIRE', KEYS[2], ARGV[5])
 return 'ok'
 `
 
-// moveLua puts a moved state down where there is none.
+// moveLua writes a moved state, unless the key has a state.
 //
 // KEYS: state, lock. ARGV: token, state TTL, state, data, meta.
 const moveLua = writeLua + `

@@ -3,12 +3,9 @@ package redisstore
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	mrand "math/rand/v2"
-	"time"
+	"math/rand/v2"
 
 	"github.com/bsm/redislock"
 	"github.com/redis/go-redis/v9"
@@ -31,8 +28,8 @@ var (
 	_ fsm.Admin = (*Store)(nil)
 )
 
-// New makes a store on a client, which stays the caller's to close. The client
-// should have ContextTimeoutEnabled, as those of [Dial] have.
+// New makes a store on a client. The caller closes the client, which should have
+// ContextTimeoutEnabled, as those of [Dial] have.
 func New(client redis.UniversalClient, cfg Config) *Store {
 	return &Store{
 		cfg: cfg.withDefaults(), client: client, locker: redislock.New(client),
@@ -54,14 +51,11 @@ func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Ses
 }
 
 func (s *Store) hold(k fsm.Keys, at fsm.Position) *hold {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // it never fails
-	return &hold{s: s, keys: k, names: newNames(k), at: at, token: base64.RawURLEncoding.EncodeToString(random[:])}
+	return &hold{s: s, keys: k, names: newNames(k), at: at, token: fsm.Token()}
 }
 
-// lock waits for one lock until ctx ends, and does meanwhile between two looks.
-// Obtain's own retries are not used: they end after the lock's TTL unless ctx has
-// a deadline.
+// lock waits for one lock until ctx ends. Between two attempts it calls meanwhile.
+// Obtain's own retries are not used: without a deadline of ctx they end after the lock's TTL.
 func (s *Store) lock(ctx context.Context, key, token string, meanwhile func(context.Context) error) (*redislock.Lock, error) {
 	pause := s.cfg.PollMin
 	for first := true; ; first = false {
@@ -81,25 +75,14 @@ func (s *Store) lock(ctx context.Context, key, token string, meanwhile func(cont
 		if err := meanwhile(ctx); err != nil {
 			return nil, err
 		}
-		if err := sleep(ctx, pause/2+mrand.N(pause/2+1)); err != nil { //nolint:gosec // spreading load needs no secret
+		if err := fsm.Sleep(ctx, pause/2+rand.N(pause/2+1)); err != nil { //nolint:gosec // spreading load needs no secret
 			return nil, fmt.Errorf("%w: %w", fsm.ErrBusy, err)
 		}
 		pause = min(2*pause, s.cfg.PollMax)
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// unavailable says that Redis itself failed.
+// unavailable marks an error as a failure of Redis itself.
 func unavailable(doing string, err error) error {
 	return fmt.Errorf("%s: %w: %w", doing, fsm.ErrUnavailable, err)
 }
