@@ -15,8 +15,8 @@ import (
 
 // accept takes the next delivery, or resynchronises when it is not the next.
 func (t *term) accept(ctx context.Context, m *nats.Msg) error {
-	if queue.HeaderValue(m.Header, headerPin) != t.pin {
-		return queue.ErrPinLost
+	if err := t.confirmPin(ctx, m); err != nil {
+		return err
 	}
 	meta, err := m.Metadata()
 	if err != nil {
@@ -45,6 +45,15 @@ func (t *term) accept(ctx context.Context, m *nats.Msg) error {
 		return t.pull()
 	}
 	return nil
+}
+
+// confirmPin fails for a delivery under another pin than the term's. Stored headers can hide
+// the broker's own, so the broker is asked before a difference counts.
+func (t *term) confirmPin(ctx context.Context, m *nats.Msg) error {
+	if pinIn(m) == t.pin {
+		return nil
+	}
+	return t.Confirm(ctx)
 }
 
 func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata) *queue.Delivery {

@@ -76,10 +76,25 @@ func (f *feed) renew(pin string) error {
 // Requests made on this connection afterwards come after that.
 func (f *feed) close() { _ = f.sub.Unsubscribe() }
 
-// status is the refusal that m carries, empty for a message.
+// isDelivery tells a message of the stream from an answer of the broker's: a delivery alone
+// asks for an acknowledgement. What is stored may carry any header and any body, and so
+// look like an answer.
+func isDelivery(m *nats.Msg) bool { return m.Reply != "" }
+
+// status is why the broker refused a pull request; empty for a delivery.
 func status(m *nats.Msg) string {
-	if len(m.Data) > 0 {
+	if isDelivery(m) {
 		return ""
 	}
 	return m.Header.Get(headerStatus)
+}
+
+// pinIn is the pin that a delivery came under, by its headers. The broker adds its own behind
+// those that are stored, so the last one counts. A stored message can hide it: then this is
+// another text, or empty.
+func pinIn(m *nats.Msg) string {
+	if pins := m.Header[headerPin]; len(pins) > 0 {
+		return pins[len(pins)-1]
+	}
+	return ""
 }

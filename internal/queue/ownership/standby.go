@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/fleet"
 	"github.com/chatlane/chatlane/internal/partition"
-	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/queue/parking"
 )
 
@@ -50,12 +51,13 @@ func (o *Owner) standBy(ctx context.Context, p partition.ID, seen *observed, ask
 	defer func() { _ = unpinned.Unsubscribe() }()
 	changed := func() bool { return o.mayAsk(p, seen) != asks }
 	for wait := o.cfg.PinTTL / 20; !changed(); {
+		requested := time.Now()
 		if asks {
 			if err := f.pull(pullRequest{Batch: 1, Expires: o.cfg.PinTTL}); err != nil {
 				return "", err
 			}
 		}
-		pin, err := o.receivePin(ctx, f, unpinned.Subject, wait, changed)
+		pin, err := o.receivePin(ctx, p, f, requested, unpinned.Subject, wait, changed)
 		if pin != "" || err != nil {
 			return pin, err
 		}
@@ -66,7 +68,7 @@ func (o *Owner) standBy(ctx context.Context, p partition.ID, seen *observed, ask
 
 // receivePin returns a pin, or none when it is time to check the consumer again: after
 // wait, or when the plan has changed.
-func (o *Owner) receivePin(ctx context.Context, f *feed, advisory string, wait time.Duration, changed func() bool) (string, error) {
+func (o *Owner) receivePin(ctx context.Context, p partition.ID, f *feed, requested time.Time, advisory string, wait time.Duration, changed func() bool) (string, error) {
 	t, check := time.NewTimer(wait), time.NewTicker(o.cfg.PinTTL/20)
 	defer t.Stop()
 	defer check.Stop()
@@ -86,15 +88,29 @@ func (o *Owner) receivePin(ctx context.Context, f *feed, advisory string, wait t
 				// A standby has the pin at once if there is a message to deliver; if all
 				// are with the former owner, only a reset frees them.
 				t.Reset(o.cfg.PinTTL / 40)
+			case isDelivery(m):
+				return o.deliveredPin(ctx, p, m, requested)
 			case status(m) == statusNoResponders:
 				t.Reset(o.cfg.PinTTL / 8)
-			case status(m) != "":
-				return "", nil
 			default:
-				return queue.HeaderValue(m.Header, headerPin), nil
+				return "", nil
 			}
 		}
 	}
+}
+
+// deliveredPin is the pin that a delivery came under, by the broker's own word: a stored
+// message can carry any pin, and hide the broker's. Where the two differ, the broker's
+// counts if the request is so young that no other worker can have been pinned since.
+func (o *Owner) deliveredPin(ctx context.Context, p partition.ID, m *nats.Msg, requested time.Time) (string, error) {
+	info, err := o.info(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	if pin := pinOf(info); pin == pinIn(m) || time.Since(requested) < o.cfg.PinTTL {
+		return pin, nil
+	}
+	return "", nil
 }
 
 // freeOrphans resets a consumer that nobody is pinned to while messages wait for the

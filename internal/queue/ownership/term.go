@@ -150,9 +150,10 @@ func (t *term) leave(ctx context.Context) error {
 // receive handles one message or refusal.
 func (t *term) receive(ctx context.Context, m *nats.Msg) error {
 	t.answered = time.Now()
-	switch status(m) {
-	case "":
+	if isDelivery(m) {
 		return t.accept(ctx, m)
+	}
+	switch status(m) {
 	case statusWrongPin:
 		return queue.ErrPinLost
 	case statusConflict:

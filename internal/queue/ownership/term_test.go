@@ -45,7 +45,7 @@ func quiet(t *testing.T) *broker.Conn {
 
 // A delivery under another pin is not ours, whatever its sequence is.
 func TestDeliveryUnderAnotherPinEndsTheTerm(t *testing.T) {
-	tt := stale(t, nil)
+	tt := stale(t, quiet(t))
 	m := &nats.Msg{
 		Subject: "updates.0.42.c:7", Reply: "$JS.ACK.UPDATES.p-0000.1.1.1.1700000000000000000.0",
 		Header: nats.Header{headerPin: {"another"}}, Data: []byte("{}"), Sub: &nats.Subscription{},
