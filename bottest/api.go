@@ -18,6 +18,7 @@ import (
 	ta "github.com/mymmrac/telego/telegoapi"
 
 	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
 // Call is one call of the Bot API that the bot made.
@@ -122,11 +123,15 @@ func paramsOf(data *ta.RequestData) (json.RawMessage, error) {
 	if kind == ta.ContentTypeJSON {
 		return data.BodyRaw, nil
 	}
-	fields := map[string]any{}
+	fields, texts := map[string]any{}, map[string]string{}
+	var files []string
 	r := multipart.NewReader(data.BodyStream, attrs["boundary"])
 	for {
 		part, err := r.NextPart()
 		if errors.Is(err, io.EOF) {
+			if err := rules.CheckParts(texts, files); err != nil {
+				return nil, err
+			}
 			return json.Marshal(fields)
 		}
 		if err != nil {
@@ -136,9 +141,14 @@ func paramsOf(data *ta.RequestData) (json.RawMessage, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read form: %w", err)
 		}
-		switch text := string(body); {
+		text := string(body)
+		if part.FileName() == "" {
+			texts[part.FormName()] = text
+		}
+		switch {
 		case part.FileName() != "":
 			fields[part.FormName()] = part.FileName()
+			files = append(files, part.FormName())
 		case part.FormName() != "text" && part.FormName() != "caption" && json.Valid(body):
 			fields[part.FormName()] = json.RawMessage(body)
 		default:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mymmrac/telego"
 	ta "github.com/mymmrac/telego/telegoapi"
+	tu "github.com/mymmrac/telego/telegoutil"
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/bottest"
@@ -289,4 +290,19 @@ func BenchmarkTurn(b *testing.B) {
 		ann.Say("hi")
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "turns/s")
+}
+
+func TestFilesOfOneNameAreRefused(t *testing.T) {
+	t.Parallel()
+	photo := func(name string) telego.InputMedia {
+		return tu.MediaPhoto(tu.File(tu.NameReader(strings.NewReader("pixels"), name)))
+	}
+	r := bot.New("r")
+	r.Message(func(ctx context.Context, t *bot.Turn) error { return t.SendAlbum(ctx, photo("a"), photo(t.Text())) })
+	w := bottest.New(t, r)
+	ann := w.Person("Ann")
+	ann.Say("b")
+	if err := w.Fails(func() { ann.Say("a") }); !strings.Contains(fmt.Sprint(err), "name of its own") {
+		t.Errorf("two files of one name: %v", err)
+	}
 }

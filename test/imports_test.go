@@ -62,7 +62,7 @@ internal/fsm: internal/lane
 internal/limit:
 
 internal/telegram: internal/lane internal/telegram/...
-internal/telegram/api: internal/telegram/codec internal/telegram/journal
+internal/telegram/api: internal/telegram/codec internal/telegram/journal internal/telegram/rules
 internal/telegram/codec:
 internal/telegram/journal:
 internal/telegram/rules:

@@ -3,13 +3,16 @@ package api
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/mymmrac/telego"
 	ta "github.com/mymmrac/telego/telegoapi"
 
 	_ "github.com/chatlane/chatlane/internal/telegram/codec" // for telego
+	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
 // newBot makes a telego.Bot without telego's constructor: that wants a token, which
@@ -64,6 +67,11 @@ func (constructor) JSONRequest(parameters any) (*ta.RequestData, error) {
 func (c constructor) MultipartRequest(
 	parameters map[string]string, filesParameters map[string]ta.NamedReader,
 ) (*ta.RequestData, error) {
+	names := slices.Collect(maps.Keys(filesParameters))
+	names = slices.DeleteFunc(names, func(n string) bool { return isNil(filesParameters[n]) })
+	if err := rules.CheckParts(parameters, names); err != nil { // telego keeps one file of a name
+		return nil, err
+	}
 	f, err := collect(filesParameters, c.maxUpload)
 	if err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ import (
 	tu "github.com/mymmrac/telego/telegoutil"
 
 	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
 func file(tb testing.TB, name, content string) *os.File {
@@ -228,5 +229,41 @@ func TestFilesAreFetchedWithoutShowingTheToken(t *testing.T) {
 	calls.Close(nil)
 	if _, err := calls.File(t.Context(), "a"); !errors.Is(err, api.ErrClosed) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Telego keeps the files of a call by their names, so that of two with one name the second
+// would be sent twice.
+func TestUploadsWhosePartsCollideAreRefused(t *testing.T) {
+	a := start(t, say(200, `{"ok":true,"result":[]}`))
+	b := a.client(api.Config{}, nil).Turn(token(t), nil, nil).Bot()
+	memory := func(name, content string) telego.InputFile {
+		return tu.File(tu.NameReader(strings.NewReader(content), name))
+	}
+	for name, media := range map[string][]telego.InputMedia{
+		"two photos":          {tu.MediaPhoto(memory("a.png", "one")), tu.MediaPhoto(memory("a.png", "two"))},
+		"video and thumbnail": {&telego.InputMediaVideo{Type: "video", Media: memory("a", "one"), Thumbnail: new(memory("a", "two"))}, tu.MediaPhoto(tu.FileFromID("F"))},
+		"name of a parameter": {tu.MediaPhoto(memory("media", "one")), tu.MediaPhoto(memory("b", "two"))},
+	} {
+		if _, err := b.SendMediaGroup(t.Context(), &telego.SendMediaGroupParams{ChatID: tu.ID(5), Media: media}); !errors.Is(err, rules.ErrParts) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	stickers := []telego.InputSticker{{Sticker: memory("s", "one"), Format: "static"}, {Sticker: memory("s", "two"), Format: "static"}}
+	if err := b.CreateNewStickerSet(t.Context(), &telego.CreateNewStickerSetParams{UserID: 5, Name: "n", Title: "t", Stickers: stickers}); !errors.Is(err, rules.ErrParts) {
+		t.Errorf("stickers: %v", err)
+	}
+	if n := len(a.requests()); n > 0 {
+		t.Fatalf("%d calls were sent", n)
+	}
+	caption := "see attach://a.png, attach://a.png"
+	_, err := b.SendMediaGroup(t.Context(), &telego.SendMediaGroupParams{ChatID: tu.ID(5), Media: []telego.InputMedia{
+		tu.MediaPhoto(memory("a.png", "one")).WithCaption(caption), tu.MediaPhoto(memory("b.png", "two")).WithCaption("attach://a.png"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := a.requests()[0]; s.files["a.png"] != "a.png=one" || s.files["b.png"] != "b.png=two" {
+		t.Errorf("sent %v", s.files)
 	}
 }
