@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/mymmrac/telego"
 )
@@ -13,7 +16,8 @@ import (
 type Content string
 
 // What messages carry. A photo of an album is a photo; a message has one content,
-// except that an animation is a document as well.
+// except that an animation is a document as well. The service messages of a chat are
+// contents, too.
 const (
 	ContentText       Content = "text"
 	ContentPhoto      Content = "photo"
@@ -44,17 +48,68 @@ const (
 	ContentMigrated   Content = "migrate_to_chat_id"
 	ContentUserShared Content = "users_shared"
 	ContentChatShared Content = "chat_shared"
+
+	ContentRichMessage                   Content = "rich_message"
+	ContentLivePhoto                     Content = "live_photo"
+	ContentChatOwnerLeft                 Content = "chat_owner_left"
+	ContentChatOwnerChanged              Content = "chat_owner_changed"
+	ContentNewChatPhoto                  Content = "new_chat_photo"
+	ContentDeleteChatPhoto               Content = "delete_chat_photo"
+	ContentGroupChatCreated              Content = "group_chat_created"
+	ContentSupergroupChatCreated         Content = "supergroup_chat_created"
+	ContentChannelChatCreated            Content = "channel_chat_created"
+	ContentMessageAutoDeleteTimerChanged Content = "message_auto_delete_timer_changed"
+	ContentMigrateFromChatID             Content = "migrate_from_chat_id"
+	ContentGift                          Content = "gift"
+	ContentUniqueGift                    Content = "unique_gift"
+	ContentGiftUpgradeSent               Content = "gift_upgrade_sent"
+	ContentConnectedWebsite              Content = "connected_website"
+	ContentWriteAccessAllowed            Content = "write_access_allowed"
+	ContentPassportData                  Content = "passport_data"
+	ContentProximityAlertTriggered       Content = "proximity_alert_triggered"
+	ContentBoostAdded                    Content = "boost_added"
+	ContentChatBackgroundSet             Content = "chat_background_set"
+	ContentChecklistTasksDone            Content = "checklist_tasks_done"
+	ContentChecklistTasksAdded           Content = "checklist_tasks_added"
+	ContentCommunityChatAdded            Content = "community_chat_added"
+	ContentCommunityChatJoined           Content = "community_chat_joined"
+	ContentCommunityChatRemoved          Content = "community_chat_removed"
+	ContentDirectMessagePriceChanged     Content = "direct_message_price_changed"
+	ContentForumTopicCreated             Content = "forum_topic_created"
+	ContentForumTopicEdited              Content = "forum_topic_edited"
+	ContentForumTopicClosed              Content = "forum_topic_closed"
+	ContentForumTopicReopened            Content = "forum_topic_reopened"
+	ContentGeneralForumTopicHidden       Content = "general_forum_topic_hidden"
+	ContentGeneralForumTopicUnhidden     Content = "general_forum_topic_unhidden"
+	ContentGiveawayCreated               Content = "giveaway_created"
+	ContentGiveaway                      Content = "giveaway"
+	ContentGiveawayWinners               Content = "giveaway_winners"
+	ContentGiveawayCompleted             Content = "giveaway_completed"
+	ContentManagedBotCreated             Content = "managed_bot_created"
+	ContentPaidMessagePriceChanged       Content = "paid_message_price_changed"
+	ContentPollOptionAdded               Content = "poll_option_added"
+	ContentPollOptionDeleted             Content = "poll_option_deleted"
+	ContentSuggestedPostApproved         Content = "suggested_post_approved"
+	ContentSuggestedPostApprovalFailed   Content = "suggested_post_approval_failed"
+	ContentSuggestedPostDeclined         Content = "suggested_post_declined"
+	ContentSuggestedPostPaid             Content = "suggested_post_paid"
+	ContentSuggestedPostRefunded         Content = "suggested_post_refunded"
+	ContentVideoChatScheduled            Content = "video_chat_scheduled"
+	ContentVideoChatStarted              Content = "video_chat_started"
+	ContentVideoChatEnded                Content = "video_chat_ended"
+	ContentVideoChatParticipantsInvited  Content = "video_chat_participants_invited"
 )
 
-// Has passes messages that carry one of these contents.
+// Has passes messages that carry one of these contents. It panics on a word that names
+// none.
 func Has(contents ...Content) Filter {
-	checks := make([]func(*telego.Message) bool, 0, len(contents))
+	fields := make([]int, 0, len(contents))
 	for _, c := range contents {
-		check := contentCheck(c)
-		if check == nil {
+		field, ok := contentField(c)
+		if !ok {
 			panic(fmt.Sprintf("bot: content %q is not known", c))
 		}
-		checks = append(checks, check)
+		fields = append(fields, field)
 	}
 	label := ""
 	if len(contents) > 0 {
@@ -64,49 +119,39 @@ func Has(contents ...Content) Filter {
 		if t.message == nil || t.typ == CallbackQuery {
 			return false
 		}
-		for _, check := range checks {
-			if check(t.message) {
-				return true
-			}
-		}
-		return false
+		m := reflect.ValueOf(t.message).Elem()
+		return slices.ContainsFunc(fields, func(f int) bool { return !m.Field(f).IsZero() })
 	})
 }
 
-// contentCheck tells how to find a content; nil if it is not known.
-func contentCheck(c Content) func(*telego.Message) bool {
-	type m = telego.Message
-	return map[Content]func(*telego.Message) bool{
-		ContentText:       func(m *m) bool { return m.Text != "" },
-		ContentPhoto:      func(m *m) bool { return m.Photo != nil },
-		ContentVideo:      func(m *m) bool { return m.Video != nil },
-		ContentAnimation:  func(m *m) bool { return m.Animation != nil },
-		ContentAudio:      func(m *m) bool { return m.Audio != nil },
-		ContentVoice:      func(m *m) bool { return m.Voice != nil },
-		ContentVideoNote:  func(m *m) bool { return m.VideoNote != nil },
-		ContentDocument:   func(m *m) bool { return m.Document != nil },
-		ContentSticker:    func(m *m) bool { return m.Sticker != nil },
-		ContentStory:      func(m *m) bool { return m.Story != nil },
-		ContentContact:    func(m *m) bool { return m.Contact != nil },
-		ContentLocation:   func(m *m) bool { return m.Location != nil },
-		ContentVenue:      func(m *m) bool { return m.Venue != nil },
-		ContentPoll:       func(m *m) bool { return m.Poll != nil },
-		ContentDice:       func(m *m) bool { return m.Dice != nil },
-		ContentGame:       func(m *m) bool { return m.Game != nil },
-		ContentInvoice:    func(m *m) bool { return m.Invoice != nil },
-		ContentPayment:    func(m *m) bool { return m.SuccessfulPayment != nil },
-		ContentRefund:     func(m *m) bool { return m.RefundedPayment != nil },
-		ContentWebApp:     func(m *m) bool { return m.WebAppData != nil },
-		ContentPaidMedia:  func(m *m) bool { return m.PaidMedia != nil },
-		ContentChecklist:  func(m *m) bool { return m.Checklist != nil },
-		ContentJoined:     func(m *m) bool { return m.NewChatMembers != nil },
-		ContentLeft:       func(m *m) bool { return m.LeftChatMember != nil },
-		ContentPinned:     func(m *m) bool { return m.PinnedMessage != nil },
-		ContentTitle:      func(m *m) bool { return m.NewChatTitle != "" },
-		ContentMigrated:   func(m *m) bool { return m.MigrateToChatID != 0 },
-		ContentUserShared: func(m *m) bool { return m.UsersShared != nil },
-		ContentChatShared: func(m *m) bool { return m.ChatShared != nil },
-	}[c]
+// contentField is the place of a content among the fields of a message. Every field is a
+// content that is not a circumstance.
+func contentField(c Content) (int, bool) {
+	if c == "" || slices.Contains(circumstances(), string(c)) {
+		return 0, false
+	}
+	typ := reflect.TypeFor[telego.Message]()
+	for i := range typ.NumField() {
+		if name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ","); name == string(c) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// circumstances are what messages of any content may have.
+func circumstances() []string {
+	return []string{
+		"message_id", "message_thread_id", "direct_messages_topic", "from", "sender_chat",
+		"sender_boost_count", "sender_business_bot", "sender_tag", "receiver_user", "ephemeral_message_id",
+		"date", "guest_query_id", "business_connection_id", "chat", "forward_origin",
+		"is_topic_message", "is_automatic_forward", "reply_to_message", "external_reply", "quote",
+		"reply_to_story", "reply_to_checklist_task_id", "reply_to_poll_option_id", "via_bot", "guest_bot_caller_user",
+		"guest_bot_caller_chat", "edit_date", "has_protected_content", "is_from_offline", "is_paid_post",
+		"media_group_id", "author_signature", "paid_star_count", "entities", "link_preview_options",
+		"suggested_post_info", "effect_id", "caption", "caption_entities", "show_caption_above_media",
+		"has_media_spoiler", "reply_markup",
+	}
 }
 
 // errNoFiles means that the pipeline gave the turn no way to open files.

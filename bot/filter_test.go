@@ -2,6 +2,12 @@ package bot_test
 
 import (
 	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -296,4 +302,84 @@ func TestHasKnowsContents(t *testing.T) {
 		t.Error("a button passes as a text")
 	}
 	mustPanic(t, `content "phot"`, func() { bot.Has("phot") })
+	mustPanic(t, `content ""`, func() { bot.Has("") })
+	mustPanic(t, `content "caption"`, func() { bot.Has("caption") })
+}
+
+// Every field of a message is a content with a constant or a circumstance, so that the list
+// does not fall behind the types.
+func TestEveryFieldOfAMessageIsDecidedAbout(t *testing.T) {
+	t.Parallel()
+	constants := contentConstants(t)
+	typ := reflect.TypeFor[telego.Message]()
+	contents := 0
+	for i := range typ.NumField() {
+		name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		isContent := hasContent(bot.Content(name))
+		if isContent != slices.Contains(constants, name) {
+			t.Errorf("%s: Has knows it: %v, it has a constant: %v; make it a content or a circumstance", name, isContent, !isContent)
+		}
+		if !isContent {
+			continue
+		}
+		contents++
+		var m telego.Message
+		reflect.ValueOf(&m).Elem().Field(i).Set(filled(typ.Field(i).Type))
+		if !passes(t, bot.Has(bot.Content(name)), messageOf(m)) {
+			t.Errorf("a message with %s does not pass", name)
+		}
+		if name != "text" && passes(t, bot.Has(bot.Content(name)), message("hi")) {
+			t.Errorf("a text passes as %s", name)
+		}
+	}
+	if contents != len(constants) || contents < 70 {
+		t.Errorf("%d contents and %d constants", contents, len(constants))
+	}
+}
+
+func hasContent(c bot.Content) (ok bool) {
+	defer func() { ok = recover() == nil }()
+	bot.Has(c)
+	return
+}
+
+// filled is a value of a type that is not its zero.
+func filled(typ reflect.Type) reflect.Value {
+	switch v := reflect.New(typ).Elem(); typ.Kind() {
+	case reflect.Pointer:
+		return reflect.New(typ.Elem())
+	case reflect.Slice:
+		return reflect.MakeSlice(typ, 1, 1)
+	case reflect.Interface:
+		return reflect.ValueOf(&telego.Message{})
+	case reflect.String:
+		v.SetString("x")
+		return v
+	case reflect.Bool:
+		v.SetBool(true)
+		return v
+	default:
+		v.SetInt(1)
+		return v
+	}
+}
+
+// contentConstants reads the values of all constants of the type Content.
+func contentConstants(t *testing.T) (values []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), "content.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok {
+			typ, _ := spec.Type.(*ast.Ident)
+			if value, ok := spec.Values[0].(*ast.BasicLit); ok && typ != nil && typ.Name == "Content" {
+				text, _ := strconv.Unquote(value.Value)
+				values = append(values, text)
+			}
+		}
+		return true
+	})
+	return values
 }
