@@ -17,6 +17,7 @@ const about = "worker takes updates from NATS JetStream, in order per chat and i
 type commands struct {
 	Run            run            `cmd:"" default:"withargs" help:"Take updates and answer them; the default."`
 	Graph          graph          `cmd:"" help:"Print the states and transitions of the bot."`
+	Health         app.Health     `cmd:"" help:"Ask a running worker whether it is ready."`
 	AllowedUpdates allowedUpdates `cmd:"" help:"Print the update types that the bot has handlers for."`
 }
 
@@ -30,7 +31,7 @@ type run struct {
 func (*run) Help() string {
 	return about + `
 
-The command may be left out. The other commands are graph and allowed-updates. The further OTEL_* variables
+The command may be left out. The other commands are graph, allowed-updates and health. The further OTEL_* variables
 of OpenTelemetry hold as well: samplers, batches, headers, resource attributes.
 
 Examples:

@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/chatlane/chatlane/internal/config"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/chatlane/chatlane/internal/config"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/chatlane/chatlane/internal/app"
 	"github.com/chatlane/chatlane/internal/config"
 )
 
@@ -19,11 +20,13 @@ func main() {
 
 // commands is the command line.
 type commands struct {
-	Dev   devCommand   `cmd:"" help:"Everything in one process, with a simulated Telegram: a chat with the bundled bot."`
-	Dead  deadCommand  `cmd:"" help:"List, show, replay or drop dead letters."`
-	Lane  laneCommand  `cmd:"" help:"List or free parked lanes."`
-	Check checkCommand `cmd:"" help:"Name settings of the servers under which a promise would not hold."`
-	Graph graphCommand `cmd:"" help:"Print the states and transitions of the bundled bot."`
+	Dev      devCommand      `cmd:"" help:"Everything in one process, with a simulated Telegram: a chat with the bundled bot."`
+	Dead     deadCommand     `cmd:"" help:"List, show, replay or drop dead letters."`
+	Lane     laneCommand     `cmd:"" help:"List or free parked lanes."`
+	Check    checkCommand    `cmd:"" help:"Name settings of the servers under which a promise would not hold."`
+	Simulate simulateCommand `cmd:"" help:"A simulated Telegram with people in it, for ingress and workers that run elsewhere."`
+	Health   app.Health      `cmd:"" help:"Ask a running program whether it is ready."`
+	Graph    graphCommand    `cmd:"" help:"Print the states and transitions of the bundled bot."`
 }
 
 func run(ctx context.Context, p config.Program, args []string) int {

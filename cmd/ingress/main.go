@@ -20,10 +20,18 @@ func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
 func run(args, environ []string, stdout, stderr io.Writer) int {
 	p := config.Program{
 		Name: "ingress", Args: args, Environ: environ, Stdout: stdout, Stderr: stderr,
-		About: "ingress receives Telegram's webhook requests on /webhook/<bot id>, stores each update in NATS JetStream, " +
-			"and answers 200 only when that is confirmed. Run as many as you like.",
+		About: about,
 	}
-	return p.Run(context.Background(), &command{})
+	return p.Run(context.Background(), &commands{})
+}
+
+const about = "ingress receives Telegram's webhook requests on /webhook/<bot id>, stores each update in NATS JetStream, " +
+	"and answers 200 only when that is confirmed. Run as many as you like."
+
+// commands is the command line.
+type commands struct {
+	Run    command    `cmd:"" default:"withargs" help:"Take updates in; the default."`
+	Health app.Health `cmd:"" help:"Ask a running ingress whether it is ready."`
 }
 
 type command struct {
@@ -32,7 +40,9 @@ type command struct {
 
 // Help is the text below the summary of --help.
 func (*command) Help() string {
-	return `The further OTEL_* variables of OpenTelemetry hold as well: samplers, batches, headers, resource attributes.
+	return about + `
+
+The command may be left out. The further OTEL_* variables of OpenTelemetry hold as well: samplers, batches, headers, resource attributes.
 
 Examples:
 
