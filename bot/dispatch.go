@@ -17,7 +17,7 @@ func (p *Program) Answer(ctx context.Context, t *Turn) error {
 		return err
 	})
 	if err != nil {
-		return r.rescue(ctx, t, err, began)
+		return t.finally(r.rescue(ctx, t, err, began))
 	}
 	if !live {
 		return nil
@@ -27,7 +27,7 @@ func (p *Program) Answer(ctx context.Context, t *Turn) error {
 		if err != nil {
 			t.restore(began)
 		}
-		return err
+		return t.finally(err)
 	}
 	if p.urgentRoute(ctx, t) != nil {
 		return nil // its urgent handler has run
@@ -152,6 +152,9 @@ func (r *Router) rescue(ctx context.Context, t *Turn, err error, began snapshot)
 	if ctx.Err() != nil || blameless(err) {
 		return err
 	}
+	if t.p.Final != nil && t.p.Final(err) {
+		t.final, t.p.Last = true, true
+	}
 	for _, h := range r.rescuers {
 		t.restore(began)
 		cause := err
@@ -164,6 +167,23 @@ func (r *Router) rescue(ctx context.Context, t *Turn, err error, began snapshot)
 		}
 	}
 	return err
+}
+
+// finalError is what error handlers made of an error after which no attempt follows.
+type finalError struct{ error }
+
+// Unwrap gives what the error handlers returned.
+func (e *finalError) Unwrap() error { return e.error }
+
+// Final tells the pipeline that no attempt follows.
+func (e *finalError) Final() bool { return true }
+
+// finally marks the error that is left of a final one, whatever error handlers made of it.
+func (t *Turn) finally(err error) error {
+	if err == nil || !t.final {
+		return err
+	}
+	return &finalError{err}
 }
 
 // snapshot is the state of a conversation at some point of a turn, to go back to.

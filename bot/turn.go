@@ -47,9 +47,10 @@ type Parts struct {
 	Once     OnceFunc
 	File     func(ctx context.Context, path string) (io.ReadCloser, error) // opens what getFile gave the path of
 	Logger   *slog.Logger
-	Attempt  int       // from 1
-	Last     bool      // no attempt follows if this one fails
-	Received time.Time // when ingress took it; zero if unknown
+	Attempt  int                  // from 1
+	Last     bool                 // no attempt follows if this one fails
+	Final    func(err error) bool // whether no attempt follows if this one fails with err; nil: never
+	Received time.Time            // when ingress took it; zero if unknown
 	// CancelRunning ends the lane's running turn; the pipeline gives it to urgent turns.
 	CancelRunning func()
 }
@@ -73,6 +74,7 @@ type Turn struct {
 	depth   int // of moves within moves, through hooks
 
 	answered bool // the callback query, or the guest's
+	final    bool // error handlers were shown an error after which no attempt follows
 	late     bool // a timeout of a stay that is over
 }
 
@@ -170,7 +172,8 @@ func (t *Turn) Business() string { return t.p.Business }
 func (t *Turn) Attempt() int { return t.p.Attempt }
 
 // LastAttempt reports that the update becomes a dead letter if this attempt fails, so
-// that an error handler can apologise.
+// that an error handler can apologise. After a refusal of the Bot API that no later
+// attempt can change, the first attempt is the last one.
 func (t *Turn) LastAttempt() bool { return t.p.Last }
 
 // Received is when ingress took the update; now, if that is unknown.

@@ -3,6 +3,7 @@ package forward_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"mime/multipart"
 	"net/http"
 	"strings"
@@ -97,11 +98,18 @@ func TestCallsThatTelegramWouldNotCarryOutAreIgnored(t *testing.T) {
 // another attempt may mend has one.
 func TestRefusedCallsEndTheTurnAndBrokenOnesDoNot(t *testing.T) {
 	for _, tt := range []struct {
-		code  int
-		again bool
-	}{{400, false}, {403, false}, {404, false}, {401, true}, {500, true}} {
+		code    int
+		gateway bool
+		again   bool
+	}{{400, false, false}, {403, false, false}, {404, false, false}, {401, false, true}, {500, false, true}, {403, true, true}} {
 		existing := serve(t, body("application/json", `{"method":"sendMessage","chat_id":5,"text":"x"}`))
-		botAPI := serve(t, func(w http.ResponseWriter, _ int) { http.Error(w, `{"ok":false}`, tt.code) })
+		botAPI := serve(t, func(w http.ResponseWriter, _ int) {
+			answer := fmt.Sprintf(`{"ok":false,"error_code":%d}`, tt.code)
+			if tt.gateway {
+				answer = "<html>"
+			}
+			http.Error(w, answer, tt.code)
+		})
 		r := start(t, forward.Target{URL: existing.URL}, botAPI)
 		err := r.turn(t.Context())
 		var no *api.Error

@@ -29,6 +29,7 @@ func (t *task) dispatch(ctx context.Context) (progress, error) {
 	}
 	calls := t.give(&p, t.session, t.r.results.of(t.position()))
 	p.Session, p.Album = t.state(), t.album.messages(p.Update)
+	p.Final = isRefusal
 	turn := bot.NewTurn(p)
 	handling, over := t.running.cancellable(ctx)
 	defer over()

@@ -149,12 +149,45 @@ func blame(err error) string {
 		return deadletter.ReasonUndecoded
 	case errors.Is(err, ErrCrashed):
 		return deadletter.ReasonCrash
+	case isRefusal(err):
+		return deadletter.ReasonRefused
 	}
 	return deadletter.ReasonError
 }
 
 // hopeless tells that another attempt would end the same way.
-func hopeless(err error) bool { return errors.Is(err, ErrUndecoded) || errors.Is(err, ErrCrashed) }
+func hopeless(err error) bool {
+	return errors.Is(err, ErrUndecoded) || errors.Is(err, ErrCrashed) || isRefusal(err)
+}
+
+// isRefusal tells that err is a refusal of a call which no later attempt can change:
+// the journal would answer the call with it again. It is false where another call failed
+// with something that may pass.
+func isRefusal(err error) bool {
+	final, passing := refusals(err)
+	return final && !passing
+}
+
+// refusals looks through all that is joined or wrapped in err.
+func refusals(err error) (final, passing bool) {
+	if err == nil {
+		return false, false
+	}
+	switch e := err.(type) { //nolint:errorlint // each error of the tree is looked at
+	case interface{ Final() bool }:
+		return e.Final(), !e.Final()
+	case interface{ Blameless() bool }:
+		return false, e.Blameless()
+	case interface{ Unwrap() error }:
+		return refusals(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			f, p := refusals(one)
+			final, passing = final || f, passing || p
+		}
+	}
+	return final, passing
+}
 
 func stackOf(err error) string {
 	if p, ok := errors.AsType[*bot.PanicError](err); ok {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 func TestWhatIsAwayUsesUpNoAttempt(t *testing.T) {
@@ -35,5 +36,28 @@ func TestWhatIsAwayUsesUpNoAttempt(t *testing.T) {
 	cancel()
 	if v := cfg.judge(over, &bot.UnavailableError{Err: errors.New("refused")}, 0, 0); v.action != actLeave {
 		t.Errorf("a lost partition: %+v", v)
+	}
+}
+
+// One call's refusal does not decide where another call failed with what may pass.
+func TestRefusalBesideWhatMayPassIsTriedAgain(t *testing.T) {
+	no := &api.Error{Code: 403, Description: "Forbidden: bot was blocked by the user"}
+	passing := &api.Error{Code: 409, Description: "Conflict"}
+	for _, tt := range []struct {
+		name string
+		err  error
+		want action
+	}{
+		{"alone", no, actDead},
+		{"wrapped", fmt.Errorf("greet: %w", no), actDead},
+		{"panicked with", &bot.PanicError{Value: no}, actDead},
+		{"beside an error of the handler's own", errors.Join(errors.New("own"), no), actDead},
+		{"beside what may pass", errors.Join(no, passing), actRetry},
+		{"before what may pass", errors.Join(passing, no), actRetry},
+		{"a gateway's", &api.Error{Code: 403, Gateway: true}, actRetry},
+	} {
+		if v := (Config{}.withDefaults()).judge(t.Context(), tt.err, 0, 0); v.action != tt.want {
+			t.Errorf("%s: %+v, want action %d", tt.name, v, tt.want)
+		}
 	}
 }

@@ -21,7 +21,8 @@ const (
 	ReasonError      = "error"      // the handler failed at each attempt
 	ReasonPanic      = "panic"
 	ReasonTimeout    = "timeout"
-	ReasonCrash      = "crash" // its worker died each time that it was under way
+	ReasonRefused    = "refused" // the Bot API refused a call for good
+	ReasonCrash      = "crash"   // its worker died each time that it was under way
 )
 
 // Letter is an update that used up its attempts, with all a person needs to decide.

@@ -168,6 +168,7 @@ func readAnswer(token Token, method string, resp *http.Response, body []byte) (j
 	no := &Error{
 		Method: method, Code: a.Code, Description: token.hide(strings.ToValidUTF8(a.Description, "?")),
 		RetryAfter: seconds(a.Parameters.RetryAfter), MigrateTo: a.Parameters.MigrateTo,
+		Gateway: a.Code == 0,
 	}
 	if no.Code < 300 || no.Code > 999 {
 		no.Code = resp.StatusCode

@@ -70,14 +70,14 @@ func TestAnswersThatSayNoAreTyped(t *testing.T) {
 		{
 			"too many, by header", 429, `<html>slow down</html>`,
 			[]string{"Retry-After", "9"},
-			api.Error{Code: 429, Description: "Too Many Requests", RetryAfter: 9 * time.Second},
+			api.Error{Code: 429, Description: "Too Many Requests", RetryAfter: 9 * time.Second, Gateway: true},
 			[]error{api.ErrTooMany},
 			true,
 		},
 		{
 			"too many, nobody says how long", 429, `null`,
 			[]string{"Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT"},
-			api.Error{Code: 429, Description: "Too Many Requests", RetryAfter: time.Second},
+			api.Error{Code: 429, Description: "Too Many Requests", RetryAfter: time.Second, Gateway: true},
 			[]error{api.ErrTooMany},
 			true,
 		},
@@ -105,13 +105,14 @@ func TestAnswersThatSayNoAreTyped(t *testing.T) {
 			[]error{api.ErrServer},
 			true,
 		},
-		{"gateway's page", 502, `<html>502 Bad Gateway</html>`, nil, api.Error{Code: 502, Description: "Bad Gateway"}, []error{api.ErrServer}, true},
-		{"empty gateway", 504, ``, nil, api.Error{Code: 504, Description: "Gateway Timeout"}, []error{api.ErrServer}, true},
-		{"too large for the proxy", 413, `<html>`, nil, api.Error{Code: 413, Description: "Request Entity Too Large"}, nil, false},
-		{"no and no reason", 200, `{"ok":false}`, nil, api.Error{Code: 500, Description: "Internal Server Error"}, []error{api.ErrServer}, true},
-		{"null", 200, `null`, nil, api.Error{Code: 500, Description: "Internal Server Error"}, []error{api.ErrServer}, true},
-		{"null and a status", 404, `null`, nil, api.Error{Code: 404, Description: "Not Found"}, nil, false},
-		{"redirect", 302, ``, []string{"Location", "/elsewhere"}, api.Error{Code: 302, Description: "Found"}, nil, false},
+		{"gateway's page", 502, `<html>502 Bad Gateway</html>`, nil, api.Error{Code: 502, Description: "Bad Gateway", Gateway: true}, []error{api.ErrServer}, true},
+		{"gateway's bare 403", 403, `<html>403 Forbidden</html>`, nil, api.Error{Code: 403, Description: "Forbidden", Gateway: true}, nil, false},
+		{"empty gateway", 504, ``, nil, api.Error{Code: 504, Description: "Gateway Timeout", Gateway: true}, []error{api.ErrServer}, true},
+		{"too large for the proxy", 413, `<html>`, nil, api.Error{Code: 413, Description: "Request Entity Too Large", Gateway: true}, nil, false},
+		{"no and no reason", 200, `{"ok":false}`, nil, api.Error{Code: 500, Description: "Internal Server Error", Gateway: true}, []error{api.ErrServer}, true},
+		{"null", 200, `null`, nil, api.Error{Code: 500, Description: "Internal Server Error", Gateway: true}, []error{api.ErrServer}, true},
+		{"null and a status", 404, `null`, nil, api.Error{Code: 404, Description: "Not Found", Gateway: true}, nil, false},
+		{"redirect", 302, ``, []string{"Location", "/elsewhere"}, api.Error{Code: 302, Description: "Found", Gateway: true}, nil, false},
 		{
 			"token in the description", 404, `{"ok":false,"error_code":404,"description":"no bot ` + tokenText + `"}`, nil,
 			api.Error{Code: 404, Description: "no bot [redacted]"},
@@ -133,7 +134,7 @@ func TestAnswersThatSayNoAreTyped(t *testing.T) {
 				}
 			}
 			theirs, ok := errors.AsType[*ta.Error](err)
-			if !ok || theirs.ErrorCode != tt.want.Code || (theirs.Parameters != nil) != (got.RetryAfter > 0 || got.MigrateTo != 0) {
+			if ok == got.Gateway || ok && (theirs.ErrorCode != tt.want.Code || (theirs.Parameters != nil) != (got.RetryAfter > 0 || got.MigrateTo != 0)) {
 				t.Errorf("as telego's: %+v", theirs)
 			}
 			if got.Blameless() != tt.blameless || api.RetryAfter(err) != got.RetryAfter {

@@ -39,6 +39,7 @@ type Error struct {
 	Description string
 	RetryAfter  time.Duration // above 0 for every 429
 	MigrateTo   int64         // the supergroup that the group became, else 0
+	Gateway     bool          // the answer is not the Bot API's own: a gateway on the way made it
 }
 
 func (e *Error) Error() string {
@@ -57,7 +58,7 @@ func (e *Error) Is(target error) bool {
 	case ErrUnauthorized:
 		return e.Code == http.StatusUnauthorized
 	case ErrBlocked:
-		return e.Code == http.StatusForbidden
+		return e.Code == http.StatusForbidden && !e.Gateway
 	case ErrConflict:
 		return e.Code == http.StatusConflict
 	case ErrTooMany:
@@ -72,10 +73,10 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// As converts to telego's error type, for code that knows only telego.
+// As converts a refusal of the Bot API's own to telego's error type, for code that knows only telego.
 func (e *Error) As(target any) bool {
 	to, ok := target.(**ta.Error)
-	if !ok {
+	if !ok || e.Gateway {
 		return false
 	}
 	*to = &ta.Error{ErrorCode: e.Code, Description: e.Description}
@@ -92,14 +93,22 @@ func (e *Error) Blameless() bool {
 	return e.Code == http.StatusTooManyRequests || e.Code >= http.StatusInternalServerError
 }
 
-// final tells that the same call would get the same answer: the journal keeps it.
-func (e *Error) final() bool {
-	switch e.Code {
-	case http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestTimeout,
-		http.StatusConflict, http.StatusTooManyRequests:
-		return false // of the token, the server or the moment, not of the call
+// Final tells that the same call would get the same answer: the journal keeps it, and
+// another attempt is in vain. A gateway's refusal is final only for the size of the call.
+func (e *Error) Final() bool {
+	switch {
+	case e.Code < 400 || e.Code >= 500 || e.RetryAfter > 0:
+		return false
+	case e.Code == http.StatusRequestEntityTooLarge:
+		return true
+	case e.Gateway, strings.Contains(e.Description, "temporarily"):
+		return false
 	}
-	return e.Code >= 400 && e.Code < 500 && e.RetryAfter == 0
+	switch e.Code {
+	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+		return false // of the token or the moment, not of the call
+	}
+	return true
 }
 
 // TransportError is a call without an answer; it is ErrUnreachable or ErrAnswerLost.
@@ -143,6 +152,9 @@ func (e *MaybeSentError) Error() string {
 	}
 	return text
 }
+
+// Final tells that another attempt gets the same error: the journal keeps the intent.
+func (e *MaybeSentError) Final() bool { return true }
 
 // Is matches ErrMaybeSent.
 func (e *MaybeSentError) Is(target error) bool { return target == ErrMaybeSent }

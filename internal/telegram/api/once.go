@@ -30,7 +30,7 @@ func (c *Calls) journaled(ctx context.Context, r request) (result json.RawMessag
 		case journal.Result:
 			return s.Old.Result, outReplayed, nil
 		case journal.Refused:
-			return nil, outReplayed, (*Error)(s.Old.Refusal)
+			return nil, outReplayed, refusal(s.Old.Refusal)
 		case journal.Intent:
 			return nil, outMaybeSent, &MaybeSentError{Method: r.method, cause: "an earlier attempt ended before the answer"}
 		case journal.Void:
@@ -54,14 +54,23 @@ func (c *Calls) outcome(ctx context.Context, r request, s journal.Slot, d journa
 	switch {
 	case err == nil:
 		return c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Result, Result: result})
-	case errors.As(err, &no) && no.final():
-		return c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Refused, Refusal: (*journal.Refusal)(no)})
+	case errors.As(err, &no) && no.Final():
+		return c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Refused, Refusal: no.kept()})
 	case r.once && (no != nil && no.Code < 500 || errors.Is(err, ErrUnreachable)):
 		// It was not sent. If this cannot be recorded, the next attempt assumes that it
 		// may have been; the error at hand matters more.
 		_ = c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Void})
 	}
 	return nil
+}
+
+// kept is the refusal as the journal keeps it. Only what is final is kept.
+func (e *Error) kept() *journal.Refusal {
+	return &journal.Refusal{Method: e.Method, Code: e.Code, Description: e.Description, RetryAfter: e.RetryAfter, MigrateTo: e.MigrateTo}
+}
+
+func refusal(k *journal.Refusal) *Error {
+	return &Error{Method: k.Method, Code: k.Code, Description: k.Description, RetryAfter: k.RetryAfter, MigrateTo: k.MigrateTo}
 }
 
 // digest leaves out what differs between equal calls: the boundary of a form.
