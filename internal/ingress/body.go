@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// maxPooled bounds the buffers that are kept, so that one large update does not
-// occupy its size for ever, in bytes.
+// maxPooled is the largest buffer that is kept, in bytes: one large update must not occupy
+// its size for ever.
 const maxPooled = 64 << 10
 
 // bodies lends buffers to requests.
@@ -17,8 +17,8 @@ type bodies struct {
 	max  int64 // largest body, in bytes
 }
 
-// read takes in the body. The buffer goes back by give, but only once nobody holds
-// its bytes; otherwise it is simply dropped.
+// read reads the body. The caller returns the buffer with give, but only if its bytes are no
+// longer in use; otherwise it drops the buffer.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*bytes.Buffer, outcome) {
 	buf, ok := b.pool.Get().(*bytes.Buffer)
 	if !ok {
@@ -26,7 +26,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*bytes.Buffer, ou
 	}
 	buf.Reset()
 	if n := r.ContentLength; n > 0 && n <= b.max {
-		buf.Grow(int(n) + bytes.MinRead) // ReadFrom wants that much room to see the end
+		buf.Grow(int(n) + bytes.MinRead) // ReadFrom needs that much room to find the end
 	}
 	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, b.max))
 	if err == nil {

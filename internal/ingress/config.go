@@ -12,7 +12,7 @@ import (
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
-// Config says what to take in, and where to store it.
+// Config is the settings of ingress. The zero value needs at least a bot.
 type Config struct {
 	Bots      config.Bots      `embed:"" prefix:"bots-" group:"Bots"`
 	Broker    broker.Settings  `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
@@ -35,7 +35,7 @@ type Config struct {
 	AllowedUpdates []string `env:"CHATLANE_ALLOWED_UPDATES" help:"Update types to ask Telegram for. Empty: all but chat_member, message_reaction and message_reaction_count."`
 }
 
-// WithDefaults is the config as the environment would give it.
+// WithDefaults returns the config with the same defaults as from the environment.
 func (c Config) WithDefaults() Config {
 	config.Defaults(&c)
 	if c.Telemetry.Service == "" {
@@ -44,9 +44,9 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Validate names each variable with a wrong value; those of Telemetry, Broker and
-// Bots are theirs to validate. A bot whose webhook has no secret is refused:
-// anyone could speak for anyone.
+// Validate returns an error for each variable with a wrong value, joined, except for those of
+// Telemetry and Broker. It refuses a webhook without a secret, since anyone could send
+// updates in the name of any user.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	p := config.Problems{}

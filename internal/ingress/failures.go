@@ -22,7 +22,7 @@ type failures struct {
 	reason string
 }
 
-// add returns how long to wait after err, and whether err differs from the one before.
+// add returns how long to wait after err, and whether err differs from the previous one.
 func (f *failures) add(err error) (pause time.Duration, news bool) {
 	if f.pauses == nil {
 		f.pauses = lifecycle.Backoff{First: minPause, Most: maxPause}.Intervals()

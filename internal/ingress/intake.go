@@ -13,33 +13,34 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/telegram/update"
+	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
-// Publisher stores updates. A nil error means stored for good.
+// Publisher stores updates. A nil error means that the update is durably stored.
 type Publisher interface {
 	Publish(ctx context.Context, u queue.Update) error
 }
 
-// DeadLetters stores bodies that cannot be read or routed. A nil error means
-// stored for good.
+// DeadLetters stores bodies that cannot be read or routed. A nil error means that the body
+// is durably stored.
 type DeadLetters interface {
 	Reject(ctx context.Context, bot int64, body []byte, reason string) error
 }
 
-// Store takes everything that is authentic.
+// Store stores all authentic requests.
 type Store interface {
 	Publisher
 	DeadLetters
 }
 
-// Intake takes in authentic updates, whatever way they came. Safe for concurrent use.
+// Intake stores authentic updates of webhooks and polling. Safe for concurrent use.
 type Intake struct {
 	store   Store
 	by      lane.By
 	wait    time.Duration
 	log     *slog.Logger
 	dead    map[update.Reason]prometheus.Counter
-	limiter logLimiter
+	limiter telemetry.LogLimiter
 }
 
 // NewIntake stores in s. It takes the lane key and PublishTimeout from cfg.
@@ -47,19 +48,19 @@ func NewIntake(cfg Config, s Store, reg prometheus.Registerer, log *slog.Logger)
 	cfg = cfg.WithDefaults()
 	return &Intake{
 		store: s, by: cfg.Broker.By(), wait: cfg.PublishTimeout, log: log,
-		dead: newDeadLetterCounters(reg), limiter: logLimiter{every: complaintPause},
+		dead: newDeadLetterCounters(reg), limiter: telemetry.LogLimiter{Every: logPause},
 	}
 }
 
-// complaintPause is how long a complaint of one kind keeps the next ones out of the log.
-const complaintPause = 10 * time.Second
+// logPause is the least time between two log lines of one kind.
+const logPause = 10 * time.Second
 
-// errTooSlow is why storing was given up.
+// errTooSlow is the cause when the broker does not confirm within PublishTimeout.
 var errTooSlow = errors.New("the broker did not confirm in time")
 
-// take stores an update, or where it cannot be routed, a dead letter. Anything but
-// accepted and deadLetter means that it must come again; the bytes of the body may
-// then still be in use.
+// take stores an update, or a dead letter if the update cannot be routed. Any outcome but
+// accepted and deadLetter means that Telegram must send the update again. The bytes of the
+// body may then still be in use.
 func (in *Intake) take(ctx context.Context, bot int64, body []byte) outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, in.wait, errTooSlow)
 	defer cancel()
@@ -80,7 +81,7 @@ func (in *Intake) take(ctx context.Context, bot int64, body []byte) outcome {
 	return accepted
 }
 
-// albumOf is the media group of a new message. An edit concerns one part alone, and has none.
+// albumOf is the media group of a new message. An edit belongs to a single message and has none.
 func albumOf(e update.Envelope) string {
 	switch e.Type {
 	case "message", "channel_post", "business_message":
@@ -89,8 +90,8 @@ func albumOf(e update.Envelope) string {
 	return ""
 }
 
-// reject stores a body that cannot be routed as a dead letter. Telegram would repeat a
-// refused one, and hold back all updates that it queued behind it.
+// reject stores a body that cannot be routed as a dead letter. If it were refused, Telegram
+// would repeat it, and hold back all updates queued behind it.
 func (in *Intake) reject(ctx context.Context, bot int64, body []byte, why error) outcome {
 	if err := in.store.Reject(ctx, bot, body, why.Error()); err != nil {
 		return in.refuse(ctx, bot, err)
@@ -104,9 +105,9 @@ func (in *Intake) reject(ctx context.Context, bot int64, body []byte, why error)
 }
 
 func (in *Intake) refuse(ctx context.Context, bot int64, err error) outcome {
-	if held, ok := in.limiter.pass(); ok {
+	if suppressed, ok := in.limiter.Allow(); ok {
 		in.log.WarnContext(ctx, "update not stored, it must come again",
-			slog.Int64("bot", bot), slog.String("error", err.Error()), slog.Int("unsaid", held))
+			slog.Int64("bot", bot), slog.String("error", err.Error()), slog.Int("suppressed", suppressed))
 	}
 	return unavailable
 }

@@ -7,16 +7,16 @@ type outcome uint8
 
 const (
 	accepted     outcome = iota // stored
-	deadLetter                  // authentic, but not to be read or routed: stored apart
+	deadLetter                  // authentic, but cannot be read or routed: stored as a dead letter
 	notFound                    // no such path, or no such bot
 	wrongMethod                 // not POST
-	tooLarge                    // over the cap
+	tooLarge                    // larger than MaxBody
 	forbidden                   // from an address that is not allowed
-	unauthorized                // without a right secret
-	aborted                     // the sender went away, or was too slow, in mid-body
-	unavailable                 // not stored: the sender must come again
-	panicked                    // a defect here; the sender must come again
-	outcomes                    // how many there are
+	unauthorized                // without a valid secret
+	aborted                     // the sender disconnected, or was too slow, before the end of the body
+	unavailable                 // not stored: the sender must repeat it
+	panicked                    // a defect of ours; the sender must repeat it
+	outcomes                    // the number of outcomes
 )
 
 func (o outcome) String() string {
@@ -41,7 +41,7 @@ func (o outcome) answer(w http.ResponseWriter) {
 	case http.StatusMethodNotAllowed:
 		w.Header()["Allow"] = []string{http.MethodPost}
 	case http.StatusServiceUnavailable:
-		// Telegram honours it exactly; without it the pauses double up to two minutes.
+		// Telegram waits exactly that long; without the header its pauses double, up to two minutes.
 		w.Header()["Retry-After"] = []string{"1"}
 	}
 	w.WriteHeader(o.status())

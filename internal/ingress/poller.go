@@ -20,16 +20,16 @@ type API interface {
 }
 
 const (
-	// pollWait is how long Telegram holds a getUpdates back that has nothing to give.
+	// pollWait is how long Telegram keeps a getUpdates waiting when there is no update.
 	pollWait = 50 * time.Second
-	// pollBatch is the most updates that one getUpdates gives.
+	// pollBatch is the most updates that one getUpdates returns.
 	pollBatch = 100
 	// pollLanes is how many lanes of one batch are stored at once.
 	pollLanes = 16
 )
 
-// Poller takes in one bot's updates by long polling. There may be only one in all:
-// Telegram refuses a second with 409, and the poller waits until that ends.
+// Poller receives one bot's updates by long polling. Only one poller of a bot may run:
+// Telegram answers a second one with 409, and the poller retries until the other has ended.
 type Poller struct {
 	bot    int64
 	api    API
@@ -42,7 +42,7 @@ type Poller struct {
 func NewPoller(cfg Config, bot int64, api API, intake *Intake) *Poller {
 	types := cfg.AllowedUpdates
 	if types == nil {
-		types = []string{} // an empty list is Telegram's default, a missing one what was asked for last
+		types = []string{} // an empty list means Telegram's default, a missing one the last list
 	}
 	return &Poller{bot: bot, api: api, intake: intake, types: types, log: intake.log.With(slog.Int64("bot", bot))}
 }
@@ -111,8 +111,8 @@ var errNoID = errors.New("updates have no id that could be confirmed")
 // errNotStored means that the rest of a batch must be fetched again.
 var errNotStored = errors.New("updates were not stored")
 
-// storeAll stores a batch, lane by lane in its order, and returns the offset below
-// which everything is stored.
+// storeAll stores a batch, each lane in order and several lanes in parallel. It returns the
+// offset below which all updates are stored.
 func (p *Poller) storeAll(ctx context.Context, updates []json.RawMessage, offset int64) (int64, error) {
 	batch := make([]polled, len(updates))
 	lanes := map[lane.Key][]*polled{}
@@ -131,8 +131,8 @@ func (p *Poller) storeAll(ctx context.Context, updates []json.RawMessage, offset
 		})
 	}
 	wg.Wait()
-	// A batch ascends. It may begin below the offset: after a week without updates
-	// Telegram may count from lower, and takes a higher offset for none.
+	// The ids of a batch ascend. They may begin below the offset: after a week without
+	// updates Telegram may restart at a lower id, and then ignores a higher offset.
 	next := int64(0)
 	for _, u := range batch {
 		if !u.stored {
@@ -146,7 +146,7 @@ func (p *Poller) storeAll(ctx context.Context, updates []json.RawMessage, offset
 	return cmp.Or(next, offset), nil
 }
 
-// storeLane stops at the first update that is not stored: none may pass it.
+// storeLane stops at the first update that is not stored, so that no later one overtakes it.
 func (p *Poller) storeLane(ctx context.Context, updates []*polled) {
 	for _, u := range updates {
 		result := p.intake.take(ctx, p.bot, u.body)
@@ -156,7 +156,7 @@ func (p *Poller) storeLane(ctx context.Context, updates []*polled) {
 	}
 }
 
-// updateID reads what the offset needs, of unroutable updates too.
+// updateID reads the id for the offset, also of updates that cannot be routed.
 func updateID(body []byte) int64 {
 	var u struct {
 		ID int64 `json:"update_id"`

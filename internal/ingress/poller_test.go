@@ -152,7 +152,7 @@ func TestPollerStoresEachUpdateThenConfirms(t *testing.T) {
 }
 
 // After an idle week ids may begin anew, below what was confirmed last.
-func TestPollerFollowsIDsThatBeginAnew(t *testing.T) {
+func TestPollerFollowsIDsThatStartAgain(t *testing.T) {
 	a, s := newBotAPI(901, 902), &store{}
 	poll(t, a, s, func(t *testing.T, _ *log) {
 		a.mu.Lock()
@@ -171,7 +171,7 @@ func TestPollerFollowsIDsThatBeginAnew(t *testing.T) {
 }
 
 // What has no id cannot be confirmed: it is stored, and not asked for without a pause.
-func TestPollerDoesNotSpinOnWhatHasNoID(t *testing.T) {
+func TestPollerBacksOffOnUpdatesWithoutID(t *testing.T) {
 	a, s := newBotAPI(1), &store{}
 	a.bodies[1] = `{"message":{"message_id":1,"date":1,"chat":{"id":1,"type":"private"},"text":"hi"}}`
 	poll(t, a, s, func(t *testing.T, _ *log) {
@@ -205,7 +205,7 @@ func TestPollerKeepsTheOrderOfEachLane(t *testing.T) {
 	})
 }
 
-func TestPollerConfirmsNothingAboveWhatIsNotStored(t *testing.T) {
+func TestPollerConfirmsOnlyStoredUpdates(t *testing.T) {
 	a, s := newBotAPI(upTo(50)...), &store{}
 	var mu sync.Mutex
 	down := true
@@ -243,7 +243,7 @@ func TestPollerConfirmsNothingAboveWhatIsNotStored(t *testing.T) {
 	})
 }
 
-func TestPollerMakesDeadLettersOfWhatItCannotRoute(t *testing.T) {
+func TestPollerDeadLettersUnroutableUpdates(t *testing.T) {
 	a, s := newBotAPI(1, 2, 3), &store{}
 	a.bodies[2] = `{"update_id":2}`
 	poll(t, a, s, func(t *testing.T, _ *log) {

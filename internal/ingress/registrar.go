@@ -17,15 +17,14 @@ import (
 )
 
 const (
-	// maxConnections is the most that Telegram opens to a webhook. What a bot can
-	// take in is that many, divided by the time that one answer takes.
+	// maxConnections is the most connections that Telegram opens to a webhook. A bot's
+	// highest rate is this number divided by the time of one answer.
 	maxConnections = 100
-	// watchPause is the time between two reads of what Telegram reports of a webhook.
+	// watchPause is the time between two reads of the webhook's status.
 	watchPause = 30 * time.Second
 )
 
-// Registrar tells Telegram where one bot's webhook is, and watches what Telegram
-// reports of it.
+// Registrar sets one bot's webhook at Telegram, and watches the status that Telegram reports.
 type Registrar struct {
 	bot     config.Bot
 	api     API
@@ -40,7 +39,7 @@ type Registrar struct {
 func NewRegistrar(cfg Config, bot config.Bot, api API, m *RegistrarMetrics, log *slog.Logger) *Registrar {
 	types := cfg.AllowedUpdates
 	if types == nil {
-		types = []string{} // an empty list is Telegram's default, a missing one what was asked for last
+		types = []string{} // an empty list means Telegram's default, a missing one the last list
 	}
 	return &Registrar{
 		bot: bot, api: api, types: types, metrics: m,
@@ -49,7 +48,7 @@ func NewRegistrar(cfg Config, bot config.Bot, api API, m *RegistrarMetrics, log 
 	}
 }
 
-// Run sets the webhook, tries until that is done, and then watches it until ctx ends.
+// Run sets the webhook, with retries until it is set, and then watches it until ctx ends.
 func (g *Registrar) Run(ctx context.Context) error {
 	var failed failures
 	for ctx.Err() == nil {
@@ -75,7 +74,7 @@ type setWebhook struct {
 	AllowedUpdates []string `json:"allowed_updates"`
 }
 
-// set is without effect at Telegram where nothing changes, so every instance may do it.
+// set has no effect at Telegram if nothing changes, so every instance may call it.
 func (g *Registrar) set(ctx context.Context) error {
 	_, err := g.api.Call(ctx, "setWebhook", setWebhook{
 		URL: g.url, SecretToken: g.bot.Secrets[0].Reveal(), MaxConnections: maxConnections, AllowedUpdates: g.types,
@@ -99,7 +98,7 @@ func (g *Registrar) watchLoop(ctx context.Context) {
 	}
 }
 
-// info is what Telegram reports of a webhook.
+// info is the status of a webhook, from Telegram.
 type info struct {
 	URL         string `json:"url"`
 	Pending     int    `json:"pending_update_count"`
@@ -132,7 +131,7 @@ func (g *Registrar) note(ctx context.Context, last, now info) {
 	}
 }
 
-// RegistrarMetrics are what the registrars of a process count.
+// RegistrarMetrics are the metrics of a process's registrars.
 type RegistrarMetrics struct {
 	pending   *prometheus.GaugeVec
 	lastError *prometheus.GaugeVec

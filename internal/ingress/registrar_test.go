@@ -59,7 +59,7 @@ func TestRegistrarSetsTheWebhookAndWatchesIt(t *testing.T) {
 	})
 }
 
-func TestRegistrarTellsOfAnotherWebhook(t *testing.T) {
+func TestRegistrarLogsAForeignWebhook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newBotAPI()
 		a.info = map[string]any{"url": "https://elsewhere.example.com/hook"}

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// idleTimeout exceeds the 60 s after which Telegram closes an idle connection:
-	// the side that closes first is the side that cannot lose a request by it.
+	// idleTimeout exceeds the 60 s after which Telegram closes an idle connection. If
+	// ingress closed first, it could close while a request is on its way.
 	idleTimeout = 75 * time.Second
 	// readTimeout bounds the reading of one request, head and body.
 	readTimeout = 15 * time.Second
@@ -22,8 +22,8 @@ const (
 	maxHead = 16 << 10
 )
 
-// Server serves a handler on connections that it keeps alive, but not for ever:
-// Telegram holds on to its connections, so that new instances would get no traffic.
+// Server serves a handler on keep-alive connections of limited age. Telegram keeps its
+// connections, so without the limit a new instance would receive no traffic.
 type Server struct {
 	handler http.Handler
 	maxAge  time.Duration
@@ -37,12 +37,12 @@ func NewServer(cfg Config, h http.Handler, log *slog.Logger) *Server {
 	return &Server{handler: h, maxAge: cfg.ConnMaxAge, grace: cfg.Grace, log: log}
 }
 
-// Serve accepts from ln until ctx ends. Then it closes ln and idle connections,
-// answers what is in flight, and gives up on that after the grace period.
+// Serve accepts from ln until ctx ends. Then it closes ln and idle connections, and answers
+// the requests in flight for at most the grace period.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.aging(s.handler),
-		ConnContext:       s.born,
+		ConnContext:       s.connContext,
 		ReadHeaderTimeout: headTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      2 * readTimeout,
@@ -54,7 +54,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { drained <- s.drain(ctx, srv) })
 	err := srv.Serve(ln)
 	if stop() {
-		return fmt.Errorf("serve webhook: %w", err) // nobody asked it to end
+		return fmt.Errorf("serve webhook: %w", err) // it failed before ctx ended
 	}
 	return <-drained
 }
@@ -68,17 +68,17 @@ func (s *Server) drain(ctx context.Context, srv *http.Server) error {
 	return nil
 }
 
-// deadline is the key of a connection's end in its context.
+// deadline is the context key of the time at which a connection should close.
 type deadline struct{}
 
-// born gives a connection its end: the maximal age, a fifth more or less.
-func (s *Server) born(ctx context.Context, _ net.Conn) context.Context {
+// connContext sets a connection's deadline: the maximum age, a fifth more or less.
+func (s *Server) connContext(ctx context.Context, _ net.Conn) context.Context {
 	jitter := 0.8 + 0.4*rand.Float64() //nolint:gosec // spreads load, guards nothing
 	return context.WithValue(ctx, deadline{}, time.Now().Add(time.Duration(jitter*float64(s.maxAge))))
 }
 
-// aging closes a connection with the first answer after its end. Every other
-// answer keeps it: Telegram slows down to 20 updates a second where none does.
+// aging closes a connection with the first answer after its deadline. All other answers
+// keep it open: without keep-alive Telegram slows down to 20 updates a second.
 func (s *Server) aging(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if end, ok := r.Context().Value(deadline{}).(time.Time); ok && time.Now().After(end) {

@@ -149,7 +149,7 @@ func TestOldConnectionIsClosedWithOneAnswer(t *testing.T) {
 	})
 }
 
-func TestIdleConnectionOutlivesTelegramsPatience(t *testing.T) {
+func TestIdleConnectionOutlivesTelegramsTimeout(t *testing.T) {
 	serve(t, settings(), &store{}, func(t *testing.T, p *pipes, _ context.CancelFunc, _ chan error) {
 		c := p.dial(t)
 		c.post()
@@ -185,7 +185,7 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 	})
 }
 
-func TestDrainAnswersWhatIsInFlight(t *testing.T) {
+func TestDrainAnswersRequestsInFlight(t *testing.T) {
 	confirm := make(chan struct{})
 	taken := make(chan struct{}, 1)
 	s := &store{publish: func(context.Context, queue.Update) error {

@@ -11,7 +11,7 @@ import (
 // networks is a list of address ranges.
 type networks []netip.Prefix
 
-// telegramNetworks are where Telegram says that its webhook requests come from.
+// telegramNetworks are the documented source addresses of Telegram's webhook requests.
 func telegramNetworks() []string { return []string{"149.154.160.0/20", "91.108.4.0/22"} }
 
 // parseNetworks reads addresses, CIDR ranges and the word "telegram".
@@ -43,20 +43,20 @@ func (n networks) contain(addr netip.Addr) bool {
 	return slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// sources decides where requests may come from.
+// sources is the addresses that requests may come from.
 type sources struct {
-	allowed networks // empty: from anywhere
-	proxies networks // whose X-Forwarded-For is believed
+	allowed networks // empty: any address
+	proxies networks // their X-Forwarded-For headers are trusted
 }
 
-// allow says whether the request comes from an allowed address.
+// allow reports whether the request comes from an allowed address.
 func (s sources) allow(r *http.Request) bool {
 	return len(s.allowed) == 0 || s.allowed.contain(s.of(r))
 }
 
-// of is the address that the request came from: the peer, or what trusted proxies
-// say, read from the nearest to the farthest until one is not trusted. What
-// cannot be read is the zero address, which no range contains.
+// of is the source address of the request: the peer's, or if that is a trusted proxy, the
+// nearest address in X-Forwarded-For that is not one. An address that cannot be read gives
+// the zero address, which no range contains.
 func (s sources) of(r *http.Request) netip.Addr {
 	addr := parseHost(r.RemoteAddr)
 	if !s.proxies.contain(addr) {

@@ -1,9 +1,8 @@
-// Package ingress takes in Telegram's updates and stores each one before it confirms it.
+// Package ingress receives Telegram's updates and stores each one before it confirms it.
 //
-// What it keeps true: 200 is answered only after the broker has confirmed the
-// update; an authentic request is stored, if need be as a dead letter; no other
-// request reaches anything; and no token, secret or text of an update shows in a
-// log, metric, trace or answer.
+// It answers 200 only after the broker has confirmed the update. It stores every authentic
+// request, if need be as a dead letter, and drops all others before they are read. No token,
+// secret or text of an update appears in a log, metric, trace or answer.
 package ingress
 
 import (
@@ -23,18 +22,20 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
 // scopeName is the instrumentation scope of the spans made here.
 const scopeName = "github.com/chatlane/chatlane/internal/ingress"
 
-// webhookPath is what a bot's id follows.
+// webhookPath precedes the bot's id in a path.
 const webhookPath = "/webhook/"
 
 // Webhook answers Telegram's webhook requests: POST /webhook/{bot_id}.
 // Safe for concurrent use.
 type Webhook struct {
-	endpoints map[string]endpoint // by bot id, as it stands in the path
+	endpoints map[string]endpoint // by bot id as in the path
 	sources   sources
 	bodies    bodies
 	intake    *Intake
@@ -42,16 +43,16 @@ type Webhook struct {
 	log       *slog.Logger
 	tracer    trace.Tracer
 	carrier   propagation.TextMapPropagator
-	limiters  [outcomes]logLimiter
+	limiters  [outcomes]telemetry.LogLimiter
 }
 
-// endpoint takes in one bot's updates.
+// endpoint is one bot's webhook.
 type endpoint struct {
 	bot     int64
 	secrets digests
 }
 
-// NewWebhook hands what it admits to intake. It refuses a bot without a secret.
+// NewWebhook passes the bodies of authentic requests to intake. It refuses a bot without a secret.
 func NewWebhook(cfg Config, intake *Intake, reg prometheus.Registerer, log *slog.Logger) (*Webhook, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -79,12 +80,12 @@ func NewWebhook(cfg Config, intake *Intake, reg prometheus.Registerer, log *slog
 		h.endpoints[strconv.FormatInt(b.ID(), 10)] = endpoint{bot: b.ID(), secrets: newDigests(b.Secrets)}
 	}
 	for i := range h.limiters {
-		h.limiters[i].every = complaintPause
+		h.limiters[i].Every = logPause
 	}
 	return h, nil
 }
 
-// ServeHTTP stores the request's update and answers 200, or another status with the reason.
+// ServeHTTP stores the request's update and answers 200. Other statuses have no body.
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	h.metrics.inFlight.Inc()
@@ -124,7 +125,7 @@ func (h *Webhook) serve(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return result
 }
 
-// admit decides by path, head and address alone whether the request is Telegram's.
+// admit decides by path, headers and address alone whether the request is from Telegram.
 func (h *Webhook) admit(r *http.Request) (endpoint, outcome) {
 	id, ok := strings.CutPrefix(r.URL.Path, webhookPath)
 	if !ok {
@@ -147,7 +148,7 @@ func (h *Webhook) admit(r *http.Request) (endpoint, outcome) {
 	return e, accepted
 }
 
-// store reads the body and has it taken in.
+// store reads the body and passes it to the intake.
 func (h *Webhook) store(ctx context.Context, w http.ResponseWriter, r *http.Request, bot int64) outcome {
 	body, result := h.bodies.read(w, r)
 	if result != accepted {
@@ -156,25 +157,25 @@ func (h *Webhook) store(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	}
 	h.metrics.bytes.Add(float64(body.Len()))
 	if result = h.intake.take(ctx, bot, body.Bytes()); result != unavailable {
-		h.bodies.give(body) // confirmed: the broker has the bytes. Until then the client may still send them
+		h.bodies.give(body) // only after the confirmation: until then the client may still send the bytes
 	}
 	return result
 }
 
-// refused logs requests that hint at a wrong setting. Others are noise, and counted.
+// refused logs requests that point to a wrong setting. The metrics count the others.
 func (h *Webhook) refused(ctx context.Context, result outcome) {
 	switch result {
 	case tooLarge, forbidden, unauthorized:
 	default:
 		return
 	}
-	if held, ok := h.limiters[result].pass(); ok {
-		h.log.WarnContext(ctx, "webhook request refused", slog.String("reason", result.String()), slog.Int("unsaid", held))
+	if suppressed, ok := h.limiters[result].Allow(); ok {
+		h.log.WarnContext(ctx, "webhook request refused", slog.String("reason", result.String()), slog.Int("suppressed", suppressed))
 	}
 }
 
-// logPanic logs where a defect showed. What was panicked with is shown only if it
-// is the runtime's: anything else might hold a part of the update.
+// logPanic logs a panic with its stack. It logs the value only if it is a runtime error:
+// other values might contain a part of the update.
 func (h *Webhook) logPanic(ctx context.Context, p any) {
 	what := fmt.Sprintf("%T", p)
 	if err, ok := p.(runtime.Error); ok {

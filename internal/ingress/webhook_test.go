@@ -150,7 +150,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func TestUpdateIsStoredAsItCame(t *testing.T) {
+func TestUpdateIsStoredUnchanged(t *testing.T) {
 	s := &store{}
 	h, _ := webhook(t, settings(), s, nil)
 	post(h, request(body))
@@ -163,7 +163,7 @@ func TestUpdateIsStoredAsItCame(t *testing.T) {
 	}
 }
 
-func TestSecretOpensOnlyItsBotsDoor(t *testing.T) {
+func TestSecretIsValidForItsBotOnly(t *testing.T) {
 	cfg := settings()
 	cfg.Bots.All = append(cfg.Bots.All, config.Bot{Token: config.Secret("222:" + token[4:]), Secrets: []config.Secret{"another"}})
 	s := &store{}
@@ -227,7 +227,7 @@ func TestStoringIsGivenUpAfterTheTimeout(t *testing.T) {
 	})
 }
 
-func TestBodyIsLeftAloneUntilItIsConfirmed(t *testing.T) {
+func TestBodyBufferIsNotReusedBeforeConfirmation(t *testing.T) {
 	var held []byte
 	s := &store{publish: func(_ context.Context, u queue.Update) error {
 		if held == nil {
@@ -256,7 +256,7 @@ func TestOutagesDoNotFloodTheLog(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		post(h, request(body))
-		if lines := strings.Count(l.String(), "\n"); lines != 3 || !strings.Contains(l.String(), `"unsaid":99`) {
+		if lines := strings.Count(l.String(), "\n"); lines != 3 || !strings.Contains(l.String(), `"suppressed":99`) {
 			t.Errorf("%d lines, want 3:\n%s", lines, l)
 		}
 	})

@@ -93,7 +93,7 @@ func TestParametersComeInEveryForm(t *testing.T) {
 	}
 }
 
-func TestUploadsAreNotedByNameSizeAndDigest(t *testing.T) {
+func TestUploadsAreRecordedByNameSizeAndDigest(t *testing.T) {
 	tg := simulator.New(simulator.Config{AnyChat: true})
 	base := serve(t, tg)
 	var body bytes.Buffer
@@ -117,7 +117,7 @@ func TestUploadsAreNotedByNameSizeAndDigest(t *testing.T) {
 	}
 }
 
-func TestEditsAndDeletesShowInWhatPeopleSee(t *testing.T) {
+func TestEditsAndDeletesShowInChats(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
 	base := serve(t, tg)
 	ann := tg.Person(1, "Ann")
@@ -139,7 +139,7 @@ func TestEditsAndDeletesShowInWhatPeopleSee(t *testing.T) {
 	}
 }
 
-func TestPollingGivesConfirmsAndGivesWay(t *testing.T) {
+func TestPollingDeliversConfirmsAndYields(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
 	base := serve(t, tg)
 	get := func(params object) (ids []int64, a answerJSON) {
@@ -232,7 +232,7 @@ func TestWebhookIsSetOnceASecondAndKeepsItsTypes(t *testing.T) {
 	}
 }
 
-func TestQueriesAreAnsweredWhileTheyLive(t *testing.T) {
+func TestQueriesAreAnsweredUntilTheyExpire(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
 	base := serve(t, tg)
 	ann := tg.Person(1, "Ann")

@@ -12,7 +12,7 @@ import (
 // Telegram's limit for one update; a bigger one is dropped.
 const maxUpdate = 512 << 10
 
-// update is one that waits.
+// update is a pending update.
 type update struct {
 	id      int64
 	kind    string
@@ -28,22 +28,22 @@ type queue struct {
 	updates []*update
 	fails   int // of the first update
 	due     time.Time
-	turn    uint64 // order among those due at once
-	place   int    // in the heap, -1 if not there
+	rank    uint64 // order among those due at once
+	index   int    // in the heap, -1 if not there
 	loaded  bool
 }
 
-// backlog is what waits for one bot, and who is to send it.
+// backlog holds the pending updates of one bot, and the webhook that they go to.
 type backlog struct {
 	mu       sync.Mutex
 	limit    int
 	lastID   int64
-	hook     *hook
+	webhook  *webhook
 	queues   map[int64]*queue
 	unloaded []*queue // not loaded yet, in order
 	loaded   int
-	ready    dues
-	turns    uint64
+	ready    sendHeap
+	ranks    uint64
 	order    []*update // all, for getUpdates
 	left     int
 	copies   int // second copies under way
@@ -63,11 +63,11 @@ func newBacklog(limit int, firstID int64) *backlog {
 	return &backlog{limit: limit, lastID: firstID, queues: make(map[int64]*queue), changed: make(chan struct{}, 1)}
 }
 
-// push queues an update; 0 if it is not let in.
+// push queues an update and returns its id, 0 if the webhook does not take that type.
 func (b *backlog) push(kind string, p *probe, payload json.RawMessage) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.hook.takes(kind) {
+	if !b.webhook.takes(kind) {
 		return 0
 	}
 	b.lastID++
@@ -80,7 +80,7 @@ func (b *backlog) add(id int64, kind string, p *probe, payload json.RawMessage) 
 	u := &update{id: id, kind: kind}
 	u.body = fmt.Appendf(make([]byte, 0, len(payload)+len(kind)+32), "{\"update_id\":%d,\n%q:%s}", u.id, kind, payload)
 	if len(u.body) > maxUpdate || b.left >= b.limit {
-		return // lost without a word
+		return // Telegram drops it silently
 	}
 	var key int64
 	key, u.expires = route(kind, p, u.id, now)
@@ -88,7 +88,7 @@ func (b *backlog) add(id int64, kind string, p *probe, payload json.RawMessage) 
 	b.order = append(b.order, u)
 	q := b.queues[key]
 	if q == nil {
-		q = &queue{key: key, due: now, place: -1}
+		q = &queue{key: key, due: now, index: -1}
 		b.queues[key] = q
 		b.unloaded = append(b.unloaded, q)
 	}
@@ -98,9 +98,9 @@ func (b *backlog) add(id int64, kind string, p *probe, payload json.RawMessage) 
 	b.news.send()
 }
 
-// load lets queues in, up to twice as many as there may be connections.
+// load loads queues, up to twice as many as there may be connections.
 func (b *backlog) load() {
-	for len(b.unloaded) > 0 && b.loaded < 2*b.hook.cfg.MaxConnections {
+	for len(b.unloaded) > 0 && b.loaded < 2*b.webhook.cfg.MaxConnections {
 		q := b.unloaded[0]
 		b.unloaded = b.unloaded[1:]
 		if len(q.updates) == 0 {
@@ -114,8 +114,8 @@ func (b *backlog) load() {
 }
 
 func (b *backlog) schedule(q *queue) {
-	b.turns++
-	q.turn = b.turns
+	b.ranks++
+	q.rank = b.ranks
 	heap.Push(&b.ready, q)
 }
 
@@ -126,7 +126,7 @@ func (b *backlog) wake() {
 	}
 }
 
-// take gives the queue whose first update is to be sent now, or when one will be.
+// take returns the queue whose first update is due, else the time until one is; -1 if none.
 func (b *backlog) take(now time.Time) (q *queue, wait time.Duration) {
 	if len(b.ready) == 0 {
 		return nil, -1
@@ -138,7 +138,7 @@ func (b *backlog) take(now time.Time) (q *queue, wait time.Duration) {
 	return q, 0
 }
 
-// finish ends the life of a queue's first update.
+// finish removes a queue's first update.
 func (b *backlog) finish(q *queue, now time.Time) {
 	u := q.updates[0]
 	q.updates[0] = nil
@@ -161,7 +161,7 @@ func (b *backlog) finish(q *queue, now time.Time) {
 	b.quiet.send()
 }
 
-// forget lets go of updates that are done with.
+// forget drops updates that are gone from the order.
 func (b *backlog) forget() {
 	for len(b.order) > 0 && b.order[0].gone {
 		b.order[0] = nil
@@ -172,7 +172,7 @@ func (b *backlog) forget() {
 	}
 }
 
-// confirm ends all updates below an id, and gives up to n of those that remain.
+// confirm removes all updates below an id, and returns up to n of those that remain.
 func (b *backlog) confirm(below int64, n int) []json.RawMessage {
 	now := time.Now()
 	b.mu.Lock()
@@ -200,14 +200,14 @@ func (b *backlog) confirm(below int64, n int) []json.RawMessage {
 	return out
 }
 
-// end takes an update out of its queue; older ones of that queue have gone before it.
+// end removes an update that is the first of its queue.
 func (b *backlog) end(u *update, now time.Time) {
 	q := u.queue
 	if len(q.updates) == 0 || q.updates[0] != u {
 		return
 	}
-	if q.place >= 0 {
-		heap.Remove(&b.ready, q.place)
+	if q.index >= 0 {
+		heap.Remove(&b.ready, q.index)
 	}
 	b.finish(q, now)
 }
@@ -224,41 +224,41 @@ func (b *backlog) clear() {
 	b.quiet.send()
 }
 
-// dues are queues by the time of their next sending.
-type dues []*queue
+// sendHeap is a heap of queues by the time of their next request.
+type sendHeap []*queue
 
 // Len is heap's.
-func (d *dues) Len() int { return len(*d) }
+func (d *sendHeap) Len() int { return len(*d) }
 
 // Less is heap's.
-func (d *dues) Less(i, j int) bool {
+func (d *sendHeap) Less(i, j int) bool {
 	a, b := (*d)[i], (*d)[j]
 	if !a.due.Equal(b.due) {
 		return a.due.Before(b.due)
 	}
-	return a.turn < b.turn
+	return a.rank < b.rank
 }
 
 // Swap is heap's.
-func (d *dues) Swap(i, j int) {
+func (d *sendHeap) Swap(i, j int) {
 	q := *d
 	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
+	q[i].index, q[j].index = i, j
 }
 
 // Push is heap's.
-func (d *dues) Push(x any) {
+func (d *sendHeap) Push(x any) {
 	q := x.(*queue)
-	q.place = len(*d)
+	q.index = len(*d)
 	*d = append(*d, q)
 }
 
 // Pop is heap's.
-func (d *dues) Pop() any {
+func (d *sendHeap) Pop() any {
 	last := len(*d) - 1
 	q := (*d)[last]
 	(*d)[last] = nil
 	*d = (*d)[:last]
-	q.place = -1
+	q.index = -1
 	return q
 }

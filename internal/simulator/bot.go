@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -16,48 +17,43 @@ type Bot struct {
 	token string
 
 	box    *backlog
-	sender chan struct{} // held by whoever sends its updates
+	sender chan struct{} // one element: held by the running sender
 	poll   chan struct{} // closed when another getUpdates takes over
 
-	mu       sync.Mutex
-	chats    map[int64]*Chat
-	people   map[int64]*Person
-	queries  map[string]time.Time // until when callback and other queries may be answered
-	files    map[string][]byte
-	toasts   map[string]string // answers to queries
-	lastSet  time.Time         // of setWebhook
-	settings map[string]json.RawMessage
-	flood    flood
-	serial   int64 // of query and file ids
-	answered broadcast
+	mu           sync.Mutex
+	chats        map[int64]*Chat
+	people       map[int64]*Person
+	queries      map[string]time.Time // until when callback and other queries may be answered
+	files        map[string][]byte
+	queryAnswers map[string]string // answers to queries
+	lastSet      time.Time         // of setWebhook
+	settings     map[string]json.RawMessage
+	flood        flood
+	serial       int64 // of query and file ids
+	answered     broadcast
 }
 
 func newBot(t *Telegram, cfg BotConfig, seed uint64) *Bot {
 	id := botID(cfg.Token)
-	if cfg.Username == "" {
-		cfg.Username = "bot" + decimal(id)
-	}
-	limit := t.cfg.MaxPending
-	if limit == 0 {
-		limit = 100_000
-	}
+	cfg.Username = cmp.Or(cfg.Username, "bot"+decimal(id))
+	limit := cmp.Or(t.cfg.MaxPending, 100_000)
 	b := &Bot{
 		tg: t, id: id, token: cfg.Token, user: User{ID: id, IsBot: true, FirstName: "Chatlane", Username: cfg.Username},
 		box: newBacklog(limit, chance(seed, uint64(id)).Int64N(1e9-2e6)+2e6), sender: make(chan struct{}, 1),
 		chats: make(map[int64]*Chat), people: make(map[int64]*Person), queries: make(map[string]time.Time),
-		files: make(map[string][]byte), toasts: make(map[string]string), settings: make(map[string]json.RawMessage),
+		files: make(map[string][]byte), queryAnswers: make(map[string]string), settings: make(map[string]json.RawMessage),
 	}
 	b.flood.limits = t.cfg.Flood
-	hook := cfg.Webhook.withDefaults(seed)
-	b.box.setHook(&hook, false)
+	webhook := cfg.Webhook.withDefaults(seed)
+	b.box.setWebhook(&webhook, false)
 	return b
 }
 
 // ID is the number before the colon of the token.
 func (b *Bot) ID() int64 { return b.id }
 
-// Push makes an update of the type out of any payload and queues it. It returns the
-// update's id, 0 if the bot does not get that type.
+// Push queues an update of the type with any payload. It returns the update's id, 0 if the
+// bot does not receive that type.
 func (b *Bot) Push(updateType string, payload any) (id int64) {
 	raw := mustJSON("payload of "+updateType, payload)
 	p := probeOf(raw)
@@ -65,7 +61,7 @@ func (b *Bot) Push(updateType string, payload any) (id int64) {
 	return b.box.push(updateType, &p, raw)
 }
 
-// openFor opens the chats and queries that a raw update speaks of.
+// openFor opens the chats and queries of a raw update.
 func (b *Bot) openFor(updateType string, p *probe) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,7 +90,7 @@ func (b *Bot) open(info ChatInfo) *Chat {
 	return c
 }
 
-// chat is the chat of that id, opened if need be.
+// chat returns the chat of that id, and opens it if it is new.
 func (b *Bot) chat(info ChatInfo) *Chat {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -108,14 +104,14 @@ func (b *Bot) chat(info ChatInfo) *Chat {
 // by Telegram.
 func (b *Bot) SetWebhook(cfg WebhookConfig) {
 	cfg = cfg.withDefaults(b.tg.cfg.Seed)
-	b.box.setHook(&cfg, false)
+	b.box.setWebhook(&cfg, false)
 }
 
 // deleteWebhook leaves pending updates for getUpdates or the next webhook.
 func (b *Bot) deleteWebhook() {
 	cfg := b.box.config()
 	cfg.URL, cfg.Targets = "", nil
-	b.box.setHook(&cfg, false)
+	b.box.setWebhook(&cfg, false)
 }
 
 // Deliver gives the bot a webhook and delivers to it until ctx ends.

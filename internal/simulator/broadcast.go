@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// broadcast wakes all waiting goroutines. Without any, sending costs one lock.
+// broadcast wakes all waiting goroutines. If none waits, send costs one lock.
 type broadcast struct {
 	mu sync.Mutex
 	ch chan struct{}
 }
 
-// next is closed by the next send. Take it before reading what may change.
+// next returns a channel that the next send closes. Call it before reading what may change.
 func (b *broadcast) next() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -88,7 +88,7 @@ func (l *callerConn) id() int {
 	return l.number
 }
 
-func (l *callerConn) who() string {
+func (l *callerConn) callerName() string {
 	if l == nil {
 		return ""
 	}
@@ -105,7 +105,7 @@ func (l *callerConn) asked() {
 	l.last = -1
 }
 
-// answered notes that the answer to a call was written, and returns whether the caller
+// answered notes that the answer to a call was written, and reports whether the caller
 // left without reading it. A caller that read it and then left is not gone.
 func (l *callerConn) answered(seq int) (gone bool) {
 	if l == nil {
@@ -117,7 +117,7 @@ func (l *callerConn) answered(seq int) (gone bool) {
 	return l.ended && (l.reset || socketFailed(l.Conn))
 }
 
-// socketFailed tells whether the peer has reset the connection.
+// socketFailed reports whether the peer has reset the connection.
 func socketFailed(c net.Conn) bool {
 	sc, ok := c.(syscall.Conn)
 	if !ok {

@@ -25,8 +25,8 @@ type Chat struct {
 // ID is the chat's id.
 func (c *Chat) ID() int64 { return c.info.ID }
 
-// post gives a message its id, puts it into the chat and tells the bot, if kind says
-// under which type; the queue has the messages in the order of their ids.
+// post gives a message its id and puts it into the chat. Unless kind is empty, it queues an
+// update of that type, in the order of the message ids.
 func (c *Chat) post(kind string, m Message) Message {
 	c.bot.mu.Lock()
 	defer c.bot.mu.Unlock()
@@ -53,7 +53,7 @@ func (c *Chat) push(kind string, payload any) {
 	c.bot.box.push(kind, &p, raw)
 }
 
-// kind is the type of update that a message of this chat is.
+// kind is the update type of this chat's messages.
 func (c *Chat) kind() string {
 	if c.info.Type == "channel" {
 		return "channel_post"
@@ -81,7 +81,7 @@ func (c *Chat) Send(from *Person, m Message) Message {
 	return c.post(c.kind(), m)
 }
 
-// Edit changes the text of a message and tells the bot.
+// Edit changes the text of a message and queues the update for the bot.
 func (c *Chat) Edit(messageID int64, text string) Message {
 	c.bot.mu.Lock()
 	defer c.bot.mu.Unlock()
@@ -113,7 +113,7 @@ func (c *Chat) Press(from *Person, messageID int64, data string) string {
 	return id
 }
 
-// React sets a person's reaction to a message; the bot hears of it if it asked to.
+// React sets a person's reaction to a message. The bot receives it if it asked for that type.
 func (c *Chat) React(from *Person, messageID int64, emoji string) {
 	c.bot.mu.Lock()
 	defer c.bot.mu.Unlock()
@@ -154,7 +154,7 @@ func change(chat ChatInfo, actor, subject User, from, to string) map[string]any 
 	}
 }
 
-// Migrate makes the group a supergroup of a new id and returns that.
+// Migrate turns the group into a supergroup with a new id and returns the supergroup.
 func (c *Chat) Migrate(newID int64) *Chat {
 	info := c.info
 	info.ID, info.Type = newID, "supergroup"

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,18 +14,18 @@ import (
 // Token is the token of the simulated bot unless configured.
 const Token = "424242:simulated-telegram-token-0123456789"
 
-// Config says which bots there are. The zero value is one bot with Token.
+// Config is the bots of a simulated Telegram. The zero value is one bot with Token.
 type Config struct {
 	Token    string        // of the first bot; empty means Token
 	Username string        // of the first bot; empty means "chatlane_bot"
 	Webhook  WebhookConfig // of the first bot; without URL and Targets there is none
 	More     []BotConfig   // further bots
 	Seed     uint64        // of all that is left to chance
-	// AnyChat lets calls go to chats that nobody has opened; else they are answered
-	// "chat not found".
+	// AnyChat allows calls to chats that are not open yet; else they fail with "chat not
+	// found".
 	AnyChat bool
-	// MaxPending is how many updates a bot may have waiting, those beyond are lost
-	// without a word; 0 means Telegram's 100,000.
+	// MaxPending is the most pending updates of a bot; further ones are dropped silently.
+	// 0 means Telegram's 100,000.
 	MaxPending int
 	Flood      Flood
 	// Dial opens the sender's connections; nil means TCP.
@@ -38,14 +39,14 @@ type BotConfig struct {
 	Webhook  WebhookConfig
 }
 
-// WebhookConfig says where a bot's updates go, and how. setWebhook changes URL,
+// WebhookConfig is a bot's webhook and how requests to it are made. setWebhook changes URL,
 // Secret, MaxConnections and AllowedUpdates and leaves the rest.
 type WebhookConfig struct {
 	URL string
-	// Targets take the place of the URL, one request after the other, as a load
-	// balancer would have it: "host:port" with the URL's path, or URLs of their own.
+	// Targets replace the URL: requests go to each in turn, as by a load balancer. A target
+	// is "host:port", with the URL's path, or a URL.
 	Targets []string
-	// Failover goes on to the next target when one refuses the connection.
+	// Failover tries the next target if one refuses the connection.
 	Failover       bool
 	Secret         string
 	MaxConnections int      // 0 means 40
@@ -54,8 +55,8 @@ type WebhookConfig struct {
 	Twice       float64       // the share of updates that are sent a second time
 	TwiceWithin time.Duration // how much later than the first, at most; 0 means 300 ms
 	Seed        uint64        // of what is sent twice; 0 means Config.Seed
-	// RetryBase is the wait before the third try, doubled five times from there;
-	// the second try comes at once. 0 means Telegram's 2 s.
+	// RetryBase is the wait before the third attempt, doubled five times from there;
+	// the second attempt follows at once. 0 means Telegram's 2 s.
 	RetryBase     time.Duration
 	AnswerTimeout time.Duration // 0 means Telegram's 60 s
 	// StrictConnections opens connections as slowly as Telegram does: one at the
@@ -67,37 +68,21 @@ func (c WebhookConfig) withDefaults(seed uint64) WebhookConfig {
 	if c.URL == "" && len(c.Targets) > 0 {
 		c.URL = c.Targets[0]
 	}
-	if c.MaxConnections == 0 {
-		c.MaxConnections = 40
-	}
-	if c.TwiceWithin == 0 {
-		c.TwiceWithin = 300 * time.Millisecond
-	}
-	if c.Seed == 0 {
-		c.Seed = seed
-	}
-	if c.RetryBase == 0 {
-		c.RetryBase = 2 * time.Second
-	}
-	if c.AnswerTimeout == 0 {
-		c.AnswerTimeout = time.Minute
-	}
+	c.MaxConnections = cmp.Or(c.MaxConnections, 40)
+	c.TwiceWithin = cmp.Or(c.TwiceWithin, 300*time.Millisecond)
+	c.Seed = cmp.Or(c.Seed, seed)
+	c.RetryBase = cmp.Or(c.RetryBase, 2*time.Second)
+	c.AnswerTimeout = cmp.Or(c.AnswerTimeout, time.Minute)
 	return c
 }
 
 // bots are all configured bots, the first one first.
 func (c Config) bots() []BotConfig {
-	first := BotConfig{Token: c.Token, Username: c.Username, Webhook: c.Webhook}
-	if first.Token == "" {
-		first.Token = Token
-	}
-	if first.Username == "" {
-		first.Username = "chatlane_bot"
-	}
+	first := BotConfig{Token: cmp.Or(c.Token, Token), Username: cmp.Or(c.Username, "chatlane_bot"), Webhook: c.Webhook}
 	return append([]BotConfig{first}, c.More...)
 }
 
-// Validate tells what is wrong with it, all at once, without naming a token.
+// Validate returns all mistakes, joined. No error shows a token.
 func (c Config) Validate() error {
 	var wrong []error
 	seen := make(map[int64]bool)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// outcome is what came of one request to a webhook.
+// outcome is the result of one request to a webhook.
 type outcome struct {
 	code       int
 	err        error
@@ -22,8 +22,8 @@ type outcome struct {
 
 func (o outcome) ok() bool { return o.err == nil && o.code/100 == 2 }
 
-// deliver makes one request, and executes what its answer asks for.
-func (s *sender) deliver(ctx context.Context, h *hook, u *update) outcome {
+// deliver makes one request, and executes the method in its answer, if there is one.
+func (s *sender) deliver(ctx context.Context, h *webhook, u *update) outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, h.cfg.AnswerTimeout, errReadTimeout)
 	defer cancel()
 	tries := 1
@@ -31,7 +31,7 @@ func (s *sender) deliver(ctx context.Context, h *hook, u *update) outcome {
 		tries = len(h.targets)
 	}
 	var out outcome
-	turn := h.turn.Add(1)
+	turn := h.next.Add(1)
 	for i := range tries {
 		out = h.post(ctx, h.targets[(turn+uint64(i))%uint64(len(h.targets))], u.body)
 		if !errors.Is(out.err, syscall.ECONNREFUSED) {
@@ -48,7 +48,7 @@ func (s *sender) deliver(ctx context.Context, h *hook, u *update) outcome {
 }
 
 // post makes one request with the headers that Telegram sends.
-func (h *hook) post(ctx context.Context, target string, body []byte) outcome {
+func (h *webhook) post(ctx context.Context, target string, body []byte) outcome {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		return outcome{err: err, retryAfter: -1}
@@ -62,7 +62,7 @@ func (h *hook) post(ctx context.Context, target string, body []byte) outcome {
 	if h.cfg.Secret != "" {
 		req.Header["X-Telegram-Bot-Api-Secret-Token"] = []string{h.cfg.Secret}
 	}
-	resp, err := h.trips.RoundTrip(req) // not Client: redirects are failures
+	resp, err := h.transport.RoundTrip(req) // not Client: redirects are failures
 	if err != nil {
 		return outcome{err: causeOf(ctx, err), retryAfter: -1}
 	}
@@ -81,7 +81,7 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
-// retryAfter reads whole seconds within 0 and 3600; anything else is no answer.
+// retryAfter is the Retry-After header, cut to 0 to 3600 s; -1 if it is missing or no number.
 func retryAfter(h http.Header) time.Duration {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil {
@@ -90,9 +90,9 @@ func retryAfter(h http.Header) time.Duration {
 	return time.Duration(min(max(n, 0), 3600)) * time.Second
 }
 
-// copy sends an update a second time if it is the one in so many: at once beside the
-// first, or a little after the first has been answered. Copies fail silently.
-func (s *sender) copy(ctx context.Context, h *hook, u *update) (answered func(ok bool)) {
+// copy sends the share Twice of the updates a second time: at the same time as the first
+// request, or a little after its answer. Copies fail silently.
+func (s *sender) copy(ctx context.Context, h *webhook, u *update) (answered func(ok bool)) {
 	none := func(bool) {}
 	if h.cfg.Twice == 0 {
 		return none
@@ -114,7 +114,7 @@ func (s *sender) copy(ctx context.Context, h *hook, u *update) (answered func(ok
 	}
 }
 
-func (s *sender) copyAfter(ctx context.Context, h *hook, u *update, wait time.Duration) {
+func (s *sender) copyAfter(ctx context.Context, h *webhook, u *update, wait time.Duration) {
 	s.box.mu.Lock()
 	s.box.copies++
 	s.box.sent.Copies++

@@ -1,7 +1,6 @@
-// Package simulator is a simulated Telegram, all in memory: a Bot API server, a
-// sender that delivers updates to webhooks by Telegram's rules, and people who talk
-// to bots. The one-process mode, the tests and the benchmarks use it; what only tests
-// need is in test/simctl.
+// Package simulator is a simulated Telegram in memory: a Bot API server, a sender that
+// delivers updates to webhooks, and people who talk to bots. The one-process mode, the
+// tests and the benchmarks use it. Package test/simctl has what only tests need.
 //
 // It keeps Telegram's rules:
 //
@@ -10,11 +9,11 @@
 //   - queues are sent in parallel, up to max_connections; 2 x max_connections queues
 //     are loaded, so that many failing ones stop the bot;
 //   - a failed update is sent again at once, then after 2, 4, 8 ... 64 s, then every
-//     60 to 120 s, or as Retry-After says, and dropped when its type's time is over;
-//   - updates come at least once: some are sent twice when asked to (Twice).
+//     60 to 120 s, or after Retry-After, and dropped when its type's time is over;
+//   - updates are delivered at least once: the share Twice of them is sent twice.
 //
-// It also records each executed call, with whether its caller was gone before the
-// answer could arrive. Only such a call may be repeated; any other repeat is a defect.
+// It also records each executed call, and whether the caller was gone before the answer
+// could arrive. Only such a call may be repeated; any other repetition is a defect.
 //
-// Chance is seeded. All waits use package time, so it runs in a synctest bubble.
+// Random choices are seeded. All waits use package time, so it runs in a synctest bubble.
 package simulator

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Fault is what goes wrong with one call. The zero value: nothing.
+// Fault is a failure of one call. The zero value is none.
 type Fault struct {
 	Latency    time.Duration // before executing; the call is executed even if the caller leaves
-	Hang       time.Duration // before executing; a caller that leaves meanwhile has done nothing
+	Hang       time.Duration // before executing; if the caller leaves meanwhile, the call is not executed
 	HangUp     bool          // read the request, then close the connection without executing
 	Status     int           // 429, 500, 502 (with an HTML page) ... instead of executing
 	RetryAfter int           // seconds, with 429
@@ -16,7 +16,7 @@ type Fault struct {
 	LoseAnswer bool          // execute, then close the connection
 }
 
-// Faults has each call from now on meet the fault that f returns; nil means none. f must
+// Faults applies the fault that f returns to each call from now on; nil means none. f must
 // be safe for concurrent use.
 func (t *Telegram) Faults(f func(method string, chat int64) Fault) {
 	if f == nil {
@@ -25,7 +25,7 @@ func (t *Telegram) Faults(f func(method string, chat int64) Fault) {
 	t.faults.Store(&f)
 }
 
-// chance is a random source that depends on nothing but the numbers.
+// chance is a random source that depends only on the numbers.
 func chance(numbers ...uint64) *rand.Rand {
 	var a, b uint64 = 0x9e3779b97f4a7c15, 0xd1b54a32d192ed03
 	for _, n := range numbers {

@@ -60,7 +60,7 @@ func TestFaultsHitBySeedWhateverTheOrder(t *testing.T) {
 	}
 }
 
-func TestEachFaultDoesWhatItSays(t *testing.T) {
+func TestEachFaultHasItsEffect(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		fault    simulator.Fault
@@ -248,7 +248,7 @@ func allAnswered(t *testing.T, tg *simulator.Telegram, n int) {
 	}
 }
 
-func TestStopExcusesOnlyWhatItsCallerHadNotNoted(t *testing.T) {
+func TestStopExcusesOnlyUnrecordedCalls(t *testing.T) {
 	tg := simulator.New(simulator.Config{AnyChat: true})
 	a, b := serveCaller(t, tg, "a"), serveCaller(t, tg, "b")
 	for chat := 1; chat <= 3; chat++ {
@@ -275,7 +275,7 @@ func TestStopExcusesOnlyWhatItsCallerHadNotNoted(t *testing.T) {
 }
 
 // A process that is frozen keeps its sockets, and what waits there it has not read.
-func TestStopExcusesWhatItsCallerHadNotRead(t *testing.T) {
+func TestStopExcusesUnreadAnswers(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells what a process has not read")
 	}

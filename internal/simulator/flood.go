@@ -9,7 +9,7 @@ type Flood struct {
 	PerSecond        int // messages of a bot
 	ChatPerSecond    int // messages into one chat
 	GroupPerMinute   int // messages into one group
-	RetryAfterSecond int // what is then asked for; 0 means the rest of the second or minute
+	RetryAfterSecond int // sent with the 429; 0 means the rest of the second or minute
 }
 
 // flood counts messages in windows. Guarded by the bot's mutex.
@@ -25,7 +25,7 @@ type window struct {
 	count int
 }
 
-// full tells how long to wait if the window has no room, else takes a place in it.
+// full returns how long to wait if the window is full, else counts one and returns 0.
 func (w *window) full(now time.Time, span time.Duration, limit int) time.Duration {
 	if now.Sub(w.start) >= span {
 		w.start, w.count = now, 0

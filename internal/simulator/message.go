@@ -25,7 +25,7 @@ type ChatInfo struct {
 	IsForum   bool   `json:"is_forum,omitempty"`
 }
 
-// Message is what stands in a chat, as it stands now.
+// Message is a message of a chat in its present form.
 type Message struct {
 	ID              int64           `json:"message_id"`
 	Thread          int64           `json:"message_thread_id,omitempty"`
@@ -50,7 +50,7 @@ type Message struct {
 	MigrateFrom     int64           `json:"migrate_from_chat_id,omitempty"`
 }
 
-// Entity is a part of a text that means something.
+// Entity is a marked part of a text, such as a command. Offset and Length count UTF-16 units.
 type Entity struct {
 	Type   string `json:"type"`
 	Offset int    `json:"offset"`
@@ -86,7 +86,7 @@ func (m Message) Buttons() [][]Button {
 	return k.Rows
 }
 
-// entitiesOf finds the commands of a text, as Telegram marks them. Places are in UTF-16.
+// entitiesOf finds the commands of a text, as Telegram marks them.
 func entitiesOf(text string) (out []Entity) {
 	rules.Commands(text, func(start, end int) {
 		out = append(out, Entity{"bot_command", length(text[:start]), length(text[start:end])})

@@ -61,8 +61,8 @@ func (r *request) chat(param string) (*Chat, error) {
 	return nil, badRequest("chat not found")
 }
 
-// say puts a message of the bot into a chat.
-func (r *request) say(c *Chat, m Message) *Message {
+// post puts a message of the bot into a chat.
+func (r *request) post(c *Chat, m Message) *Message {
 	m.From = &r.bot.user
 	m.Thread = r.params.number("message_thread_id")
 	m.IsTopic = m.Thread != 0 && c.info.IsForum
@@ -91,7 +91,7 @@ func sendMessage(r *request, c *Chat) (any, error) {
 	case length(text) > maxText:
 		return nil, badRequest("message is too long")
 	}
-	return r.say(c, Message{Text: text, Entities: entitiesOf(text)}), nil
+	return r.post(c, Message{Text: text, Entities: entitiesOf(text)}), nil
 }
 
 func sendMedia(r *request, c *Chat) (any, error) {
@@ -114,7 +114,7 @@ func sendMedia(r *request, c *Chat) (any, error) {
 			m.Document = &f
 		}
 	}
-	return r.say(c, m), nil
+	return r.post(c, m), nil
 }
 
 // file is the file of a parameter: an upload, or one known by its id or URL.
@@ -154,7 +154,7 @@ func sendMediaGroup(r *request, c *Chat) (any, error) {
 		} else {
 			album.Document = &f
 		}
-		out = append(out, r.say(c, album))
+		out = append(out, r.post(c, album))
 	}
 	return out, nil
 }
@@ -227,7 +227,7 @@ func forwardMessage(r *request, c *Chat) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.say(c, Message{Text: m.Text, Entities: m.Entities, Caption: m.Caption, Photo: m.Photo, Document: m.Document}), nil
+	return r.post(c, Message{Text: m.Text, Entities: m.Entities, Caption: m.Caption, Photo: m.Photo, Document: m.Document}), nil
 }
 
 func getChat(_ *request, c *Chat) (any, error) {

@@ -15,11 +15,11 @@ import (
 type method struct {
 	name string // as documented
 	do   func(ctx context.Context, r *request) (any, error)
-	// quiet ones look at things only, and are not in the record.
+	// quiet methods only read, and are not in the record.
 	quiet bool
 }
 
-// methods are all that is simulated, by their name in small letters.
+// methods are the simulated methods, by name in lower case.
 func methods() map[string]method {
 	all := make(map[string]method)
 	add := func(do func(ctx context.Context, r *request) (any, error), names ...string) {
@@ -55,8 +55,8 @@ func methods() map[string]method {
 	return all
 }
 
-// execute carries out a call and records it. seq is its place in the record, -1 if it
-// has none.
+// execute executes a call and records it. seq is its position in the record, -1 if it is
+// not recorded.
 func (t *Telegram) execute(ctx context.Context, m method, r *request) (result any, seq int, err error) {
 	if m.quiet {
 		result, err = m.do(ctx, r)
@@ -66,7 +66,7 @@ func (t *Telegram) execute(ctx context.Context, m method, r *request) (result an
 	b.mu.Lock()
 	call := Call{
 		At: time.Now(), Bot: b.id, Method: m.name, Chat: r.params.number("chat_id"), Text: r.params["text"],
-		Params: r.params, Files: r.files, InWebhook: r.web, Code: 200, Caller: r.conn.who(), conn: r.conn.id(),
+		Params: r.params, Files: r.files, InWebhook: r.web, Code: 200, Caller: r.conn.callerName(), conn: r.conn.id(),
 	}
 	if call.Text == "" {
 		call.Text = r.params["caption"]
@@ -103,8 +103,8 @@ func asAPIError(err error) *apiError {
 	return &apiError{code: 500, what: "Internal Server Error: " + err.Error()}
 }
 
-// executeReply executes a method that stands in the answer to a webhook request, as
-// far as Telegram lets it. The result is seen by nobody.
+// executeReply executes the method in the answer to a webhook request, if Telegram allows
+// it there. The result is dropped.
 func (b *Bot) executeReply(ctx context.Context, h http.Header, body []byte) {
 	p, files, err := readParams(url.Values{}, h.Get("Content-Type"), bytes.NewReader(body))
 	if err != nil {
@@ -149,7 +149,7 @@ func getSetting(_ context.Context, r *request) (any, error) {
 	return json.RawMessage("[]"), nil
 }
 
-// getFile answers for any file id of ours, whether or not its content is kept.
+// getFile answers for any file id of the simulator, whether or not it has the content.
 func getFile(_ context.Context, r *request) (any, error) {
 	id := r.params["file_id"]
 	folder, number, ok := strings.Cut(id, "_")
@@ -162,7 +162,7 @@ func getFile(_ context.Context, r *request) (any, error) {
 	return map[string]any{"file_id": id, "file_unique_id": "u" + number, "file_size": len(r.bot.files[path]), "file_path": path}, nil
 }
 
-// answerQuery answers a callback, inline or other query as long as that may be done.
+// answerQuery answers a callback, inline or other query that has not expired.
 func answerQuery(_ context.Context, r *request) (any, error) {
 	var id string
 	for _, name := range []string{"callback_query_id", "inline_query_id", "pre_checkout_query_id", "shipping_query_id", "web_app_query_id", "guest_query_id"} {
@@ -177,7 +177,7 @@ func answerQuery(_ context.Context, r *request) (any, error) {
 	if text == "" {
 		text = r.params["results"]
 	}
-	r.bot.toasts[id] = text
+	r.bot.queryAnswers[id] = text
 	r.bot.answered.send()
 	if r.method == "answerGuestQuery" {
 		return map[string]string{"inline_message_id": "guest" + decimal(r.bot.newID())}, nil

@@ -14,8 +14,8 @@ import (
 	"strconv"
 )
 
-// params are a call's parameters, however they came: strings as they are, anything
-// else as JSON.
+// params are a call's parameters from query, form or JSON: strings as they are, other
+// values as JSON.
 type params map[string]string
 
 func (p params) number(name string) int64 {
@@ -39,7 +39,7 @@ func (p params) list(name string, into any) bool {
 	return p[name] != "" && json.Unmarshal([]byte(p[name]), into) == nil
 }
 
-// maxParams is how big a request without files may be.
+// maxParams is the largest request without files, in bytes.
 const maxParams = 4 << 20
 
 // readParams reads a body by its content type, and adds to the query's parameters.
@@ -48,7 +48,7 @@ func readParams(query url.Values, contentType string, body io.Reader) (params, [
 	p.addForm(query)
 	kind, options, err := mime.ParseMediaType(contentType)
 	if err != nil {
-		kind = "" // no body, or one that nobody can read
+		kind = "" // no body, or one that cannot be read
 	}
 	if kind == "multipart/form-data" {
 		files, err := p.addParts(multipart.NewReader(body, options["boundary"]))

@@ -99,7 +99,7 @@ func TestMigrationTellsBothChats(t *testing.T) {
 	}
 }
 
-func TestTypesThatWereNotAskedForStayOut(t *testing.T) {
+func TestUnrequestedTypesAreNotDelivered(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
 	tg.Group(-5, "Friends").Join(tg.Person(1, "Ann"))
 	tg.Group(-5, "Friends").React(tg.Person(1, "Ann"), 1, "👍")
@@ -108,7 +108,7 @@ func TestTypesThatWereNotAskedForStayOut(t *testing.T) {
 	}
 }
 
-func TestBotsLiveApart(t *testing.T) {
+func TestBotsAreIsolated(t *testing.T) {
 	tg := simulator.New(simulator.Config{More: []simulator.BotConfig{{Token: "77:second"}}})
 	base := serve(t, tg)
 	tg.Bot(77).Person(1, "Ann").Say("to the second")

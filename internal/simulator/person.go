@@ -13,7 +13,8 @@ type Person struct {
 	user User
 }
 
-// Person is the person of that id, with an open private chat; asked again, the same.
+// Person returns the person of that id, with an open private chat. The same id gives the
+// same person.
 func (b *Bot) Person(id int64, name string) *Person {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -126,13 +127,13 @@ func (p *Person) Answered(ctx context.Context, query string) (string, error) {
 	err := p.bot.answered.until(ctx, func() bool {
 		p.bot.mu.Lock()
 		defer p.bot.mu.Unlock()
-		answer, found = p.bot.toasts[query]
+		answer, found = p.bot.queryAnswers[query]
 		return found
 	})
 	return answer, err
 }
 
-// Block blocks the bot: it is told, and its calls to this chat are refused with 403.
+// Block blocks the bot: the bot receives an update, and its calls to this chat fail with 403.
 func (p *Person) Block() {
 	p.bot.mu.Lock()
 	defer p.bot.mu.Unlock()

@@ -49,7 +49,7 @@ func (r *ramp) wait(ctx context.Context) error {
 	}
 }
 
-// reserve takes the right to one connection, or tells how long to wait.
+// reserve counts one connection and returns 0, or returns how long to wait first.
 func (r *ramp) reserve(now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()

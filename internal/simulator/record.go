@@ -19,7 +19,7 @@ type Call struct {
 	MessageID int64  // the id that was given, edited or deleted
 	Params    map[string]string
 	Files     []Upload
-	InWebhook bool // it stood in the answer to a webhook request
+	InWebhook bool // it was in the answer to a webhook request
 	Code      int  // 200, or of the refusal
 
 	Caller   string    // the name given to ServeAPI
@@ -32,8 +32,8 @@ type Call struct {
 	Stop   int
 	Closed time.Time // when the caller closed the connection; zero if it did not
 
-	noted bool // its caller had recorded it before it was stopped
-	conn  int  // the connection it came on, from 1; 0 if that is not known
+	noted bool // its caller recorded it before it was stopped
+	conn  int  // number of its connection, from 1; 0 if it is unknown
 }
 
 // Upload is a file that came with a call.
@@ -63,7 +63,7 @@ func makesMessage(method string) bool {
 	return strings.HasPrefix(method, "send") || method == "copyMessage" || method == "forwardMessage"
 }
 
-// record is what was called. Refused calls are kept apart, so that the executed ones
+// record is the calls so far. Refused calls are kept apart, so that the executed ones
 // stay one slice.
 type record struct {
 	mu       sync.Mutex
@@ -130,8 +130,8 @@ func (r *record) answered(seq int, at time.Time) {
 	r.changed.send()
 }
 
-// look is a call with what is known by now; it needs r.mu.
-func (r *record) look(c Call) Call {
+// current is a call with its present Closed and Gone; it needs r.mu.
+func (r *record) current(c Call) Call {
 	if c.conn != 0 {
 		c.Closed = r.closedAt[c.conn-1]
 	}
@@ -149,7 +149,7 @@ func (r *record) calls(filters ...Filter) []Call {
 	pick := func(from []Call) {
 		for i := range from {
 			if slices.ContainsFunc(filters, func(f Filter) bool { return f.takes(&from[i]) }) {
-				out = append(out, r.look(from[i]))
+				out = append(out, r.current(from[i]))
 			}
 		}
 	}

@@ -21,8 +21,8 @@ func (b *Bot) send(ctx context.Context) {
 	s.running.Wait()
 	b.box.mu.Lock()
 	defer b.box.mu.Unlock()
-	if b.box.hook.trips != nil {
-		b.box.hook.trips.CloseIdleConnections()
+	if b.box.webhook.transport != nil {
+		b.box.webhook.transport.CloseIdleConnections()
 	}
 }
 
@@ -35,7 +35,7 @@ type sender struct {
 
 // slot is one of up to max_connections concurrent series of requests.
 type slot struct {
-	hook *hook
+	webhook *webhook
 }
 
 func (s *sender) run(ctx context.Context) {
@@ -59,11 +59,11 @@ func (s *sender) run(ctx context.Context) {
 func (s *sender) start(ctx context.Context) time.Duration {
 	s.box.mu.Lock()
 	defer s.box.mu.Unlock()
-	h := s.box.hook
+	h := s.box.webhook
 	if len(h.targets) == 0 {
 		return -1
 	}
-	if h.trips == nil {
+	if h.transport == nil {
 		h.connect(s.bot.tg.cfg.Dial, func() {
 			s.box.mu.Lock()
 			s.box.sent.Connections++
@@ -75,27 +75,27 @@ func (s *sender) start(ctx context.Context) time.Duration {
 		if q == nil {
 			return wait
 		}
-		c, u := &slot{hook: h}, q.updates[0]
+		c, u := &slot{webhook: h}, q.updates[0]
 		on, cancel := context.WithCancel(ctx)
 		h.cancels[c] = cancel
-		s.running.Go(func() { s.carry(ctx, on, c, q, u) })
+		s.running.Go(func() { s.deliverAll(ctx, on, c, q, u) })
 	}
 	return -1
 }
 
-// carry delivers updates until none is due. life ends with the sender, ctx with the
+// deliverAll delivers updates until none is due. life ends with the sender, ctx with the
 // webhook's setting.
-func (s *sender) carry(life, ctx context.Context, c *slot, q *queue, u *update) {
+func (s *sender) deliverAll(life, ctx context.Context, c *slot, q *queue, u *update) {
 	for q != nil {
-		copies := s.copy(life, c.hook, u)
-		out := s.deliver(ctx, c.hook, u)
+		copies := s.copy(life, c.webhook, u)
+		out := s.deliver(ctx, c.webhook, u)
 		copies(out.ok())
-		q, u = s.settle(ctx, c, q, u, out)
+		q, u = s.finish(ctx, c, q, u, out)
 	}
 }
 
-// settle notes the outcome and takes what is next, if anything is due.
-func (s *sender) settle(ctx context.Context, c *slot, q *queue, u *update, out outcome) (*queue, *update) {
+// finish notes the outcome and takes the next update that is due, if there is one.
+func (s *sender) finish(ctx context.Context, c *slot, q *queue, u *update, out outcome) (*queue, *update) {
 	now := time.Now()
 	b := s.box
 	b.mu.Lock()
@@ -104,27 +104,27 @@ func (s *sender) settle(ctx context.Context, c *slot, q *queue, u *update, out o
 	case u.gone: // dropped or confirmed while it was on its way
 	case out.ok():
 		b.sent.Delivered++
-		c.hook.goneSince = time.Time{}
+		c.webhook.goneSince = time.Time{}
 		b.finish(q, now)
-	case ctx.Err() != nil: // given up, not failed
+	case ctx.Err() != nil: // cancelled, not failed
 		q.due = now
 		b.schedule(q)
 	default:
-		b.failed(c.hook, q, u, out, now)
+		b.failed(c.webhook, q, u, out, now)
 	}
 	if ctx.Err() == nil {
 		if next, _ := b.take(now); next != nil {
 			return next, next.updates[0]
 		}
 	}
-	c.hook.cancels[c]()
-	delete(c.hook.cancels, c)
+	c.webhook.cancels[c]()
+	delete(c.webhook.cancels, c)
 	b.wake()
 	return nil, nil
 }
 
 // failed decides when to try again, if ever.
-func (b *backlog) failed(h *hook, q *queue, u *update, out outcome, now time.Time) {
+func (b *backlog) failed(h *webhook, q *queue, u *update, out outcome, now time.Time) {
 	b.sent.Failed++
 	h.lastError, h.failedAt = problem(out.err, out.code), now
 	wait := h.cfg.backoff(q.fails, chance(h.cfg.Seed, uint64(u.id), uint64(q.fails)))
@@ -150,11 +150,11 @@ func (b *backlog) failed(h *hook, q *queue, u *update, out outcome, now time.Tim
 	}
 	q.due = now.Add(wait)
 	b.schedule(q)
-	b.wake() // the sender may have to wake earlier than it thinks
+	b.wake() // the sender's timer may be set to a later time
 }
 
-// backoff is the wait after so many earlier failures: none, then RetryBase doubled
-// each time, from the seventh failure on between 30 and 60 times RetryBase.
+// backoff is the wait after fails earlier failures: none, then RetryBase doubled each
+// time, from the seventh failure on between 30 and 60 times RetryBase.
 func (c WebhookConfig) backoff(fails int, r *rand.Rand) time.Duration {
 	switch {
 	case fails == 0:

@@ -48,7 +48,7 @@ func TestMethodInTheAnswerIsExecuted(t *testing.T) {
 	})
 }
 
-func TestTwiceSendsSomeASecondTimeBesideAndAfterTheFirst(t *testing.T) {
+func TestTwiceSendsSomeUpdatesASecondTime(t *testing.T) {
 	var mu sync.Mutex
 	var beside, after int
 	open, answered := map[string]int{}, map[string]bool{}
@@ -92,7 +92,7 @@ func TestTwiceSendsSomeASecondTimeBesideAndAfterTheFirst(t *testing.T) {
 	}
 }
 
-func TestNewWebhookGetsAgainWhatWasInFlight(t *testing.T) {
+func TestNewWebhookReceivesRequestsInFlight(t *testing.T) {
 	var l log
 	hook := func(_ http.ResponseWriter, r *http.Request) {
 		if l.add(r); l.len() == 1 {

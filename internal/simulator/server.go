@@ -98,7 +98,8 @@ func (t *Telegram) serveCall(w http.ResponseWriter, r *http.Request, bot *Bot, n
 	t.record.answered(seq, time.Now()) // after the connection has noted it: see Stopped
 }
 
-// before does what a fault does before a call is executed; false: it is not executed.
+// before applies the part of a fault that comes before a call is executed. It reports
+// whether to execute the call.
 func (f Fault) before(ctx context.Context, w http.ResponseWriter) bool {
 	pause(ctx, f.Latency)
 	if f.Hang > 0 {
@@ -138,7 +139,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// answer writes a result; false: it could not be sent.
+// answer writes a result, and reports whether it was sent.
 func answer(w http.ResponseWriter, result any) bool {
 	body := mustJSON("result", struct {
 		OK     bool `json:"ok"`

@@ -8,10 +8,10 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// stop is a time in which a caller's process did nothing: it was killed or frozen.
+// stop is a period in which a caller's process did not run: it was killed or frozen.
 type stop struct {
 	caller   string
-	from, to time.Time // to is zero as long as it lasts
+	from, to time.Time // to is zero while it lasts
 }
 
 func (s *stop) covers(at time.Time) bool {
@@ -79,7 +79,7 @@ func waitingBytes() map[ends]uint64 {
 	if err != nil {
 		return nil
 	}
-	sockets, err := proc.NetTCP() //nolint:staticcheck // netlink, which it names instead, tells no more and needs a socket of its own
+	sockets, err := proc.NetTCP() //nolint:staticcheck // netlink, which it recommends, gives no more and needs a socket of its own
 	if err != nil {
 		return nil
 	}
@@ -93,7 +93,7 @@ func waitingBytes() map[ends]uint64 {
 	return waiting
 }
 
-// Resumed ends what Stopped began.
+// Resumed ends the period that Stopped began.
 func (t *Telegram) Resumed(caller string) {
 	r := t.record
 	r.mu.Lock()
@@ -105,8 +105,8 @@ func (t *Telegram) Resumed(caller string) {
 	}
 }
 
-// stoppedBefore tells that a call's caller was stopped before the answer was written
-// and had not gone on by then; it needs r.mu.
+// stoppedBefore reports whether a call's caller was stopped before the answer was written,
+// and still was when it was written; it needs r.mu.
 func (r *record) stoppedBefore(c *Call) bool {
 	for i := range r.stops {
 		s := &r.stops[i]

@@ -51,7 +51,7 @@ func (t *Telegram) Run(ctx context.Context) error {
 // Serve answers the Bot API on l and runs the senders until ctx ends, and closes l.
 func (t *Telegram) Serve(ctx context.Context, l net.Listener) error {
 	var running sync.WaitGroup
-	running.Go(func() { _ = t.Run(ctx) }) // it has no error to give
+	running.Go(func() { _ = t.Run(ctx) }) // it always returns nil
 	defer running.Wait()
 	return t.ServeAPI(ctx, l, "")
 }
@@ -104,8 +104,8 @@ func (t *Telegram) Push(updateType string, payload any) (id int64) {
 	return t.First().Push(updateType, payload)
 }
 
-// Deliver gives the first bot a webhook and delivers to it until ctx ends; then the
-// webhook is gone, and what is undelivered waits for the next.
+// Deliver gives the first bot a webhook and delivers to it until ctx ends. Then it removes
+// the webhook; undelivered updates wait for the next one.
 func (t *Telegram) Deliver(ctx context.Context, cfg WebhookConfig) { t.First().Deliver(ctx, cfg) }
 
 // Pending is how many updates wait to be delivered, those in flight included.
@@ -127,7 +127,7 @@ func (t *Telegram) Idle(ctx context.Context) error {
 	return nil
 }
 
-// Calls are the executed calls that f lets through, in order of execution.
+// Calls are the executed calls that a filter takes, in order of execution.
 func (t *Telegram) Calls(f ...Filter) []Call { return t.record.calls(f...) }
 
 // Replies are the texts that the bots sent to a chat, in order, as sent at first.

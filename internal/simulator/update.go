@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// probe is what of an update decides its queue and its time.
+// probe is the fields of an update that decide its queue and when it expires.
 type probe struct {
 	ID            json.RawMessage `json:"id"`
 	Date          int64           `json:"date"`
@@ -74,7 +74,7 @@ func (p *probe) subjectID() int64 {
 	return p.userID()
 }
 
-// since is the moment that the day of an update's life is counted from.
+// since is the time that an update's 24 hours are counted from.
 func (p *probe) since(now time.Time) time.Time {
 	date := max(p.Date, p.RemoveDate)
 	if p.Boost != nil {
@@ -92,7 +92,7 @@ const (
 	day       = 24 * time.Hour
 )
 
-// route is an update's queue, and when Telegram drops it.
+// route returns an update's queue, and the time at which Telegram drops it.
 func route(updateType string, p *probe, updateID int64, now time.Time) (queue int64, expires time.Time) {
 	dayOn, dayFromNow := p.since(now).Add(day), now.Add(day)
 	switch updateType {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// setWebhook changes where updates go; with nothing changed, it does nothing.
+// setWebhook changes the webhook. Without a difference it does nothing.
 func setWebhook(_ context.Context, r *request) (any, error) {
 	if until := r.bot.lastSet.Add(time.Second); time.Now().Before(until) {
 		return nil, tooMany(1)
@@ -39,7 +39,7 @@ func setWebhook(_ context.Context, r *request) (any, error) {
 		return true, nil
 	}
 	r.bot.lastSet = time.Now()
-	r.bot.box.setHook(&cfg, drop)
+	r.bot.box.setWebhook(&cfg, drop)
 	return true, nil
 }
 
@@ -50,7 +50,7 @@ func notSecret(c rune) bool {
 func deleteWebhook(_ context.Context, r *request) (any, error) {
 	cfg := r.bot.box.config()
 	cfg.URL, cfg.Targets = "", nil
-	r.bot.box.setHook(&cfg, r.params.flag("drop_pending_updates"))
+	r.bot.box.setWebhook(&cfg, r.params.flag("drop_pending_updates"))
 	return true, nil
 }
 
@@ -68,7 +68,7 @@ func getWebhookInfo(_ context.Context, r *request) (any, error) {
 	box := r.bot.box
 	box.mu.Lock()
 	defer box.mu.Unlock()
-	h := box.hook
+	h := box.webhook
 	info := webhookInfo{URL: h.cfg.URL, Pending: box.left, Allowed: h.cfg.AllowedUpdates}
 	if info.URL != "" {
 		info.MaxConnections = h.cfg.MaxConnections
@@ -86,7 +86,7 @@ func getUpdates(ctx context.Context, r *request) (any, error) {
 	if b.box.config().URL != "" {
 		return nil, conflict("can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first")
 	}
-	away := b.takePoll()
+	replaced := b.takePoll()
 	if kinds := []string(nil); r.params.list("allowed_updates", &kinds) {
 		b.box.allow(kinds)
 	}
@@ -100,18 +100,18 @@ func getUpdates(ctx context.Context, r *request) (any, error) {
 	defer close(stop)
 	go func() {
 		select {
-		case <-away:
+		case <-replaced:
 			cancel()
 		case <-stop:
 		}
 	}()
 	batch := []json.RawMessage{}
-	_ = b.box.news.until(ctx, func() bool { // its time is over: an empty answer
+	_ = b.box.news.until(ctx, func() bool { // an error means the timeout: an empty answer
 		batch = append(batch[:0], b.box.confirm(offset, limit)...)
 		return len(batch) > 0
 	})
 	select {
-	case <-away:
+	case <-replaced:
 		return nil, conflict("terminated by other getUpdates request; make sure that only one bot instance is running")
 	default:
 		return batch, nil
@@ -120,7 +120,7 @@ func getUpdates(ctx context.Context, r *request) (any, error) {
 
 func conflict(what string) *apiError { return &apiError{code: 409, what: "Conflict: " + what} }
 
-// takePoll ends the getUpdates that waits. The channel is closed by the next one.
+// takePoll ends the getUpdates that waits. The next call closes the returned channel.
 func (b *Bot) takePoll() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -131,9 +131,9 @@ func (b *Bot) takePoll() <-chan struct{} {
 	return b.poll
 }
 
-// allow says which types of updates are let in from now on.
+// allow sets the update types that are accepted from now on.
 func (b *backlog) allow(kinds []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.hook.cfg.AllowedUpdates = kinds
+	b.webhook.cfg.AllowedUpdates = kinds
 }

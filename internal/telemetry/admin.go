@@ -40,8 +40,7 @@ func newAdmin(cfg Config, t *Telemetry) *Admin {
 	return &Admin{addr: cfg.AdminListen, mux: mux, log: t.Log}
 }
 
-// ServeHTTP answers with the reasons against readiness, as JSON: 200 if there are
-// none, else 503.
+// ServeHTTP answers as JSON: 200 if the process is ready, else 503 with the reasons.
 func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reasons := h.Reasons(r.Context())
 	w.Header().Set("Content-Type", "application/json")
@@ -49,7 +48,7 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(reasons) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(struct { // the asker may have gone
+	_ = json.NewEncoder(w).Encode(struct { // an error means that the client is gone
 		Ready   bool              `json:"ready"`
 		Reasons map[string]string `json:"reasons,omitempty"`
 	}{len(reasons) == 0, reasons})
@@ -62,7 +61,7 @@ func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeH
 // Safe for concurrent use.
 func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
 
-// Listen takes the address. One that cannot be had is an error that names the variable.
+// Listen opens the address. An error names the variable.
 func (a *Admin) Listen(ctx context.Context) (net.Listener, error) {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", a.addr)
@@ -94,12 +93,12 @@ func (a *Admin) Serve(ctx context.Context, ln net.Listener) error {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if srv.Shutdown(closing) != nil {
-			_ = srv.Close() // a profile that still runs must not hold the exit up
+			_ = srv.Close() // a running profile must not delay the exit
 		}
 	})
 	err := srv.Serve(ln)
 	if stop() {
-		return fmt.Errorf("serve admin: %w", err) // nobody asked it to end
+		return fmt.Errorf("serve admin: %w", err) // it failed before ctx ended
 	}
 	<-stopped
 	return nil

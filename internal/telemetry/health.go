@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// checkWait bounds one round of checks.
+// checkWait is the time limit of one round of checks.
 const checkWait = 2 * time.Second
 
-// Health gathers whether a process is ready, and why not. The zero value is ready.
+// Health is the readiness of a process, with the reasons against it. The zero value is ready.
 // Safe for concurrent use.
 type Health struct {
 	mu     sync.Mutex
@@ -19,7 +19,7 @@ type Health struct {
 	down   map[string]string // reason by name
 }
 
-// Check adds a named check that runs whenever readiness is asked for. It has 2 s.
+// Check adds a named check, which runs at each call of Reasons, for 2 s at most.
 func (h *Health) Check(name string, check func(context.Context) error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -29,15 +29,15 @@ func (h *Health) Check(name string, check func(context.Context) error) {
 	h.checks[name] = check
 }
 
-// SetReady takes back what SetNotReady said of the name.
+// SetReady removes the reason that SetNotReady set under the name.
 func (h *Health) SetReady(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.down, name)
 }
 
-// SetNotReady makes the process not ready until SetReady. The reason is shown to
-// whoever asks, so it holds no secret.
+// SetNotReady makes the process not ready until SetReady. The reason is public: it must
+// contain no secret.
 func (h *Health) SetNotReady(name, reason string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -47,7 +47,7 @@ func (h *Health) SetNotReady(name, reason string) {
 	h.down[name] = reason
 }
 
-// Reasons says, by name, why the process is not ready: none if it is.
+// Reasons returns, by name, why the process is not ready; empty if it is ready.
 func (h *Health) Reasons(ctx context.Context) map[string]string {
 	h.mu.Lock()
 	reasons := map[string]string{}
@@ -64,7 +64,7 @@ func (h *Health) Reasons(ctx context.Context) map[string]string {
 			if err := run(ctx, check); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				if _, said := reasons[name]; !said {
+				if _, known := reasons[name]; !known {
 					reasons[name] = err.Error()
 				}
 			}
@@ -74,7 +74,7 @@ func (h *Health) Reasons(ctx context.Context) map[string]string {
 	return reasons
 }
 
-// run makes a check that panics one that fails: asking must not end the process.
+// run runs a check; a panic counts as a failure, so that a probe cannot end the process.
 func run(ctx context.Context, check func(context.Context) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

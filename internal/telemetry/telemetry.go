@@ -1,12 +1,12 @@
-// Package telemetry sets up logs, metrics, traces and the admin server of a
-// process. It only sets up: metrics and spans stand where they are observed.
+// Package telemetry sets up logs, metrics, traces and the admin server of a process. Metrics
+// and spans themselves are defined in the packages that record them.
 //
-// What it keeps true: without configuration nothing is exported and nothing
-// retries; every log line written with a context carries its trace id; Shutdown
-// flushes what was recorded.
+// Without configuration it exports nothing. Every log line written with a context carries
+// the trace id. Shutdown flushes recorded traces.
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,9 +25,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Config says what to record and where to show it. The OpenTelemetry variables
-// that are not named here (samplers, batches, headers, resource attributes) are
-// read by the OpenTelemetry SDK itself.
+// Config is the settings of logs, metrics and traces. The OpenTelemetry SDK itself reads its
+// other variables (samplers, batches, headers, resource attributes).
 type Config struct {
 	AdminListen string `env:"CHATLANE_ADMIN_LISTEN" default:":9090" help:"Address of the admin server: /metrics, /healthz, /readyz."`
 	Pprof       bool   `env:"CHATLANE_PPROF" help:"Serve /debug/pprof/ on the admin server."`
@@ -40,40 +39,35 @@ type Config struct {
 	Endpoint       string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" help:"OTLP collector, over HTTP, such as http://collector:4318."`
 	TracesEndpoint string `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" help:"As above, for traces alone: the whole URL, with its path."`
 
-	Service string    `kong:"-"` // name of the program, where OTEL_SERVICE_NAME has none
-	Output  io.Writer `kong:"-"` // takes the log and console traces; nil means stderr
+	Service string    `kong:"-"` // name of the program, if OTEL_SERVICE_NAME is empty
+	Output  io.Writer `kong:"-"` // of the log and console traces; nil means stderr
 }
 
 // withDefaults fills in what is empty.
 func (c Config) withDefaults() Config {
-	set := func(s *string, v string) {
-		if *s == "" {
-			*s = v
-		}
-	}
-	set(&c.AdminListen, ":9090")
-	set(&c.LogLevel, "info")
-	set(&c.LogFormat, "json")
-	set(&c.Service, "chatlane")
-	set(&c.ServiceName, c.Service)
+	c.AdminListen = cmp.Or(c.AdminListen, ":9090")
+	c.LogLevel = cmp.Or(c.LogLevel, "info")
+	c.LogFormat = cmp.Or(c.LogFormat, "json")
+	c.Service = cmp.Or(c.Service, "chatlane")
+	c.ServiceName = cmp.Or(c.ServiceName, c.Service)
 	if c.Exporter == "" && c.Endpoint+c.TracesEndpoint != "" {
 		c.Exporter = exporterOTLP
 	}
-	set(&c.Exporter, exporterNone)
+	c.Exporter = cmp.Or(c.Exporter, exporterNone)
 	if c.Output == nil {
 		c.Output = os.Stderr
 	}
 	return c
 }
 
-// IsAddress tells whether one can listen at text: [host]:port.
+// IsAddress reports whether text is an address to listen on: [host]:port.
 func IsAddress(text string) bool {
 	_, port, err := net.SplitHostPort(text)
 	n, nerr := strconv.ParseUint(port, 10, 16)
 	return err == nil && nerr == nil && n <= 65535
 }
 
-// Validate names each variable with a wrong value.
+// Validate returns an error for each variable with a wrong value, joined.
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	var problems []error
@@ -104,7 +98,8 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// Telemetry is what a process records with. Its fields are safe for concurrent use.
+// Telemetry is a process's logger, registry, tracers and admin server. Its fields are safe
+// for concurrent use.
 type Telemetry struct {
 	Log      *slog.Logger
 	Registry *prometheus.Registry
@@ -115,9 +110,9 @@ type Telemetry struct {
 	flush []func(context.Context) error
 }
 
-// Start sets up logs, metrics and traces, and makes the tracer provider and the
-// W3C propagator the global ones. ctx bounds only the setting up. The admin server
-// is run by its owner: [Admin.Run].
+// Start sets up logs, metrics and traces, and sets the global tracer provider, W3C
+// propagator and error handler of OpenTelemetry. ctx bounds only Start itself. The caller
+// runs the admin server: [Admin.Run].
 func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

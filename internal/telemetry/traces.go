@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -23,14 +22,14 @@ const (
 	exporterNone    = "none"
 )
 
-// startTraces makes the tracer provider and has it flushed at the end.
+// startTraces makes the tracer provider; Shutdown flushes it.
 func (t *Telemetry) startTraces(ctx context.Context, cfg Config) error {
 	if cfg.Disabled {
 		t.Tracers = noop.NewTracerProvider()
 		return nil
 	}
 	if cfg.Exporter == exporterNone {
-		// Not sampled, but with ids: they tie log lines of one update together.
+		// Nothing is sampled, but spans have ids, which connect the log lines of one update.
 		t.Tracers = sdktrace.NewTracerProvider(
 			sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample())))
 		return nil
@@ -73,33 +72,15 @@ func newResource(ctx context.Context, service string) (*resource.Resource, error
 	)
 }
 
-// quiet is how long repeated errors of the SDK are kept out of the log.
-const quiet = time.Minute
+// errorPause is the least time between two logged errors of the SDK.
+const errorPause = time.Minute
 
-// errorHandler logs what goes wrong with traces, a line a minute at most.
-type errorHandler struct {
-	log func(err error, unsaid int)
-
-	mu     sync.Mutex
-	last   time.Time
-	unsaid int
-}
-
+// newErrorHandler logs errors of the SDK, at most one a minute.
 func newErrorHandler(ctx context.Context, log *slog.Logger) otel.ErrorHandler {
-	return &errorHandler{log: func(err error, unsaid int) {
-		log.WarnContext(ctx, "telemetry failed",
-			slog.String("error", err.Error()), slog.Int("unsaid", unsaid))
-	}}
-}
-
-// Handle is called by the SDK, from any goroutine.
-func (h *errorHandler) Handle(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if now := time.Now(); now.Sub(h.last) >= quiet {
-		h.log(err, h.unsaid)
-		h.last, h.unsaid = now, 0
-		return
-	}
-	h.unsaid++
+	limiter := LogLimiter{Every: errorPause}
+	return otel.ErrorHandlerFunc(func(err error) {
+		if suppressed, ok := limiter.Allow(); ok {
+			log.WarnContext(ctx, "telemetry failed", slog.String("error", err.Error()), slog.Int("suppressed", suppressed))
+		}
+	})
 }

@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// hook is one setting of a bot's webhook, with its connections.
-type hook struct {
-	cfg     WebhookConfig
-	targets []string
-	turn    atomic.Uint64
-	trips   *http.Transport
-	ramp    ramp
+// webhook is one setting of a bot's webhook, with its connections.
+type webhook struct {
+	cfg       WebhookConfig
+	targets   []string
+	next      atomic.Uint64
+	transport *http.Transport
+	ramp      ramp
 
 	// Guarded by the backlog's mutex.
 	cancels   map[*slot]context.CancelFunc
@@ -28,17 +28,15 @@ type hook struct {
 	goneSince time.Time // of the first 410 in a row
 }
 
-// takes tells whether the bot gets updates of that type.
-func (h *hook) takes(kind string) bool {
+// takes reports whether the bot receives updates of that type.
+func (h *webhook) takes(kind string) bool {
 	if len(h.cfg.AllowedUpdates) == 0 {
 		return defaultAllowed(kind)
 	}
 	return slices.Contains(h.cfg.AllowedUpdates, kind)
 }
 
-// setHook puts a setting in the place of the old one, gives up what is in flight
-// under that, and lets it be sent anew.
-func (b *backlog) setHook(cfg *WebhookConfig, dropPending bool) {
+func (b *backlog) setWebhook(cfg *WebhookConfig, dropPending bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.replace(cfg)
@@ -47,17 +45,17 @@ func (b *backlog) setHook(cfg *WebhookConfig, dropPending bool) {
 	}
 }
 
-// replace is setHook for who holds the lock.
+// replace is setWebhook; it needs b.mu.
 func (b *backlog) replace(cfg *WebhookConfig) {
-	old := b.hook
-	b.hook = &hook{cfg: *cfg, targets: cfg.targets(), cancels: make(map[*slot]context.CancelFunc)}
-	b.hook.ramp.strict = cfg.StrictConnections
+	old := b.webhook
+	b.webhook = &webhook{cfg: *cfg, targets: cfg.targets(), cancels: make(map[*slot]context.CancelFunc)}
+	b.webhook.ramp.strict = cfg.StrictConnections
 	if old != nil {
 		for _, cancel := range old.cancels {
 			cancel()
 		}
-		if old.trips != nil {
-			old.trips.CloseIdleConnections()
+		if old.transport != nil {
+			old.transport.CloseIdleConnections()
 		}
 	}
 	b.load()
@@ -66,7 +64,7 @@ func (b *backlog) replace(cfg *WebhookConfig) {
 func (b *backlog) config() WebhookConfig {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.hook.cfg
+	return b.webhook.cfg
 }
 
 // targets are the URLs that requests go to, in turn.
@@ -88,12 +86,12 @@ func (c WebhookConfig) targets() []string {
 	return out
 }
 
-// connect makes the transport of a hook.
-func (h *hook) connect(dial func(ctx context.Context, network, addr string) (net.Conn, error), opened func()) {
+// connect makes the transport of a webhook.
+func (h *webhook) connect(dial func(ctx context.Context, network, addr string) (net.Conn, error), opened func()) {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
 	}
-	h.trips = &http.Transport{
+	h.transport = &http.Transport{
 		MaxConnsPerHost: h.cfg.MaxConnections, MaxIdleConnsPerHost: h.cfg.MaxConnections,
 		IdleConnTimeout: time.Minute, DisableCompression: true,
 		WriteBufferSize: 8 << 10, ReadBufferSize: 4 << 10,
