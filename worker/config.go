@@ -45,6 +45,7 @@ type Bot struct {
 // NATS says where the broker is and how its streams are made. All processes of an
 // installation, ingress too, are told the same.
 type NATS struct {
+	Namespace           string        // prefix of streams, subjects, buckets and Redis keys; empty: none
 	URL                 string        // servers, separated by commas; default nats://127.0.0.1:4222
 	Creds               string        // path of a credentials file (JWT and nkey seed)
 	NKey                string        // seed of the nkey to log in with

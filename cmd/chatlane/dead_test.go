@@ -105,7 +105,7 @@ func TestDeadReplayPutsThemBackInOrder(t *testing.T) {
 	if err != nil || depth.Dead != 3 || depth.Queued != 3 {
 		t.Errorf("depth %+v, %v; want 3 dead, 3 queued", depth, err)
 	}
-	stream, err := conn.JetStream().Stream(t.Context(), broker.StreamUpdates)
+	stream, err := conn.JetStream().Stream(t.Context(), broker.Names{}.Updates())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,10 +141,10 @@ func TestAcceptedUpdatesAreInTheStream(t *testing.T) {
 			t.Fatalf("answered %d", code)
 		}
 	}
-	if n := stored(t, conn, broker.StreamUpdates); n != 2 {
+	if n := stored(t, conn, broker.Names{}.Updates()); n != 2 {
 		t.Errorf("the stream holds %d updates, want 2", n)
 	}
-	if n := stored(t, conn, broker.StreamDeadLetters); n != 1 {
+	if n := stored(t, conn, broker.Names{}.DeadLetters()); n != 1 {
 		t.Errorf("there are %d dead letters, want 1", n)
 	}
 	r.stop()
@@ -259,7 +259,7 @@ func TestPollingFillsTheStream(t *testing.T) {
 	cfg.Polling, cfg.BotAPIURL = true, api.URL
 	r := startIngress(t, cfg, conn)
 	r.await("all confirmed", func() bool { return people.Pending() == 0 })
-	if n := stored(t, conn, broker.StreamUpdates); n != 30 {
+	if n := stored(t, conn, broker.Names{}.Updates()); n != 30 {
 		t.Errorf("the stream holds %d updates, want 30", n)
 	}
 	r.stop()

@@ -23,6 +23,7 @@ func (w *worker) openState(ctx context.Context) (api.Limiter, error) {
 func (w *worker) openBucket(ctx context.Context) (api.Limiter, error) {
 	err := w.await(ctx, "waiting for the state bucket", func(ctx context.Context) error {
 		store, err := kvstore.Open(ctx, w.conn.JetStream(), kvstore.Config{
+			Bucket:   w.conn.Names().StateBucket(),
 			MaxBytes: w.cfg.Broker.Topology().StateMaxBytes,
 			Replicas: w.cfg.Broker.Topology().Replicas, LockTTL: w.cfg.State.LockTTL, StateTTL: w.cfg.State.StateTTL, Registerer: w.tel.Registry,
 		})
@@ -41,6 +42,7 @@ func (w *worker) openRedis() (api.Limiter, error) {
 	}
 	w.OnStop("redis connection", func(context.Context) error { return client.Close() })
 	store := redisstore.New(client, redisstore.Config{
+		Prefix:  w.conn.Names().RedisPrefix(),
 		LockTTL: w.cfg.State.LockTTL, StateTTL: w.cfg.State.StateTTL, WaitReplicas: w.cfg.Redis.WaitReplicas, Registerer: w.tel.Registry,
 	})
 	w.tel.Health.Check("redis", store.Ready)
@@ -52,6 +54,7 @@ func (w *worker) openRedis() (api.Limiter, error) {
 func (w *worker) limits() limit.Config {
 	l := w.cfg.Limits
 	return limit.Config{
+		Prefix: w.conn.Names().RedisPrefix(), Bucket: w.conn.Names().LimitsBucket(),
 		BotPerSecond: max(l.Bot, 0), ChatPerSecond: max(l.Chat, 0), ChatBurst: l.Burst, GroupPerMinute: max(l.Group, 0),
 		Replicas: w.cfg.Broker.Topology().Replicas,
 	}

@@ -281,7 +281,7 @@ func TestTimeoutFiresOnceWhenTheWorkerDiesBetweenArmAndCommit(t *testing.T) {
 	c := s.connect()
 	defer c.Close(t.Context())
 	harness.Eventually(t, 20*time.Second, "timer armed", func() bool {
-		timers, err := c.JetStream().Stream(t.Context(), broker.StreamTimers)
+		timers, err := c.JetStream().Stream(t.Context(), broker.Names{}.Timers())
 		return err == nil && timers.CachedInfo().State.Msgs > 0
 	})
 	stop()

@@ -15,11 +15,11 @@ type Backlog struct {
 
 // Backlog asks the broker for the two streams, one after the other.
 func (c *Conn) Backlog(ctx context.Context) (Backlog, error) {
-	updates, err := c.Stream(ctx, StreamUpdates)
+	updates, err := c.Stream(ctx, c.names.Updates())
 	if err != nil {
 		return Backlog{}, err
 	}
-	parked, err := c.Stream(ctx, StreamParked)
+	parked, err := c.Stream(ctx, c.names.Parked())
 	if err != nil {
 		return Backlog{}, err
 	}

@@ -27,7 +27,7 @@ func unbounded(t *testing.T, c *broker.Conn, letters int) {
 	if err := c.Ensure(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Stream(t.Context(), broker.StreamDeadLetters)
+	s, err := c.Stream(t.Context(), broker.Names{}.DeadLetters())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func unbounded(t *testing.T, c *broker.Conn, letters int) {
 
 func deadLetters(t *testing.T, c *broker.Conn) (limit int64, letters uint64) {
 	t.Helper()
-	s, err := c.Stream(t.Context(), broker.StreamDeadLetters)
+	s, err := c.Stream(t.Context(), broker.Names{}.DeadLetters())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,8 +138,8 @@ func TestPreflightAddsUpTheBounds(t *testing.T) {
 		{"no limit", -1, 0, nil, 0},
 		{"room for all", 3*giB + giB/4, 0, nil, 0},
 		{"no room for the timers", 3 * giB, 0, nil, 5},
-		{"all stand", 3*giB + giB/4, 3 * giB, map[string]int64{broker.StreamUpdates: giB, broker.StreamParked: giB, broker.StreamDeadLetters: giB}, 0},
-		{"no room for a bound of the dead letters", 3 * giB, 2 * giB, map[string]int64{broker.StreamUpdates: giB, broker.StreamParked: giB}, 5},
+		{"all stand", 3*giB + giB/4, 3 * giB, map[string]int64{broker.Names{}.Updates(): giB, broker.Names{}.Parked(): giB, broker.Names{}.DeadLetters(): giB}, 0},
+		{"no room for a bound of the dead letters", 3 * giB, 2 * giB, map[string]int64{broker.Names{}.Updates(): giB, broker.Names{}.Parked(): giB}, 5},
 		{"others have reserved", 4 * giB, 2 * giB, nil, 5},
 	} {
 		law := 0

@@ -16,6 +16,8 @@ import (
 type Config struct {
 	URL  string // one or several, separated by commas
 	Name string // shown by the broker's monitoring
+	// Namespace tells installations on the same servers apart; empty means none.
+	Namespace string
 
 	// At most one way to log in; none where the URL says it or the broker asks for nothing.
 	Creds    string // path of a credentials file
@@ -41,9 +43,10 @@ type Config struct {
 // Conn is one connection to the broker. It reconnects for ever, with jitter, and
 // logs only changes of its state. Safe for concurrent use.
 type Conn struct {
-	nc  *nats.Conn
-	js  jetstream.JetStream
-	log *slog.Logger
+	nc    *nats.Conn
+	js    jetstream.JetStream
+	names Names
+	log   *slog.Logger
 }
 
 // Connect dials the broker. It fails when no server answers at the first try.
@@ -69,7 +72,7 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 		nc.Close()
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	return &Conn{nc: nc, js: js, log: cfg.Logger}, nil
+	return &Conn{nc: nc, js: js, names: NamesIn(cfg.Namespace), log: cfg.Logger}, nil
 }
 
 func options(ctx context.Context, cfg Config) []nats.Option {
@@ -118,6 +121,9 @@ func (c *Conn) Ready(context.Context) error {
 
 // MaxPayload is the largest message that the broker takes, in bytes, headers included.
 func (c *Conn) MaxPayload() int64 { return c.nc.MaxPayload() }
+
+// Names are those of the installation that the connection belongs to.
+func (c *Conn) Names() Names { return c.names }
 
 // NATS is the raw connection, for subscriptions and requests outside of JetStream.
 func (c *Conn) NATS() *nats.Conn { return c.nc }

@@ -18,9 +18,9 @@ type Depth struct {
 func (c *Conn) Depth(ctx context.Context) (Depth, error) {
 	var d Depth
 	for name, set := range map[string]func(jetstream.StreamState){
-		StreamUpdates:     func(s jetstream.StreamState) { d.Queued, d.Stored = s.Msgs, s.LastSeq },
-		StreamParked:      func(s jetstream.StreamState) { d.Parked = s.Msgs },
-		StreamDeadLetters: func(s jetstream.StreamState) { d.Dead = s.Msgs },
+		c.names.Updates():     func(s jetstream.StreamState) { d.Queued, d.Stored = s.Msgs, s.LastSeq },
+		c.names.Parked():      func(s jetstream.StreamState) { d.Parked = s.Msgs },
+		c.names.DeadLetters(): func(s jetstream.StreamState) { d.Dead = s.Msgs },
 	} {
 		s, err := c.Stream(ctx, name)
 		if err != nil {

@@ -40,8 +40,8 @@ func TestStreamLookUpIsNotHeldUpByALostAnswer(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		began := time.Now()
-		stream, asked, err := c.StreamWithRetry(ctx, StreamParked, 500*time.Millisecond)
-		if err != nil || stream.CachedInfo().Config.Name != StreamParked {
+		stream, asked, err := c.StreamWithRetry(ctx, (Names{}).Parked(), 500*time.Millisecond)
+		if err != nil || stream.CachedInfo().Config.Name != (Names{}).Parked() {
 			t.Fatalf("%v after %v", err, time.Since(began))
 		}
 		if took := asked.Sub(began); took < time.Second || took > 1500*time.Millisecond {

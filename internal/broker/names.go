@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -9,22 +10,66 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Streams, as an operator sees them in the broker.
-const (
-	StreamUpdates     = "UPDATES"
-	StreamDeadLetters = "DEADLETTERS"
-	StreamParked      = "PARKED"
-	StreamTimers      = "TIMERS"
-)
+// Names makes the names of everything that one installation keeps in NATS and Redis. Each
+// begins with the namespace and "_", which no namespace contains: two installations on the
+// same servers have no name in common. The zero value has no namespace.
+type Names struct{ prefix string }
 
-// Subjects begin with one of these; [LaneSubject] has what follows.
-const (
-	UpdatesPrefix     = "updates."
-	DeadLettersPrefix = "dead."
-	ParkedPrefix      = "parked."
-	TimersPrefix      = "timers." // armed
-	FiredPrefix       = "fired."  // fired, and not in UPDATES yet
-)
+// NamesIn gives the names of a namespace; empty means none.
+func NamesIn(namespace string) Names {
+	if namespace == "" {
+		return Names{}
+	}
+	return Names{prefix: namespace + "_"}
+}
+
+// isNamespace tells whether s may be a namespace. It is part of stream names, subjects,
+// bucket names and Redis keys.
+func isNamespace(s string) bool { return regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`).MatchString(s) }
+
+// Updates is the stream of updates that wait for their turn.
+func (n Names) Updates() string { return n.prefix + "UPDATES" }
+
+// DeadLetters is the stream of dead letters.
+func (n Names) DeadLetters() string { return n.prefix + "DEADLETTERS" }
+
+// Parked is the stream of updates of parked lanes.
+func (n Names) Parked() string { return n.prefix + "PARKED" }
+
+// Timers is the stream of armed timers, and of fired ones that are not in Updates yet.
+func (n Names) Timers() string { return n.prefix + "TIMERS" }
+
+// UpdatesPrefix begins the subjects of Updates. [LaneSubject] has what follows.
+func (n Names) UpdatesPrefix() string { return n.prefix + "updates." }
+
+// DeadLettersPrefix begins the subjects of DeadLetters.
+func (n Names) DeadLettersPrefix() string { return n.prefix + "dead." }
+
+// ParkedPrefix begins the subjects of Parked.
+func (n Names) ParkedPrefix() string { return n.prefix + "parked." }
+
+// TimersPrefix begins the subjects of armed timers.
+func (n Names) TimersPrefix() string { return n.prefix + "timers." }
+
+// FiredPrefix begins the subjects of fired timers.
+func (n Names) FiredPrefix() string { return n.prefix + "fired." }
+
+// Presence is the subject of the workers' heartbeats.
+func (n Names) Presence() string { return n.prefix + "chatlane.presence" }
+
+// FreeLane is the subject on which the owner of a partition is asked to free a lane.
+func (n Names) FreeLane(p partition.ID) string {
+	return n.prefix + "chatlane.lane.free." + strconv.Itoa(int(p))
+}
+
+// StateBucket is the key-value bucket of conversation state.
+func (n Names) StateBucket() string { return n.prefix + "chatlane_state" }
+
+// LimitsBucket is the key-value bucket of the limits of sending.
+func (n Names) LimitsBucket() string { return n.prefix + "chatlane_limits" }
+
+// RedisPrefix begins every key in Redis; a ":" follows.
+func (n Names) RedisPrefix() string { return n.prefix + "chatlane" }
 
 // PinGroup is the one priority group of each partition's consumer. The client that the
 // broker pins in it owns the partition.

@@ -36,7 +36,7 @@ func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []preflight.
 		})
 	}
 	standing := make(map[string]int64) // bytes, by stream
-	for _, want := range t.streams() {
+	for _, want := range t.streams(c.names) {
 		s, err := c.js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue // it will be made as it should be
@@ -46,14 +46,14 @@ func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []preflight.
 		}
 		info := s.CachedInfo()
 		standing[want.Name] = max(info.Config.MaxBytes, 0)
-		findings = append(findings, lookAtStream(info.Config, want)...)
-		findings = append(findings, fill(info, cmp.Or(want.MaxBytes, t.TimersMaxBytes))...)
+		findings = append(findings, c.names.lookAtStream(info.Config, want)...)
+		findings = append(findings, c.names.fill(info, cmp.Or(want.MaxBytes, t.TimersMaxBytes))...)
 	}
 	info, err := c.js.AccountInfo(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look at JetStream's limits: %w", err)
 	}
-	findings = append(findings, t.limits(info, standing)...)
+	findings = append(findings, t.limits(c.names, info, standing)...)
 	for i := range findings {
 		findings[i].Server = "nats"
 	}
@@ -62,7 +62,7 @@ func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []preflight.
 
 // limits compares the account's limits with what is still to be reserved. Standing is what
 // the streams that stand have reserved already. A limit of -1 is none.
-func (t Topology) limits(info *jetstream.AccountInfo, standing map[string]int64) (findings []preflight.Finding) {
+func (t Topology) limits(n Names, info *jetstream.AccountInfo, standing map[string]int64) (findings []preflight.Finding) {
 	less := func(setting string, have, need int64, law int, why string) {
 		if have >= 0 && have < need {
 			findings = append(findings, preflight.Finding{
@@ -71,7 +71,7 @@ func (t Topology) limits(info *jetstream.AccountInfo, standing map[string]int64)
 		}
 	}
 	missing := t.TimersMaxBytes * int64(t.Replicas) // the broker reserves nothing for TIMERS
-	for _, s := range t.streams() {
+	for _, s := range t.streams(n) {
 		missing += max(s.MaxBytes-standing[s.Name], 0) * int64(t.Replicas)
 	}
 	less("max_file_store of the account", info.Limits.MaxStore, int64(info.ReservedStore)+missing, 5,
@@ -81,7 +81,7 @@ func (t Topology) limits(info *jetstream.AccountInfo, standing map[string]int64)
 	return findings
 }
 
-func lookAtStream(have, want jetstream.StreamConfig) (findings []preflight.Finding) {
+func (n Names) lookAtStream(have, want jetstream.StreamConfig) (findings []preflight.Finding) {
 	name := "stream " + want.Name
 	if have.Storage != jetstream.FileStorage {
 		findings = append(findings, preflight.Finding{Setting: name + ": storage", Have: have.Storage.String(), Set: "file", Law: 5, Why: "a restart loses what is queued"})
@@ -96,7 +96,7 @@ func lookAtStream(have, want jetstream.StreamConfig) (findings []preflight.Findi
 		})
 	}
 	if len(findings) == 0 { // a difference that is not named above
-		if err := compareStream(have, want); err != nil {
+		if err := n.compareStream(have, want); err != nil {
 			findings = append(findings, preflight.Finding{Setting: name, Have: "another", Set: "what is configured", Law: 2, Why: err.Error()})
 		}
 	}
@@ -110,24 +110,24 @@ func lookAtStream(have, want jetstream.StreamConfig) (findings []preflight.Findi
 }
 
 // fill warns of a stream that is nearly as large as its bound.
-func fill(info *jetstream.StreamInfo, bound int64) []preflight.Finding {
+func (n Names) fill(info *jetstream.StreamInfo, bound int64) []preflight.Finding {
 	if used := int64(info.State.Bytes); used > bound-bound/5 {
 		return []preflight.Finding{{
 			Setting: "stream " + info.Config.Name + ": bytes", Have: strconv.FormatInt(used, 10),
-			Set: fmt.Sprintf("less than four fifths of %d (%s)", bound, boundName(info.Config.Name)), Why: fullMeans(info.Config.Name),
+			Set: fmt.Sprintf("less than four fifths of %d (%s)", bound, n.boundName(info.Config.Name)), Why: n.fullMeans(info.Config.Name),
 		}}
 	}
 	return nil
 }
 
 // fullMeans says what happens when a stream reaches its bound.
-func fullMeans(stream string) string {
+func (n Names) fullMeans(stream string) string {
 	switch stream {
-	case StreamDeadLetters:
+	case n.DeadLetters():
 		return "at the bound an update that is to become a dead letter holds its lane: replay or drop some"
-	case StreamTimers:
+	case n.Timers():
 		return "at the bound a turn that sets a timeout waits until other timers have fired"
-	case StreamParked:
+	case n.Parked():
 		return "at the bound lanes that should be parked take place in their partition's window"
 	}
 	return "at the bound ingress answers 503, and Telegram keeps the updates"

@@ -16,7 +16,7 @@ func TestPreflightNamesWhatBreaksALaw(t *testing.T) {
 	t.Parallel()
 	updates := func(change func(*jetstream.StreamConfig)) jetstream.StreamConfig {
 		c := jetstream.StreamConfig{
-			Name: broker.StreamUpdates, Subjects: []string{"updates.>"}, Retention: jetstream.WorkQueuePolicy,
+			Name: broker.Names{}.Updates(), Subjects: []string{"updates.>"}, Retention: jetstream.WorkQueuePolicy,
 			Discard: jetstream.DiscardNew, Duplicates: 10 * time.Minute,
 		}
 		change(&c)

@@ -13,6 +13,7 @@ import (
 
 // Settings are the broker settings, which all processes of an installation share.
 type Settings struct {
+	Namespace           string        `env:"CHATLANE_NAMESPACE" help:"Prefix of streams, subjects, buckets and Redis keys: installations with different ones share servers and do not meet. Empty: none."`
 	URL                 string        `env:"CHATLANE_NATS_URL" default:"nats://127.0.0.1:4222" secret:"true" help:"NATS servers, separated by commas."`
 	Creds               string        `env:"CHATLANE_NATS_CREDS" help:"Credentials file of a NATS user (JWT and nkey seed)."`
 	NKey                string        `env:"CHATLANE_NATS_NKEY" secret:"true" help:"Seed of the nkey to log in with."`
@@ -36,7 +37,7 @@ type Settings struct {
 // Config is the connection by these settings. The broker's monitoring shows name.
 func (s Settings) Config(name string) Config {
 	return Config{
-		URL: s.URL, Name: name, Creds: s.Creds, NKey: s.NKey, User: s.User, Password: s.Password, Token: s.Token,
+		URL: s.URL, Name: name, Namespace: s.Namespace, Creds: s.Creds, NKey: s.NKey, User: s.User, Password: s.Password, Token: s.Token,
 		CAFile: s.CAFile, CertFile: s.CertFile, KeyFile: s.KeyFile,
 	}
 }
@@ -67,6 +68,7 @@ func (s Settings) Validate() error {
 			all = append(all, fmt.Errorf("%s: %s", name, right))
 		}
 	}
+	must("CHATLANE_NAMESPACE", s.Namespace == "" || isNamespace(s.Namespace), "set a lower-case letter and up to 31 letters, digits or -, such as shop-2, or leave it empty")
 	for server := range strings.SplitSeq(s.URL, ",") {
 		u, err := url.Parse(strings.TrimSpace(server))
 		must("CHATLANE_NATS_URL", s.URL == "" || err == nil && u.Host != "" && slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme),

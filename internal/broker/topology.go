@@ -69,7 +69,7 @@ const (
 // do. Any number of processes may call it at once.
 func (c *Conn) Ensure(ctx context.Context, t Topology) error {
 	t = t.withDefaults()
-	for _, want := range t.streams() {
+	for _, want := range t.streams(c.names) {
 		if err := c.ensureStream(ctx, want); err != nil {
 			return err
 		}
@@ -77,10 +77,10 @@ func (c *Conn) Ensure(ctx context.Context, t Topology) error {
 	return nil
 }
 
-func (t Topology) streams() []jetstream.StreamConfig {
+func (t Topology) streams(n Names) []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
 		{
-			Name: StreamUpdates, Subjects: []string{UpdatesPrefix + ">"},
+			Name: n.Updates(), Subjects: []string{n.UpdatesPrefix() + ">"},
 			Description: "updates that wait for their turn, by partition, bot and lane",
 			Retention:   jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
 			Discard: jetstream.DiscardNew, MaxBytes: t.MaxBytes, Duplicates: duplicateWindow,
@@ -88,14 +88,14 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Metadata: map[string]string{metaPartitions: strconv.Itoa(t.Partitions), metaHash: hashName, metaLaneKey: t.LaneKey.String()},
 		},
 		{
-			Name: StreamDeadLetters, Subjects: []string{DeadLettersPrefix + ">"},
+			Name: n.DeadLetters(), Subjects: []string{n.DeadLettersPrefix() + ">"},
 			Description: "updates that used up their attempts or could not be read",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
 			Discard: jetstream.DiscardNew, MaxBytes: t.DeadLettersMaxBytes, MaxAge: t.DeadLetterAge, Duplicates: duplicateWindow,
 			Replicas: t.Replicas, AllowDirect: true,
 		},
 		{
-			Name: StreamParked, Subjects: []string{ParkedPrefix + ">"},
+			Name: n.Parked(), Subjects: []string{n.ParkedPrefix() + ">"},
 			Description: "updates of parked lanes, in order",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
 			Discard: jetstream.DiscardNew, MaxBytes: t.MaxBytes, Duplicates: duplicateWindow,
@@ -105,7 +105,7 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			// A stream of its own: the broker takes no schedules where it has to refuse
 			// what is too much, and a limit would drop the oldest timers. So the stream has
 			// none, and the workers keep TimersMaxBytes.
-			Name: StreamTimers, Subjects: []string{TimersPrefix + ">", FiredPrefix + ">"},
+			Name: n.Timers(), Subjects: []string{n.TimersPrefix() + ">", n.FiredPrefix() + ">"},
 			Description: "armed timers, by bot, conversation and token, and fired ones that are not relayed yet",
 			Retention:   jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
 			Discard: jetstream.DiscardOld, Duplicates: duplicateWindow,
@@ -132,12 +132,12 @@ func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) er
 		return fmt.Errorf("stream %s: %w", want.Name, err)
 	}
 	info := s.CachedInfo()
-	if want.Name == StreamDeadLetters && info.Config.MaxBytes != want.MaxBytes {
+	if want.Name == c.names.DeadLetters() && info.Config.MaxBytes != want.MaxBytes {
 		if info, err = c.bound(ctx, info, want.MaxBytes); err != nil {
 			return err
 		}
 	}
-	return compareStream(info.Config, want)
+	return c.names.compareStream(info.Config, want)
 }
 
 // errCodeNoStorage is the broker's "insufficient storage resources available".
@@ -152,7 +152,7 @@ func (c *Conn) bound(ctx context.Context, info *jetstream.StreamInfo, limit int6
 	}
 	if used := int64(info.State.Bytes); used > limit-limit/8 {
 		return nil, fmt.Errorf("%w: stream %s has no limit yet and holds %d bytes, too many for a limit of %d; set %s higher, or replay or drop dead letters first",
-			ErrTopology, cfg.Name, used, limit, boundName(cfg.Name))
+			ErrTopology, cfg.Name, used, limit, c.names.boundName(cfg.Name))
 	}
 	cfg.MaxBytes = limit
 	s, err := c.js.UpdateStream(ctx, cfg)
@@ -164,18 +164,18 @@ func (c *Conn) bound(ctx context.Context, info *jetstream.StreamInfo, limit int6
 }
 
 // boundName is the setting that bounds a stream.
-func boundName(stream string) string {
+func (n Names) boundName(stream string) string {
 	switch stream {
-	case StreamDeadLetters:
+	case n.DeadLetters():
 		return "CHATLANE_DEAD_LETTERS_MAX_BYTES"
-	case StreamTimers:
+	case n.Timers():
 		return "CHATLANE_TIMERS_MAX_BYTES"
 	}
 	return "CHATLANE_STREAM_MAX_BYTES"
 }
 
 // compareStream names the first difference that would break a promise or surprise an operator.
-func compareStream(have, want jetstream.StreamConfig) error {
+func (n Names) compareStream(have, want jetstream.StreamConfig) error {
 	type diff struct{ what, have, want string }
 	diffs := []diff{
 		{"CHATLANE_PARTITIONS", have.Metadata[metaPartitions], want.Metadata[metaPartitions]},
@@ -187,7 +187,7 @@ func compareStream(have, want jetstream.StreamConfig) error {
 		{"CHATLANE_STREAM_REPLICAS", strconv.Itoa(have.Replicas), strconv.Itoa(want.Replicas)},
 		{"subjects", fmt.Sprint(slices.Sorted(slices.Values(have.Subjects))), fmt.Sprint(slices.Sorted(slices.Values(want.Subjects)))},
 		{"message schedules", strconv.FormatBool(have.AllowMsgSchedules), strconv.FormatBool(want.AllowMsgSchedules)},
-		{boundName(want.Name), limitText(have.MaxBytes), limitText(want.MaxBytes)},
+		{n.boundName(want.Name), limitText(have.MaxBytes), limitText(want.MaxBytes)},
 		{"duplicate window", have.Duplicates.String(), want.Duplicates.String()},
 	}
 	for _, d := range diffs {
@@ -221,7 +221,7 @@ func (c *Conn) EnsureConsumers(ctx context.Context, t Topology) error {
 func (c *Conn) ensureConsumer(ctx context.Context, t Topology, p partition.ID) error {
 	want := jetstream.ConsumerConfig{
 		Durable:         ConsumerName(p),
-		FilterSubject:   UpdatesPrefix + strconv.Itoa(int(p)) + ".>",
+		FilterSubject:   c.names.UpdatesPrefix() + strconv.Itoa(int(p)) + ".>",
 		AckPolicy:       jetstream.AckExplicitPolicy,
 		AckWait:         t.AckWait,
 		MaxDeliver:      -1,
@@ -232,10 +232,10 @@ func (c *Conn) ensureConsumer(ctx context.Context, t Topology, p partition.ID) e
 		MaxWaiting:      512,
 		MaxRequestBatch: 0,
 	}
-	_, err := c.js.CreateConsumer(ctx, StreamUpdates, want)
+	_, err := c.js.CreateConsumer(ctx, c.names.Updates(), want)
 	if errors.Is(err, jetstream.ErrConsumerExists) {
 		// Window and pin may be tuned between releases; the last to start decides.
-		_, err = c.js.UpdateConsumer(ctx, StreamUpdates, want)
+		_, err = c.js.UpdateConsumer(ctx, c.names.Updates(), want)
 	}
 	if err != nil {
 		return fmt.Errorf("consumer %s: %w", want.Durable, err)

@@ -26,7 +26,7 @@ type Census struct {
 // NewCensus subscribes to the heartbeats.
 func NewCensus(conn *broker.Conn) (*Census, error) {
 	c := &Census{seen: make(map[string]time.Time)}
-	sub, err := conn.NATS().Subscribe(presenceSubject, c.receive)
+	sub, err := conn.NATS().Subscribe(conn.Names().Presence(), c.receive)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to presence: %w", err)
 	}

@@ -18,9 +18,6 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// presenceSubject carries the workers' heartbeats. It is no part of a stream.
-const presenceSubject = "chatlane.presence"
-
 // PresenceConfig names a worker and sets the pace of its heartbeats.
 type PresenceConfig struct {
 	Worker     string        // unique for the life of the process
@@ -101,7 +98,7 @@ func (p *Presence) update(change func()) {
 // with each new plan, one at a time. Its only error is a subscription that failed.
 func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	in := make(chan *nats.Msg, 1024)
-	sub, err := p.conn.NATS().ChanSubscribe(presenceSubject, in)
+	sub, err := p.conn.NATS().ChanSubscribe(p.conn.Names().Presence(), in)
 	if err != nil {
 		return fmt.Errorf("subscribe to presence: %w", err)
 	}
@@ -200,7 +197,7 @@ func (p *Presence) send(b beat) {
 		return
 	}
 	if body, err := json.Marshal(b); err == nil {
-		_ = p.conn.NATS().Publish(presenceSubject, body)
+		_ = p.conn.NATS().Publish(p.conn.Names().Presence(), body)
 	}
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 	// Timeout bounds each request to Redis or the broker. 0 means 500 ms.
 	Timeout time.Duration
 
+	Prefix   string // of every key of Redis, before the first ":"; empty means "chatlane"
 	Bucket   string // the key-value bucket of NATS; empty means "chatlane_limits"
 	Replicas int    // of that bucket, when it is made; 0 means 1
 }
@@ -41,6 +42,7 @@ func (c Config) withDefaults() Config {
 	c.BotWide = cmp.Or(c.BotWide, 5)
 	c.Patience = cmp.Or(c.Patience, 5*time.Second)
 	c.Timeout = cmp.Or(c.Timeout, 500*time.Millisecond)
+	c.Prefix = cmp.Or(c.Prefix, "chatlane")
 	c.Bucket = cmp.Or(c.Bucket, "chatlane_limits")
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	return c

@@ -12,7 +12,7 @@ import (
 )
 
 // Redis counts in Redis, for all workers that use it. All keys of a bot share a hash
-// tag, "chatlane:{limit:<bot>}:...", and live no longer than they matter.
+// tag, "chatlane:{limit:<bot>}:..." (see Config.Prefix), and live no longer than they matter.
 type Redis struct {
 	cfg   Config
 	redis redis.UniversalClient
@@ -147,9 +147,10 @@ func (s *Redis) allow(ctx context.Context, key string, l redis_rate.Limit) (*red
 }
 
 // key names a bot's key, or one of its chat's.
-func (*Redis) key(bot, chat int64, what string) string {
+func (s *Redis) key(bot, chat int64, what string) string {
 	b := make([]byte, 0, 64)
-	b = append(b, "chatlane:{limit:"...)
+	b = append(b, s.cfg.Prefix...)
+	b = append(b, ":{limit:"...)
 	b = strconv.AppendInt(b, bot, 10)
 	b = append(b, "}:"...)
 	b = append(b, what...)

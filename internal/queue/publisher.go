@@ -25,6 +25,8 @@ import (
 // unconfirmed messages. Safe for concurrent use.
 type Publisher struct {
 	conn       *broker.Conn
+	stream     string
+	prefix     string // of subjects
 	partitions int
 	tracer     trace.Tracer
 	carrier    propagation.TextMapPropagator
@@ -34,7 +36,7 @@ type Publisher struct {
 // NewPublisher publishes over conn into n partitions. reg may be nil.
 func NewPublisher(conn *broker.Conn, n int, reg prometheus.Registerer) *Publisher {
 	return &Publisher{
-		conn: conn, partitions: n,
+		conn: conn, stream: conn.Names().Updates(), prefix: conn.Names().UpdatesPrefix(), partitions: n,
 		tracer:  otel.Tracer(scopeName),
 		carrier: otel.GetTextMapPropagator(),
 		metrics: newPublishMetrics(reg),
@@ -49,7 +51,7 @@ func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
 	ctx, span := p.tracer.Start(ctx, "queue.publish", trace.WithSpanKind(trace.SpanKindProducer))
 	defer func() { endSpan(span, err) }()
 	u.Partition = partition.Of(string(u.Lane), p.partitions)
-	msg := &nats.Msg{Subject: broker.LaneSubject(broker.UpdatesPrefix, u.Partition, u.Lane), Header: u.EncodeHeader(), Data: u.Body}
+	msg := &nats.Msg{Subject: broker.LaneSubject(p.prefix, u.Partition, u.Lane), Header: u.EncodeHeader(), Data: u.Body}
 	msg.Header[jetstream.MsgIDHeader] = []string{u.messageID()}
 	p.carrier.Inject(ctx, Carrier(msg.Header))
 	if span.IsRecording() {
@@ -65,7 +67,7 @@ func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
 }
 
 func (p *Publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
-	future, err := p.conn.JetStream().PublishMsgAsync(msg, jetstream.WithExpectStream(broker.StreamUpdates),
+	future, err := p.conn.JetStream().PublishMsgAsync(msg, jetstream.WithExpectStream(p.stream),
 		jetstream.WithRetryWait(250*time.Millisecond), jetstream.WithRetryAttempts(6))
 	if err != nil {
 		return nil, err

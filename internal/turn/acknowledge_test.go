@@ -27,7 +27,7 @@ func TestUpdateIsAcknowledgedAfterItsCommitOnly(t *testing.T) {
 		r.say(1, "hi")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		s, err := r.conn.JetStream().Stream(t.Context(), broker.StreamUpdates)
+		s, err := r.conn.JetStream().Stream(t.Context(), broker.Names{}.Updates())
 		if err != nil {
 			t.Fatal(err)
 		}

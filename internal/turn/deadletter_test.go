@@ -25,7 +25,7 @@ func TestUpdateIsHeldUntilItsDeadLetterIsWritten(t *testing.T) {
 			return tt.Answer(ctx, tt.Text())
 		})
 		full := func(most int64) {
-			s, err := r.conn.JetStream().Stream(t.Context(), broker.StreamDeadLetters)
+			s, err := r.conn.JetStream().Stream(t.Context(), broker.Names{}.DeadLetters())
 			if err != nil {
 				t.Fatal(err)
 			}

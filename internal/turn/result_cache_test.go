@@ -47,7 +47,7 @@ func loseTheNoteOfACall(t *testing.T, echo *bot.Router) {
 		if !lost {
 			t.Fatal("the store was not away when the call was answered: the test tests nothing")
 		}
-		s, err := js.Stream(t.Context(), broker.StreamUpdates)
+		s, err := js.Stream(t.Context(), broker.Names{}.Updates())
 		if err != nil {
 			t.Fatal(err)
 		}

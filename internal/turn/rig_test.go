@@ -224,7 +224,7 @@ func (r *rig) expect(after time.Duration, want ...string) {
 // empty tells that nothing waits in the stream.
 func (r *rig) empty() {
 	r.t.Helper()
-	for _, name := range []string{broker.StreamUpdates, broker.StreamParked} {
+	for _, name := range []string{broker.Names{}.Updates(), broker.Names{}.Parked()} {
 		s, err := r.conn.JetStream().Stream(r.t.Context(), name)
 		if err != nil {
 			r.t.Fatal(err)

@@ -73,11 +73,11 @@ func TestLintHasNothingToSay(t *testing.T) {
 // A wrong value stops the install, and the message names the value and what would be right.
 func TestWrongValuesNameTheValueToSet(t *testing.T) {
 	for want, v := range map[string]values{
-		"set bot.existingSecret":          least().with("bot.existingSecret", ""),
-		"bot is set more than once":       least().with("bot.token", token),
-		"as BotFather gave it":            least().with("bot.existingSecret", "").with("bot.token", "123"),
-		"bot.webhookSecret: set 1 to 256": least().with("bot.existingSecret", "").with("bot.token", token),
-		"such as nats://nats.nats:4222":   least().with("nats.url", ""),
+		"set bot.existingSecret":                         least().with("bot.existingSecret", ""),
+		"bot is set more than once":                      least().with("bot.token", token),
+		"as BotFather gave it":                           least().with("bot.existingSecret", "").with("bot.token", "123"),
+		"bot.webhookSecret: set 1 to 256":                least().with("bot.existingSecret", "").with("bot.token", token),
+		"such as nats://nats.nats:4222":                  least().with("nats.url", ""),
 		"nats.existingSecret: the address is set twice":  least().with("nats.existingSecret", "n"),
 		"redis.url: set the address":                     least().with("redis.url", ""),
 		"redis.existingSecret: the address is set twice": least().with("redis.existingSecret", "n"),

@@ -202,4 +202,3 @@ func env(t *testing.T, deployment object) map[string]any {
 	}
 	return found
 }
-

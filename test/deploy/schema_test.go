@@ -21,9 +21,9 @@ const kubernetes = "k8s.io/kubernetes@v1.36.3"
 
 func definitionModules() map[string]string { // module -> glob of its CRDs
 	return map[string]string{
-		"sigs.k8s.io/gateway-api@v1.4.1":                                     "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
-		"github.com/prometheus-operator/prometheus-operator@v0.87.1":         "example/prometheus-operator-crd/*.yaml",
-		"github.com/kedacore/keda/v2@v2.21.0":                                "config/crd/bases/keda.sh_scaledobjects.yaml",
+		"sigs.k8s.io/gateway-api@v1.4.1":                             "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+		"github.com/prometheus-operator/prometheus-operator@v0.87.1": "example/prometheus-operator-crd/*.yaml",
+		"github.com/kedacore/keda/v2@v2.21.0":                        "config/crd/bases/keda.sh_scaledobjects.yaml",
 	}
 }
 
@@ -162,8 +162,8 @@ func custom(dir, module, glob string) error {
 func definition(dir, doc string) error {
 	var crd struct {
 		Spec struct {
-			Group string
-			Names struct{ Kind string }
+			Group    string
+			Names    struct{ Kind string }
 			Versions []struct {
 				Name   string
 				Schema struct{ OpenAPIV3Schema map[string]any }

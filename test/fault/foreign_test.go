@@ -31,7 +31,7 @@ func TestForeignMessagesBecomeDeadLetters(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := lane.Key("424242:c:" + strconv.Itoa(poisoned))
-	subject := broker.LaneSubject(broker.UpdatesPrefix, partition.ID(partitionOf(poisoned, r.Partitions)), k)
+	subject := broker.LaneSubject(broker.Names{}.UpdatesPrefix(), partition.ID(partitionOf(poisoned, r.Partitions)), k)
 	for range 16 {
 		for _, h := range []nats.Header{
 			{"Status": {"423"}}, {"Status": {"404"}}, {"Nats-Pin-Id": {"evil"}}, {"Nats-Pin-Id": {"evil"}, "Status": {"409"}},

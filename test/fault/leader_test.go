@@ -39,7 +39,7 @@ func shortAckWait(t *testing.T, r *harness.Rig, wait time.Duration) {
 		t.Fatal(err)
 	}
 	defer c.Close(t.Context())
-	s, err := c.JetStream().Stream(t.Context(), broker.StreamUpdates)
+	s, err := c.JetStream().Stream(t.Context(), broker.Names{}.Updates())
 	if err != nil {
 		t.Fatal(err)
 	}

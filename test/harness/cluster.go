@@ -61,7 +61,7 @@ func (c *Cluster) Leader() (name string) {
 		c.r.tb.Fatal(err)
 	}
 	defer conn.Close(c.r.tb.Context())
-	Eventually(c.r.tb, 30*time.Second, "a leader of "+broker.StreamUpdates, func() bool {
+	Eventually(c.r.tb, 30*time.Second, "a leader of "+broker.Names{}.Updates(), func() bool {
 		name = leader(c.r.tb.Context(), conn)
 		return name != ""
 	})
@@ -77,7 +77,7 @@ func (c *Cluster) Kill(name string) {
 func leader(ctx context.Context, conn *broker.Conn) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	s, err := conn.JetStream().Stream(ctx, broker.StreamUpdates)
+	s, err := conn.JetStream().Stream(ctx, broker.Names{}.Updates())
 	if err != nil || s.CachedInfo().Cluster == nil {
 		return ""
 	}

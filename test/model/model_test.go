@@ -113,7 +113,7 @@ func (l *life) open() {
 	}
 	// Telegram may repeat an update after the stream's own window. The window is so short here
 	// that the lane's record of recent ids has to recognise the repetition.
-	stream, err := l.conn.JetStream().Stream(l.t.Context(), broker.StreamUpdates)
+	stream, err := l.conn.JetStream().Stream(l.t.Context(), broker.Names{}.Updates())
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func (l *life) update(id, chat int64) queue.Update {
 // steal loses deliveries of a partition, as the death of a stream's leader does: the broker
 // has sent them, and no worker receives them.
 func (l *life) steal(p partition.ID, n int) {
-	c, err := l.conn.JetStream().Consumer(l.t.Context(), broker.StreamUpdates, fmt.Sprintf("p-%04d", p))
+	c, err := l.conn.JetStream().Consumer(l.t.Context(), broker.Names{}.Updates(), fmt.Sprintf("p-%04d", p))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func (l *life) steal(p partition.ID, n int) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	subject := "$JS.API.CONSUMER.MSG.NEXT." + broker.StreamUpdates + "." + c.CachedInfo().Name
+	subject := "$JS.API.CONSUMER.MSG.NEXT." + broker.Names{}.Updates() + "." + c.CachedInfo().Name
 	if err := nc.PublishRequest(subject, inbox, []byte(body)); err != nil {
 		l.t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 // Ping implements [fsm.Admin]. It writes, since a server may answer reads and refuse writes.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.client.Set(ctx, "chatlane:ping", "1", s.cfg.SeenWindow).Err(); err != nil {
+	if err := s.client.Set(ctx, s.cfg.Prefix+":ping", "1", s.cfg.SeenWindow).Err(); err != nil {
 		return unavailable("ping", err)
 	}
 	return nil
@@ -19,7 +19,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Peek implements [fsm.Admin].
 func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
-	n := newNames(k)
+	n := newNames(s.cfg.Prefix, k)
 	pipe := s.client.Pipeline()
 	lane := pipe.HMGet(ctx, n.lane, "v", "stream", "cursor")
 	journal := pipe.HGetAll(ctx, n.journal)

@@ -10,6 +10,7 @@ import (
 
 // Config of a store. The zero value is usable.
 type Config struct {
+	Prefix     string        // of every key, before the first ":"; empty means "chatlane"
 	LockTTL    time.Duration // life of a lock without renewal; 0 means 2 s
 	StateTTL   time.Duration // life of a conversation without updates; 0 means for ever
 	LaneTTL    time.Duration // life of a lane's records after its last commit; 0 means 7 days
@@ -28,6 +29,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	c.Prefix = cmp.Or(c.Prefix, "chatlane")
 	c.LockTTL = cmp.Or(c.LockTTL, 2*time.Second)
 	c.LaneTTL = cmp.Or(c.LaneTTL, 7*24*time.Hour)
 	c.SeenWindow = cmp.Or(c.SeenWindow, 24*time.Hour)

@@ -2,5 +2,5 @@ package redisstore
 
 import "github.com/chatlane/chatlane/internal/fsm"
 
-func LaneKey(k fsm.Keys) string  { return newNames(k).lane }
-func StateKey(k fsm.Keys) string { return newNames(k).state }
+func LaneKey(k fsm.Keys) string  { return newNames("chatlane", k).lane }
+func StateKey(k fsm.Keys) string { return newNames("chatlane", k).state }

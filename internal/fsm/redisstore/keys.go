@@ -13,11 +13,11 @@ type names struct {
 	state, stateLock          string // empty if the update has no state
 }
 
-func newNames(k fsm.Keys) names {
-	lane := "chatlane:{" + k.Home + "}:lane:" + k.Lane
+func newNames(prefix string, k fsm.Keys) names {
+	lane := prefix + ":{" + k.Home + "}:lane:" + k.Lane
 	n := names{lane: lane, journal: lane + ":journal", seen: lane + ":seen", lock: lane + ":lock"}
 	if k.State != "" {
-		n.state = "chatlane:{" + k.StateHome + "}:state:" + k.State
+		n.state = prefix + ":{" + k.StateHome + "}:state:" + k.State
 		n.stateLock = n.state + ":lock"
 	}
 	return n

@@ -51,7 +51,7 @@ func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Ses
 }
 
 func (s *Store) hold(k fsm.Keys, at fsm.Position) *hold {
-	return &hold{s: s, keys: k, names: newNames(k), at: at, token: fsm.Token()}
+	return &hold{s: s, keys: k, names: newNames(s.cfg.Prefix, k), at: at, token: fsm.Token()}
 }
 
 // lock waits for one lock until ctx ends. Between two attempts it calls meanwhile.

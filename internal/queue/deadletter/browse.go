@@ -43,15 +43,15 @@ func (f Filter) matches(l *Letter) bool {
 }
 
 // subject narrows what the broker has to read.
-func (f Filter) subject() string {
+func (f Filter) subject(n broker.Names) string {
 	switch {
 	case f.Lane != "":
 		bot, rest, _ := strings.Cut(string(f.Lane), ":")
-		return broker.DeadLettersPrefix + "*." + bot + "." + rest
+		return n.DeadLettersPrefix() + "*." + bot + "." + rest
 	case f.Bot != 0:
-		return broker.DeadLettersPrefix + "*." + strconv.FormatInt(f.Bot, 10) + ".>"
+		return n.DeadLettersPrefix() + "*." + strconv.FormatInt(f.Bot, 10) + ".>"
 	}
-	return broker.DeadLettersPrefix + ">"
+	return n.DeadLettersPrefix() + ">"
 }
 
 // ErrUnreadable says that a letter was written by a version with another envelope. Its ID
@@ -97,7 +97,7 @@ const (
 // error ends it.
 func (s *Store) messages(ctx context.Context, f Filter) iter.Seq2[message, error] {
 	return func(yield func(message, error) bool) {
-		stream, err := s.conn.Stream(ctx, broker.StreamDeadLetters)
+		stream, err := s.conn.Stream(ctx, s.conn.Names().DeadLetters())
 		if err != nil {
 			yield(message{}, err)
 			return
@@ -130,7 +130,7 @@ func (s *Store) page(ctx context.Context, stream jetstream.Stream, f Filter, fro
 		size = pageOfHeaders
 	}
 	c, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubject: f.subject(), DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, HeadersOnly: f.HeadersOnly,
+		FilterSubject: f.subject(s.conn.Names()), DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, HeadersOnly: f.HeadersOnly,
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: forgetAfter,
 	})
 	if err != nil {

@@ -44,7 +44,7 @@ func connect(t *testing.T, s *embedded.Server) *broker.Conn {
 // updates lists the ids of the updates that wait in UPDATES, in order.
 func updates(t *testing.T, c *broker.Conn) (ids []int64) {
 	t.Helper()
-	s, err := c.Stream(t.Context(), broker.StreamUpdates)
+	s, err := c.Stream(t.Context(), broker.Names{}.Updates())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,11 +21,11 @@ func New(conn *broker.Conn) *Store { return &Store{conn: conn} }
 // Put stores a dead letter; nil means stored. Storing the same update twice
 // within the duplicate window stores it once.
 func (s *Store) Put(ctx context.Context, l Letter) error {
-	msg := &nats.Msg{Subject: broker.LaneSubject(broker.DeadLettersPrefix, l.Partition, l.Lane), Header: l.header(), Data: l.Body}
+	msg := &nats.Msg{Subject: broker.LaneSubject(s.conn.Names().DeadLettersPrefix(), l.Partition, l.Lane), Header: l.header(), Data: l.Body}
 	if l.Seq != 0 {
 		msg.Header[jetstream.MsgIDHeader] = []string{queue.PositionID(l.Lane, l.Stream, l.Seq)}
 	}
-	if _, err := s.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamDeadLetters)); err != nil {
+	if _, err := s.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(s.conn.Names().DeadLetters())); err != nil {
 		return fmt.Errorf("store dead letter of update %d in lane %s: %w", l.Update, l.Lane, err)
 	}
 	return nil
@@ -48,7 +48,7 @@ func (s *Store) Has(ctx context.Context, l Letter) (bool, error) {
 
 // Get reads one dead letter. Errors are ErrNotFound, ErrUnreadable, or those of the connection.
 func (s *Store) Get(ctx context.Context, id uint64) (Letter, error) {
-	stream, err := s.conn.Stream(ctx, broker.StreamDeadLetters)
+	stream, err := s.conn.Stream(ctx, s.conn.Names().DeadLetters())
 	if err != nil {
 		return Letter{}, err
 	}
@@ -68,7 +68,7 @@ var ErrNotFound = errors.New("not found")
 // Drop removes one dead letter for good, and decodes nothing of it. ErrNotFound says that
 // it is gone already.
 func (s *Store) Drop(ctx context.Context, id uint64) error {
-	stream, err := s.conn.Stream(ctx, broker.StreamDeadLetters)
+	stream, err := s.conn.Stream(ctx, s.conn.Names().DeadLetters())
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func TestListingsLeaveNothingAtTheBroker(t *testing.T) {
 				if n++; err != nil {
 					t.Fatal(err)
 				}
-				if left := consumers(t, c, broker.StreamDeadLetters); left != 0 {
+				if left := consumers(t, c, broker.Names{}.DeadLetters()); left != 0 {
 					t.Fatalf("%d consumers while letters are worked on, want none", left)
 				}
 			}
@@ -129,7 +129,7 @@ func TestListingsLeaveNothingAtTheBroker(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n := consumers(t, c, broker.StreamDeadLetters); n != 0 {
+		if n := consumers(t, c, broker.Names{}.DeadLetters()); n != 0 {
 			t.Errorf("%d consumers are left of the listings, want none", n)
 		}
 	})

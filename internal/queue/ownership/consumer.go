@@ -15,7 +15,7 @@ import (
 func (o *Owner) info(ctx context.Context, p partition.ID) (*jetstream.ConsumerInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
-	c, err := o.conn.JetStream().Consumer(ctx, broker.StreamUpdates, broker.ConsumerName(p))
+	c, err := o.conn.JetStream().Consumer(ctx, o.conn.Names().Updates(), broker.ConsumerName(p))
 	if err != nil {
 		return nil, fmt.Errorf("look at consumer %s: %w", broker.ConsumerName(p), err)
 	}
@@ -37,7 +37,7 @@ func pinOf(info *jetstream.ConsumerInfo) string {
 func (o *Owner) reset(ctx context.Context, p partition.ID, reason string) error {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
-	if _, err := o.conn.JetStream().ResetConsumer(ctx, broker.StreamUpdates, broker.ConsumerName(p)); err != nil {
+	if _, err := o.conn.JetStream().ResetConsumer(ctx, o.conn.Names().Updates(), broker.ConsumerName(p)); err != nil {
 		return fmt.Errorf("reset consumer %s: %w", broker.ConsumerName(p), err)
 	}
 	o.metrics.resets.WithLabelValues(reason).Inc()
@@ -55,7 +55,7 @@ func (o *Owner) release(ctx context.Context, p partition.ID, reason string) erro
 }
 
 func (o *Owner) unpin(ctx context.Context, p partition.ID) error {
-	s, err := o.conn.Stream(ctx, broker.StreamUpdates)
+	s, err := o.conn.Stream(ctx, o.conn.Names().Updates())
 	if err != nil {
 		return fmt.Errorf("unpin %s: %w", broker.ConsumerName(p), err)
 	}
@@ -75,7 +75,7 @@ type streamState struct {
 func (o *Owner) streamState(ctx context.Context) (streamState, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
-	s, asked, err := o.conn.StreamWithRetry(ctx, broker.StreamUpdates, o.cfg.PinTTL/4)
+	s, asked, err := o.conn.StreamWithRetry(ctx, o.conn.Names().Updates(), o.cfg.PinTTL/4)
 	if err != nil {
 		return streamState{}, err
 	}

@@ -33,7 +33,7 @@ func (t *term) accept(ctx context.Context, m *nats.Msg) error {
 	t.resyncs = 0
 	t.wanted--
 	t.setPending(meta.NumPending)
-	if m.Subject == parking.WakeSubject(t.p) {
+	if m.Subject == parking.WakeSubject(t.o.conn.Names(), t.p) {
 		return m.Ack()
 	}
 	d := t.delivery(ctx, m, meta)
@@ -106,7 +106,7 @@ func (t *term) resync(ctx context.Context, reason string) error {
 	if reason != resetTakeover {
 		t.log.InfoContext(ctx, "partition resynchronised", slog.String("reason", reason), slog.Int("dropped", dropped))
 	}
-	f, err := openFeed(t.o.conn.NATS(), t.consumer(), 4*t.o.cfg.Window+256)
+	f, err := openFeed(t.o.conn, t.consumer(), 4*t.o.cfg.Window+256)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ func StealWaiting(ctx context.Context, c *broker.Conn, n int, wait time.Duration
 	if err != nil {
 		return 0, err
 	}
-	f, err := openFeed(c.NATS(), broker.ConsumerName(0), 64)
+	f, err := openFeed(c, broker.ConsumerName(0), 64)
 	if err != nil {
 		return 0, err
 	}
@@ -39,7 +39,7 @@ func TakePin(ctx context.Context, c *broker.Conn) error {
 	if err := o.unpin(ctx, 0); err != nil {
 		return err
 	}
-	f, err := openFeed(c.NATS(), broker.ConsumerName(0), 64)
+	f, err := openFeed(c, broker.ConsumerName(0), 64)
 	if err != nil {
 		return err
 	}

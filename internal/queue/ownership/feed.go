@@ -44,8 +44,9 @@ const (
 
 // openFeed subscribes before anything is asked for. Size is the most messages
 // that can be on their way at once; what exceeded it would show as a gap.
-func openFeed(nc *nats.Conn, consumer string, size int) (*feed, error) {
-	f := &feed{nc: nc, next: "$JS.API.CONSUMER.MSG.NEXT." + broker.StreamUpdates + "." + consumer, in: make(chan *nats.Msg, size)}
+func openFeed(conn *broker.Conn, consumer string, size int) (*feed, error) {
+	nc := conn.NATS()
+	f := &feed{nc: nc, next: "$JS.API.CONSUMER.MSG.NEXT." + conn.Names().Updates() + "." + consumer, in: make(chan *nats.Msg, size)}
 	sub, err := nc.ChanSubscribe(nats.NewInbox(), f.in)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to deliveries of %s: %w", consumer, err)

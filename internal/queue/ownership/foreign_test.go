@@ -85,7 +85,7 @@ func TestForeignMessagesCostNoOwnership(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 				for range 8 {
-					for _, m := range foreign(broker.UpdatesPrefix + "0.42.c:7") {
+					for _, m := range foreign(broker.Names{}.UpdatesPrefix() + "0.42.c:7") {
 						if _, err := c.JetStream().PublishMsg(t.Context(), m); err != nil {
 							t.Fatal(err)
 						}
@@ -93,7 +93,7 @@ func TestForeignMessagesCostNoOwnership(t *testing.T) {
 					}
 				}
 				for _, header := range []string{"NATS/1.0\r\nno colon\r\n\r\n", "nonsense\r\n\r\n", "NATS/1.0 423\r\n\r\n", "NATS/1.0\r\nNats-Pin-Id: a", "NATS/1.0\r\nNats-Pin-Id: wGv29328xKKHLSsNWHgPam\r\n\r\n\r\n"} {
-					storeUnreadable(t, s, broker.UpdatesPrefix+"0.42.c:7", header)
+					storeUnreadable(t, s, broker.Names{}.UpdatesPrefix()+"0.42.c:7", header)
 					total++
 				}
 				queuetest.Publish(t, c, 4, 6)

@@ -11,7 +11,7 @@ import (
 // gives the partition to a standby.
 func (t *term) handOver(ctx context.Context) error {
 	t.closeFeed()
-	f, err := openFeed(t.o.conn.NATS(), t.consumer(), 256)
+	f, err := openFeed(t.o.conn, t.consumer(), 256)
 	if err != nil {
 		return err
 	}

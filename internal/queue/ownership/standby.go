@@ -39,12 +39,12 @@ func (o *Owner) mayAsk(p partition.ID, seen *observed) bool {
 // standBy waits for the pin for as long as mayAsk stays what it is. When that changes it
 // returns no pin, and its request is taken back.
 func (o *Owner) standBy(ctx context.Context, p partition.ID, seen *observed, asks bool) (string, error) {
-	f, err := openFeed(o.conn.NATS(), broker.ConsumerName(p), 16)
+	f, err := openFeed(o.conn, broker.ConsumerName(p), 16)
 	if err != nil {
 		return "", err
 	}
 	defer f.close()
-	unpinned, err := o.conn.NATS().ChanSubscribe("$JS.EVENT.ADVISORY.CONSUMER.UNPINNED."+broker.StreamUpdates+"."+broker.ConsumerName(p), f.in)
+	unpinned, err := o.conn.NATS().ChanSubscribe("$JS.EVENT.ADVISORY.CONSUMER.UNPINNED."+o.conn.Names().Updates()+"."+broker.ConsumerName(p), f.in)
 	if err != nil {
 		return "", fmt.Errorf("subscribe to unpinned advisory: %w", err)
 	}

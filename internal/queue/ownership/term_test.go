@@ -65,7 +65,7 @@ func TestWatchdogLeavesAnotherOwnersConsumerAlone(t *testing.T) {
 	if err := queue.NewPublisher(c, 1, prometheus.NewRegistry()).Publish(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
-	f, err := openFeed(c.NATS(), broker.ConsumerName(0), 16)
+	f, err := openFeed(c, broker.ConsumerName(0), 16)
 	if err != nil {
 		t.Fatal(err)
 	}

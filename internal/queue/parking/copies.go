@@ -87,10 +87,10 @@ func (l *Lanes) write(ctx context.Context, d *queue.Delivery, w wait, opts ...je
 		return last{}, queue.ErrPinLost
 	}
 	msg := &nats.Msg{
-		Subject: broker.LaneSubject(broker.ParkedPrefix, l.cfg.Partition, d.Lane),
+		Subject: broker.LaneSubject(l.conn.Names().ParkedPrefix(), l.cfg.Partition, d.Lane),
 		Header:  l.copyHeader(d, w), Data: d.Body,
 	}
-	ack, err := l.conn.JetStream().PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(broker.StreamParked))...)
+	ack, err := l.conn.JetStream().PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(l.conn.Names().Parked()))...)
 	if err != nil {
 		return last{}, err
 	}

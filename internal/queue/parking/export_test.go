@@ -41,7 +41,7 @@ func Prune(ctx context.Context, c *broker.Conn, k lane.Key, confirm func() error
 
 // Empty makes UPDATES and PARKED anew.
 func Empty(ctx context.Context, c *broker.Conn) error {
-	for _, name := range []string{broker.StreamUpdates, broker.StreamParked} {
+	for _, name := range []string{broker.Names{}.Updates(), broker.Names{}.Parked()} {
 		if err := c.JetStream().DeleteStream(ctx, name); err != nil {
 			return err
 		}

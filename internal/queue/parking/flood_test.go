@@ -130,7 +130,7 @@ func pruneInto(t *testing.T, s *embedded.Server, first, updates int) (written in
 	c, successor := queuetest.Connect(t, s), queuetest.Connect(t, s)
 	defer c.Close(t.Context())
 	defer successor.Close(t.Context())
-	parked, err := successor.JetStream().Stream(t.Context(), broker.StreamParked)
+	parked, err := successor.JetStream().Stream(t.Context(), broker.Names{}.Parked())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,16 +24,16 @@ type Parked struct {
 // List names the parked lanes, in no particular order. Orphaned copies count as parked
 // until they are pruned.
 func List(ctx context.Context, conn *broker.Conn) ([]Parked, error) {
-	s, err := conn.Stream(ctx, broker.StreamParked)
+	s, err := conn.Stream(ctx, conn.Names().Parked())
 	if err != nil {
 		return nil, err
 	}
-	return list(ctx, s, broker.ParkedPrefix+">")
+	return list(ctx, s, conn.Names().ParkedPrefix()+">")
 }
 
 // list names the lanes of the term's partition that have copies in PARKED.
 func (l *Lanes) list(ctx context.Context, s jetstream.Stream) ([]lane.Key, error) {
-	parked, err := list(ctx, s, ofPartition(l.cfg.Partition))
+	parked, err := list(ctx, s, ofPartition(l.conn.Names(), l.cfg.Partition))
 	keys := make([]lane.Key, 0, len(parked))
 	for _, p := range parked {
 		keys = append(keys, p.Lane)
@@ -56,8 +56,8 @@ func list(ctx context.Context, s jetstream.Stream, subjects string) ([]Parked, e
 }
 
 // ofPartition selects what is parked of a partition.
-func ofPartition(p partition.ID) string {
-	return broker.ParkedPrefix + strconv.Itoa(int(p)) + ".>"
+func ofPartition(n broker.Names, p partition.ID) string {
+	return n.ParkedPrefix() + strconv.Itoa(int(p)) + ".>"
 }
 
 // ErrNotParked says that no lane of this key is parked.
@@ -69,12 +69,10 @@ const (
 	answerNotParked = "not parked"
 )
 
-func freeSubject(p partition.ID) string { return "chatlane.lane.free." + strconv.Itoa(int(p)) }
-
 // Free wakes a parked lane of partition p before its time. [ErrNotParked] says that its
 // owner knows of no such lane; no owner at this moment is an error too.
 func Free(ctx context.Context, conn *broker.Conn, p partition.ID, k lane.Key) error {
-	m, err := conn.NATS().RequestWithContext(ctx, freeSubject(p), []byte(k))
+	m, err := conn.NATS().RequestWithContext(ctx, conn.Names().FreeLane(p), []byte(k))
 	if err != nil {
 		return fmt.Errorf("free lane %s: ask the owner of partition %d: %w", k, p, err)
 	}
@@ -87,7 +85,7 @@ func Free(ctx context.Context, conn *broker.Conn, p partition.ID, k lane.Key) er
 // Serve frees lanes before their time when an operator asks for it, until unsubscribe is
 // called. A lane that has only orphaned copies is pruned.
 func (l *Lanes) Serve(ctx context.Context) (unsubscribe func(), err error) {
-	sub, err := l.conn.NATS().Subscribe(freeSubject(l.cfg.Partition), func(m *nats.Msg) {
+	sub, err := l.conn.NATS().Subscribe(l.conn.Names().FreeLane(l.cfg.Partition), func(m *nats.Msg) {
 		answer, k := answerNotParked, lane.Key(m.Data)
 		if l.free(k) || l.pruneLane(ctx, k) || l.free(k) { // again: it may have been parked just now
 			answer = answerFreed

@@ -104,7 +104,7 @@ func TestParkThatCannotBeWrittenKeepsItsTime(t *testing.T) {
 		c := queuetest.Connect(t, s)
 		defer c.Close(t.Context())
 		js := c.JetStream()
-		st, err := js.Stream(t.Context(), broker.StreamParked)
+		st, err := js.Stream(t.Context(), broker.Names{}.Parked())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func TestParkedLaneIsWokenAfterAResynchronisation(t *testing.T) {
 
 func limitParked(t *testing.T, c *broker.Conn, most int64) {
 	t.Helper()
-	s, err := c.JetStream().Stream(t.Context(), broker.StreamParked)
+	s, err := c.JetStream().Stream(t.Context(), broker.Names{}.Parked())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func (l *Lanes) Load(ctx context.Context, pinTTL time.Duration) error {
 	l.pruned = time.Now().Add(-time.Duration(l.cfg.Partition) * time.Second % pruneEvery) // not with all the other partitions
 	ctx, stop := context.WithTimeout(ctx, pinTTL)
 	defer stop()
-	s, _, err := l.conn.StreamWithRetry(ctx, broker.StreamParked, pinTTL/4)
+	s, _, err := l.conn.StreamWithRetry(ctx, l.conn.Names().Parked(), pinTTL/4)
 	if err != nil {
 		return err
 	}

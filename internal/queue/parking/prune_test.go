@@ -171,7 +171,7 @@ func TestFormerOwnerCopiesNoMore(t *testing.T) {
 		ds = append(ds, d)
 	}
 	parking.Park(t.Context(), c, queue.ErrPinLost, ds...)
-	parked, err := c.JetStream().Stream(t.Context(), broker.StreamParked)
+	parked, err := c.JetStream().Stream(t.Context(), broker.Names{}.Parked())
 	if err != nil {
 		t.Fatal(err)
 	}

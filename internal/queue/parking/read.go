@@ -119,9 +119,9 @@ func (l *Lanes) storedWait(ctx context.Context, k lane.Key) (wait, error) {
 // but it holds whether any replica may be read, and that changes when an operator gives a
 // running system replicas.
 func (l *Lanes) stream(ctx context.Context) (jetstream.Stream, error) {
-	return l.conn.Stream(ctx, broker.StreamParked)
+	return l.conn.Stream(ctx, l.conn.Names().Parked())
 }
 
 func (l *Lanes) subject(k lane.Key) string {
-	return broker.LaneSubject(broker.ParkedPrefix, l.cfg.Partition, k)
+	return broker.LaneSubject(l.conn.Names().ParkedPrefix(), l.cfg.Partition, k)
 }

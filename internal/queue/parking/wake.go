@@ -16,8 +16,8 @@ import (
 // WakeSubject is that of the message that pins an owner to a partition of which only
 // parked lanes are left: the broker pins with a message alone, and nothing else would
 // wake them. It is no lane's, since there is no bot 0; the owner acknowledges it at once.
-func WakeSubject(p partition.ID) string {
-	return broker.UpdatesPrefix + strconv.Itoa(int(p)) + ".0.wake"
+func WakeSubject(n broker.Names, p partition.ID) string {
+	return n.UpdatesPrefix() + strconv.Itoa(int(p)) + ".0.wake"
 }
 
 // Wake stores such a message if lanes of p are parked, and reports whether any are. The
@@ -26,19 +26,19 @@ func Wake(ctx context.Context, conn *broker.Conn, p partition.ID, delivered uint
 	if parked, err := anyParked(ctx, conn, p); err != nil || !parked {
 		return false // a standby looks again soon
 	}
-	msg := &nats.Msg{Subject: WakeSubject(p), Header: nats.Header{
+	msg := &nats.Msg{Subject: WakeSubject(conn.Names(), p), Header: nats.Header{
 		jetstream.MsgIDHeader: {fmt.Sprintf("wake:%d:%d", p, delivered)},
 	}}
-	_, _ = conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamUpdates)) // tried again while there is no owner
+	_, _ = conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(conn.Names().Updates())) // tried again while there is no owner
 	return true
 }
 
 func anyParked(ctx context.Context, conn *broker.Conn, p partition.ID) (bool, error) {
-	s, err := conn.Stream(ctx, broker.StreamParked)
+	s, err := conn.Stream(ctx, conn.Names().Parked())
 	if err != nil {
 		return false, err
 	}
-	_, err = s.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(ofPartition(p)))
+	_, err = s.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(ofPartition(conn.Names(), p)))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return false, nil
 	}

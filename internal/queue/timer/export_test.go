@@ -23,7 +23,7 @@ func StreamMessages(ctx context.Context, c *broker.Conn, stream string) int {
 
 // Limit changes how much UPDATES takes, in bytes.
 func Limit(ctx context.Context, c *broker.Conn, size int64) error {
-	s, err := c.JetStream().Stream(ctx, broker.StreamUpdates)
+	s, err := c.JetStream().Stream(ctx, broker.Names{}.Updates())
 	if err != nil {
 		return err
 	}
@@ -35,8 +35,8 @@ func Limit(ctx context.Context, c *broker.Conn, size int64) error {
 
 // RelayWithoutAck relays one timer as a worker that dies right after it.
 func RelayWithoutAck(ctx context.Context, t *Scheduler) error {
-	c, err := t.conn.JetStream().CreateOrUpdateConsumer(ctx, broker.StreamTimers, jetstream.ConsumerConfig{
-		Durable: relayName, FilterSubject: broker.FiredPrefix + ">", AckPolicy: jetstream.AckExplicitPolicy, AckWait: relayWait, MaxDeliver: -1,
+	c, err := t.conn.JetStream().CreateOrUpdateConsumer(ctx, broker.Names{}.Timers(), jetstream.ConsumerConfig{
+		Durable: relayName, FilterSubject: broker.Names{}.FiredPrefix() + ">", AckPolicy: jetstream.AckExplicitPolicy, AckWait: relayWait, MaxDeliver: -1,
 	})
 	if err != nil {
 		return err
@@ -58,11 +58,11 @@ func SetBrokerClock(t *Scheduler, broker time.Time) {
 
 // Schedule is when an armed timer fires; zero if there is none.
 func Schedule(ctx context.Context, c *broker.Conn, t Timer) time.Time {
-	s, err := c.JetStream().Stream(ctx, broker.StreamTimers)
+	s, err := c.JetStream().Stream(ctx, broker.Names{}.Timers())
 	if err != nil {
 		return time.Time{}
 	}
-	m, err := s.GetLastMsgForSubject(ctx, t.subject())
+	m, err := s.GetLastMsgForSubject(ctx, t.subject(broker.Names{}))
 	if err != nil {
 		return time.Time{}
 	}

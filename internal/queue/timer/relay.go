@@ -33,8 +33,8 @@ const (
 // finish. All workers share the work; any one of them is enough.
 func (t *Scheduler) Run(ctx context.Context) {
 	for broken := false; ctx.Err() == nil; {
-		c, err := t.conn.JetStream().CreateOrUpdateConsumer(ctx, broker.StreamTimers, jetstream.ConsumerConfig{
-			Durable: relayName, FilterSubject: broker.FiredPrefix + ">", AckPolicy: jetstream.AckExplicitPolicy,
+		c, err := t.conn.JetStream().CreateOrUpdateConsumer(ctx, t.conn.Names().Timers(), jetstream.ConsumerConfig{
+			Durable: relayName, FilterSubject: t.conn.Names().FiredPrefix() + ">", AckPolicy: jetstream.AckExplicitPolicy,
 			AckWait: relayWait, MaxDeliver: -1,
 		})
 		for err == nil && ctx.Err() == nil {
@@ -110,7 +110,7 @@ func (t *Scheduler) store(ctx context.Context, m jetstream.Msg) (result string, 
 	msg.Header[jetstream.MsgIDHeader] = []string{
 		"timer:" + strconv.FormatUint(meta.Sequence.Stream, 10) + ":" + strconv.FormatInt(meta.Timestamp.UnixNano(), 36),
 	}
-	ack, err := t.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamUpdates))
+	ack, err := t.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(t.conn.Names().Updates()))
 	switch {
 	case err != nil:
 		return firedFailed, fmt.Errorf("relay timer to %s: %w", msg.Subject, err)
@@ -144,6 +144,6 @@ func (t *Scheduler) fired(m jetstream.Msg, meta *jetstream.MsgMetadata) (*nats.M
 			}
 		}
 	}
-	msg.Subject = broker.LaneSubject(broker.UpdatesPrefix, partition.Of(string(u.Lane), t.cfg.Partitions), u.Lane)
+	msg.Subject = broker.LaneSubject(t.conn.Names().UpdatesPrefix(), partition.Of(string(u.Lane), t.cfg.Partitions), u.Lane)
 	return msg, nil
 }

@@ -34,10 +34,10 @@ type Timer struct {
 	Update       queue.Update // what arrives; its id is 0
 }
 
-// subject is where the timer waits: "timers.<bot>.<rest of the conversation>.<token>".
-func (t *Timer) subject() string {
+// subject is where the timer waits: "<prefix><bot>.<rest of the conversation>.<token>".
+func (t *Timer) subject(n broker.Names) string {
 	owner, rest, _ := strings.Cut(t.Conversation, ":")
-	return broker.TimersPrefix + owner + "." + rest + "." + strings.ReplaceAll(t.Token, ".", "-")
+	return n.TimersPrefix() + owner + "." + rest + "." + strings.ReplaceAll(t.Token, ".", "-")
 }
 
 // Config of a scheduler.
@@ -85,12 +85,12 @@ func (t *Scheduler) Arm(ctx context.Context, timer Timer) error {
 	u := timer.Update
 	u.Partition = partition.Of(string(u.Lane), t.cfg.Partitions)
 	u.Received = now
-	msg := &nats.Msg{Subject: timer.subject(), Header: u.EncodeHeader(), Data: u.Body}
+	msg := &nats.Msg{Subject: timer.subject(t.conn.Names()), Header: u.EncodeHeader(), Data: u.Body}
 	msg.Header[headerSchedule] = []string{"@at " + wholeSecond(now.Add(max(timer.After, time.Second))).UTC().Format(time.RFC3339)}
-	msg.Header[headerTarget] = []string{broker.LaneSubject(broker.FiredPrefix, u.Partition, u.Lane)}
+	msg.Header[headerTarget] = []string{broker.LaneSubject(t.conn.Names().FiredPrefix(), u.Partition, u.Lane)}
 	t.carrier.Inject(ctx, queue.Carrier(msg.Header))
 	// No message id: a turn that is tried again arms the same timer anew.
-	if _, err := t.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(broker.StreamTimers)); err != nil {
+	if _, err := t.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(t.conn.Names().Timers())); err != nil {
 		return fmt.Errorf("arm timer in lane %s: %w: %w", u.Lane, ErrNotArmed, err)
 	}
 	t.grow(len(msg.Data))
@@ -104,8 +104,8 @@ var ErrNotArmed = errors.New("timer not stored")
 // Cancel asks the broker to forget an armed timer, and does not wait: one that
 // fires all the same finds another token in its conversation, and is ignored.
 func (t *Scheduler) Cancel(timer Timer) error {
-	body := `{"filter":` + strconv.Quote(timer.subject()) + `}`
-	if err := t.conn.NATS().PublishRequest(purgeTimers, unheard, []byte(body)); err != nil {
+	body := `{"filter":` + strconv.Quote(timer.subject(t.conn.Names())) + `}`
+	if err := t.conn.NATS().PublishRequest(purgeTimers+t.conn.Names().Timers(), unheard, []byte(body)); err != nil {
 		return fmt.Errorf("cancel timer in lane %s: %w", timer.Update.Lane, err)
 	}
 	t.metrics.cancelled.Inc()
@@ -113,7 +113,7 @@ func (t *Scheduler) Cancel(timer Timer) error {
 }
 
 const (
-	purgeTimers = "$JS.API.STREAM.PURGE." + broker.StreamTimers
+	purgeTimers = "$JS.API.STREAM.PURGE."
 	unheard     = "_INBOX.chatlane.unheard" // nobody listens: the broker drops the answer
 )
 

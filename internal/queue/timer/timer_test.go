@@ -58,7 +58,7 @@ func wind(t *testing.T, s *embedded.Server) *clockwork {
 	t.Helper()
 	w := &clockwork{t: t, conn: connect(t, s), reg: prometheus.NewRegistry()}
 	w.timers = timer.New(timer.Config{Partitions: 1}, w.conn, w.reg)
-	lanes, err := w.conn.JetStream().CreateOrUpdateConsumer(t.Context(), broker.StreamUpdates, jetstream.ConsumerConfig{Durable: "lanes"})
+	lanes, err := w.conn.JetStream().CreateOrUpdateConsumer(t.Context(), broker.Names{}.Updates(), jetstream.ConsumerConfig{Durable: "lanes"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestTimerFiresIntoItsLaneOnTheSecond(t *testing.T) {
 		if age := f.at.Sub(f.update.Received); age < -time.Second || age > time.Second {
 			t.Errorf("received %v before its turn: not when it fired", age)
 		}
-		if n := timer.StreamMessages(t.Context(), w.conn, broker.StreamTimers); n != 0 {
+		if n := timer.StreamMessages(t.Context(), w.conn, broker.Names{}.Timers()); n != 0 {
 			t.Errorf("%d messages are left of a timer that has fired", n)
 		}
 	})
@@ -351,10 +351,10 @@ func TestTimerOfANewerVersionIsRelayed(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		<-done
-		if n := timer.StreamMessages(t.Context(), c, broker.StreamTimers); n != 0 {
+		if n := timer.StreamMessages(t.Context(), c, broker.Names{}.Timers()); n != 0 {
 			t.Errorf("%d messages are left in TIMERS", n)
 		}
-		stream, err := c.Stream(t.Context(), broker.StreamUpdates)
+		stream, err := c.Stream(t.Context(), broker.Names{}.Updates())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/chatlane/chatlane/internal/broker"
 )
 
 // view is what was last seen of TIMERS: the broker's time, carried on by our monotonic
@@ -49,7 +47,7 @@ func (t *Scheduler) look(ctx context.Context) (view, error) {
 		return v, nil
 	}
 	asked := time.Now()
-	s, err := t.conn.Stream(ctx, broker.StreamTimers)
+	s, err := t.conn.Stream(ctx, t.conn.Names().Timers())
 	if err != nil {
 		return v, fmt.Errorf("ask for the broker's time: %w", err)
 	}
