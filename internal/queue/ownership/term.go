@@ -48,7 +48,7 @@ func (o *Owner) newTerm(work context.Context, p partition.ID, pin string, stream
 		},
 	}
 	t.parking = parking.New(parking.Config{
-		Partition: p, Window: o.cfg.Window, Pin: pin, Ahead: stream.ahead,
+		Partition: p, Window: o.cfg.Window, Pin: pin, Stream: stream.created, Last: stream.last, Ahead: stream.ahead,
 		Attempt: attempt, Metrics: o.metrics.parking, Logger: t.log,
 	}, o.conn, t)
 	return t

@@ -26,6 +26,8 @@ type Term interface {
 type Config struct {
 	Partition partition.ID
 	Window    int           // as in broker.Topology
+	Stream    int64         // creation time of UPDATES, Unix nanoseconds: its identity
+	Last      uint64        // its last sequence when the term began
 	Pin       string        // in the ids of copies: those of other owners are no repetitions
 	Ahead     time.Duration // how far the broker's clock is ahead of ours
 	Attempt   func(*queue.Delivery) queue.Attempt
@@ -54,7 +56,7 @@ type Lanes struct {
 
 // New makes the lanes of a term, none of them parked.
 func New(cfg Config, conn *broker.Conn, term Term) *Lanes {
-	return &Lanes{cfg: cfg, conn: conn, term: term, log: cfg.Logger, window: newWindow(cfg.Window), parked: make(map[lane.Key]*parkedLane)}
+	return &Lanes{cfg: cfg, conn: conn, term: term, log: cfg.Logger, window: newWindow(cfg.Window, cfg.Last), parked: make(map[lane.Key]*parkedLane)}
 }
 
 // Load finds the lanes that an earlier owner parked. It only lists them, within pinTTL,

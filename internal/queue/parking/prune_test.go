@@ -56,7 +56,7 @@ func TestCopyOfAFormerOwnerLeavesTheOriginal(t *testing.T) {
 func formerCopies(t *testing.T, c *broker.Conn, ids ...int64) {
 	t.Helper()
 	for _, id := range ids {
-		d := &queue.Delivery{Update: queue.Update{ID: id, Type: "message", Lane: "42:c:100", Body: []byte(`{}`), Received: time.Now()}, Seq: uint64(id) / 3}
+		d := &queue.Delivery{Update: queue.Update{ID: id, Type: "message", Lane: "42:c:100", Body: []byte(`{}`), Received: time.Now()}, Seq: uint64(id) / 3, Stream: created(t, c)}
 		d.Scope = lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 100}
 		parking.Park(t.Context(), c, queue.ErrPinLost, d)
 	}
@@ -166,7 +166,7 @@ func TestFormerOwnerCopiesNoMore(t *testing.T) {
 	c := queuetest.Connect(t, s)
 	var ds []*queue.Delivery
 	for id := range int64(3) {
-		d := &queue.Delivery{Update: queue.Update{ID: id + 1, Type: "message", Lane: "42:c:100", Body: []byte(`{}`), Received: time.Now()}, Seq: uint64(id + 1)}
+		d := &queue.Delivery{Update: queue.Update{ID: id + 1, Type: "message", Lane: "42:c:100", Body: []byte(`{}`), Received: time.Now()}, Seq: uint64(id + 1), Stream: created(t, c)}
 		d.Scope = lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 100}
 		ds = append(ds, d)
 	}

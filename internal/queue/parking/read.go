@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/chatlane/chatlane/internal/broker"
@@ -30,15 +31,20 @@ func (l *Lanes) from(ctx context.Context, k lane.Key, parkedSeq uint64) (*queue.
 		return nil, 0, err
 	}
 	m, err := s.GetMsg(ctx, parkedSeq, jetstream.WithGetMsgSubject(l.subject(k)))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil, 0, nil
-	}
-	if err != nil {
+	case errors.Is(err, nats.ErrBadHeaderMsg):
+		return nil, 0, fmt.Errorf("read parked lane %s: %w: %w", k, errUnreadable, err)
+	case err != nil:
 		return nil, 0, fmt.Errorf("read parked lane %s: %w", k, err)
 	}
 	u, err := queue.DecodeUpdate(m.Subject, m.Header, m.Data)
+	if err == nil {
+		err = l.checkPosition(m.Header)
+	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("read parked lane %s: %w: %w", k, errUnreadable, err)
+		return nil, 0, fmt.Errorf("read parked lane %s: %w: message %d of %s: %w", k, errUnreadable, m.Sequence, l.conn.Names().Parked(), err)
 	}
 	d := &queue.Delivery{
 		Update: u, Seq: uint64(queue.HeaderInt(m.Header, queue.HeaderSequence)), Stream: queue.HeaderInt(m.Header, queue.HeaderStream),
@@ -50,6 +56,23 @@ func (l *Lanes) from(ctx context.Context, k lane.Key, parkedSeq uint64) (*queue.
 		Behind: func(ctx context.Context) ([]*queue.Delivery, error) { return l.behind(ctx, d, m.Sequence+1) },
 	})
 	return d, m.Sequence, nil
+}
+
+// errPosition says that a copy was never an update of UPDATES.
+var errPosition = errors.New("its position is not one of the stream of updates; remove the message")
+
+// checkPosition refuses a copy whose position no update can have: its turn would move the
+// lane's cursor there, and all updates before it would be skipped. A stream that was there
+// before this one is no danger, since the cursor of a newer stream replaces its cursor.
+func (l *Lanes) checkPosition(h nats.Header) error {
+	seq, stream := queue.HeaderInt(h, queue.HeaderSequence), queue.HeaderInt(h, queue.HeaderStream)
+	switch {
+	case seq <= 0, stream <= 0, stream > l.cfg.Stream:
+		return errPosition
+	case stream == l.cfg.Stream && uint64(seq) > l.window.last():
+		return errPosition
+	}
+	return nil
 }
 
 // mostBehind bounds how far Behind looks into a parked lane: a round trip each.
@@ -115,11 +138,18 @@ func (l *Lanes) storedWait(ctx context.Context, k lane.Key) (wait, error) {
 	return w, nil
 }
 
-// stream is PARKED as it is now. Keeping it would save a request for each parked update;
-// but it holds whether any replica may be read, and that changes when an operator gives a
-// running system replicas.
+// stream is PARKED, read from its leader: a direct answer may come from a replica that
+// lags, and mixes the broker's headers with stored ones, which could name another message.
 func (l *Lanes) stream(ctx context.Context) (jetstream.Stream, error) {
-	return l.conn.Stream(ctx, l.conn.Names().Parked())
+	return parkedStream(ctx, l.conn)
+}
+
+func parkedStream(ctx context.Context, conn *broker.Conn) (jetstream.Stream, error) {
+	s, err := conn.Stream(ctx, conn.Names().Parked())
+	if err == nil {
+		s.CachedInfo().Config.AllowDirect = false
+	}
+	return s, err
 }
 
 func (l *Lanes) subject(k lane.Key) string {

@@ -165,7 +165,7 @@ func TestManyParkedLanesHoldUpNoTakeover(t *testing.T) {
 	s := natstest.Start(t)
 	c := queuetest.Connect(t, s)
 	for i := range n {
-		d := &queue.Delivery{Update: queue.Update{ID: int64(i + 1), Type: "message", Lane: lane.Key(fmt.Sprintf("42:c:%d", 1000+i)), Body: []byte(`{}`), Received: time.Now()}, Seq: 1}
+		d := &queue.Delivery{Update: queue.Update{ID: int64(i + 1), Type: "message", Lane: lane.Key(fmt.Sprintf("42:c:%d", 1000+i)), Body: []byte(`{}`), Received: time.Now()}, Seq: 1, Stream: created(t, c)}
 		d.Scope = lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: int64(1000 + i)}
 		parking.ParkFor(t.Context(), c, d, time.Hour)
 	}

@@ -34,13 +34,16 @@ func Wake(ctx context.Context, conn *broker.Conn, p partition.ID, delivered uint
 }
 
 func anyParked(ctx context.Context, conn *broker.Conn, p partition.ID) (bool, error) {
-	s, err := conn.Stream(ctx, conn.Names().Parked())
+	s, err := parkedStream(ctx, conn)
 	if err != nil {
 		return false, err
 	}
 	_, err = s.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(ofPartition(conn.Names(), p)))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return false, nil
+	}
+	if errors.Is(err, nats.ErrBadHeaderMsg) {
+		return true, nil
 	}
 	return err == nil, err
 }

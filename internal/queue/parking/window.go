@@ -19,6 +19,7 @@ type window struct {
 	depth  map[lane.Key]int  // how many of them are one lane's
 	moving map[lane.Key]bool // the floods that are being moved aside
 	acks   int               // since finished was called
+	newest uint64            // stream sequence: no update of this term is behind it
 }
 
 // entry is one delivery in the window.
@@ -31,8 +32,8 @@ type entry struct {
 	moved bool // it waits in PARKED instead
 }
 
-func newWindow(size int) window {
-	return window{size: size, open: make(map[uint64]*entry), depth: make(map[lane.Key]int), moving: make(map[lane.Key]bool)}
+func newWindow(size int, newest uint64) window {
+	return window{size: size, newest: newest, open: make(map[uint64]*entry), depth: make(map[lane.Key]int), moving: make(map[lane.Key]bool)}
 }
 
 // A flood begins where the window is three quarters full and an eighth of it is one
@@ -44,6 +45,7 @@ func floods(depth, size int) bool { return depth >= max(size/8, 2) }
 func (w *window) add(e *entry) (flood []*entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.newest = max(w.newest, e.Seq)
 	w.open[e.Seq] = e
 	w.depth[e.Lane]++
 	if !crowded(len(w.open), w.size) {
@@ -60,6 +62,13 @@ func (w *window) add(e *entry) (flood []*entry) {
 	}
 	w.moving[deepest] = true
 	return w.ofLocked(deepest)
+}
+
+// last is the newest position that an update of this term can have.
+func (w *window) last() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.newest
 }
 
 // relieved notes that a flood has been moved aside.
