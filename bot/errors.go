@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"strings"
 	"time"
-
-	ta "github.com/mymmrac/telego/telegoapi"
 )
 
 // What callers and handlers branch on with errors.Is.
@@ -119,19 +115,4 @@ func (r *Router) OnUnhandled(h Handler) {
 	r.mustBeOpen("OnUnhandled")
 	r.mustBeGiven("OnUnhandled", h != nil)
 	r.unhandled = append(r.unhandled, h)
-}
-
-// IsBlocked reports that the Bot API refused a call because the bot was blocked or
-// removed, or the user's account is deleted. errors.As finds the whole refusal in err, a
-// *telegoapi.Error.
-func IsBlocked(err error) bool {
-	var refused *ta.Error
-	return errors.As(err, &refused) && refused.ErrorCode == http.StatusForbidden
-}
-
-// IsNotModified reports that the Bot API refused an edit because it changes nothing.
-func IsNotModified(err error) bool {
-	var refused *ta.Error
-	return errors.As(err, &refused) && refused.ErrorCode == http.StatusBadRequest &&
-		strings.Contains(refused.Description, "message is not modified")
 }

@@ -53,7 +53,8 @@ func (t *Turn) Send(ctx context.Context, params *telego.SendMessageParams) (*tel
 }
 
 // Edit changes the text, and the inline keyboard if an option gives one, of the
-// message under which a button was pressed.
+// message under which a button was pressed. A message that is like that already is no
+// error.
 func (t *Turn) Edit(ctx context.Context, text string, options ...Option) error {
 	m := t.compose(text, options)
 	params := &telego.EditMessageTextParams{
@@ -71,8 +72,10 @@ func (t *Turn) Edit(ctx context.Context, text string, options ...Option) error {
 	default:
 		return ErrNoChat
 	}
-	_, err := t.p.API.EditMessageText(ctx, params)
-	return err
+	if _, err := t.p.API.EditMessageText(ctx, params); err != nil && !IsNotModified(err) {
+		return err
+	}
+	return nil
 }
 
 // AnswerCallback answers the pressed button with a notice of up to 200 characters. An
@@ -87,8 +90,9 @@ func (t *Turn) Alert(ctx context.Context, text string) error {
 	return t.SendCallback(ctx, telego.AnswerCallbackQueryParams{Text: text, ShowAlert: true})
 }
 
-// SendCallback answers the pressed button with any parameters. It fails with ErrNoChat
-// where no button was pressed.
+// SendCallback answers the pressed button with any parameters. A press that is too old to
+// be answered is no error: nobody waits any more. It fails with ErrNoChat where no button
+// was pressed.
 func (t *Turn) SendCallback(ctx context.Context, params telego.AnswerCallbackQueryParams) error {
 	q := t.Query()
 	if q == nil {
@@ -96,7 +100,10 @@ func (t *Turn) SendCallback(ctx context.Context, params telego.AnswerCallbackQue
 	}
 	params.CallbackQueryID = q.ID
 	t.answered = true
-	return t.p.API.AnswerCallbackQuery(ctx, &params)
+	if err := t.p.API.AnswerCallbackQuery(ctx, &params); err != nil && !IsQueryTooOld(err) {
+		return err
+	}
+	return nil
 }
 
 // SendAlbum sends 2 to 10 photos, videos, documents or audio files as one album.
