@@ -51,6 +51,7 @@ type Parts struct {
 	Last     bool                 // no attempt follows if this one fails
 	Final    func(err error) bool // whether no attempt follows if this one fails with err; nil: never
 	Received time.Time            // when ingress took it; zero if unknown
+	Deadline time.Time            // when its answer is due; zero for never
 	// CancelRunning ends the lane's running turn; the pipeline gives it to urgent turns.
 	CancelRunning func()
 }
@@ -183,6 +184,12 @@ func (t *Turn) Received() time.Time {
 	}
 	return t.p.Received
 }
+
+// Deadline is when the answer to the update is due: after it the asker has given up, or
+// Telegram takes no answer (checkouts and join requests 10 s after their arrival, inline
+// queries 30 s, pressed buttons 150 s). Ok is false where the type has no such time. A
+// turn may begin later; its handler runs all the same.
+func (t *Turn) Deadline() (due time.Time, ok bool) { return t.p.Deadline, !t.p.Deadline.IsZero() }
 
 // Envelope is what a [Gate] sees of the update.
 func (t *Turn) Envelope() Envelope {

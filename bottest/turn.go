@@ -56,6 +56,9 @@ func (w *World) parts(e update.Envelope, raw json.RawMessage) bot.Parts {
 		Bot: w.cfg.Bot, Type: e.Type, Raw: raw, Chat: e.Chat, User: e.User, Thread: e.Thread,
 		Guest: e.Kind == lane.KindGuest, API: w.api, Call: w.callAny, Logger: w.cfg.Logger, Attempt: 1, Received: w.Now(),
 	}
+	if within := update.AnswerWithin(e.Type); within > 0 {
+		p.Deadline = p.Received.Add(within)
+	}
 	if e.Kind == lane.KindBusiness {
 		p.Business = e.ID
 	}

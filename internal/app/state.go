@@ -65,6 +65,6 @@ func (w *worker) turnConfig() turn.Config {
 	t := w.cfg.Turns
 	return turn.Config{
 		LaneKey: w.cfg.Broker.By(), Strategy: strategy, Deadline: t.Deadline, MaxAttempts: t.MaxAttempts,
-		MinBackoff: t.MinBackoff, ParkAfter: t.ParkAfter, Freshness: update.Freshness,
+		MinBackoff: t.MinBackoff, ParkAfter: t.ParkAfter, AnswerWithin: update.AnswerWithin, SkipAfter: w.cfg.skipAfter(),
 	}
 }

@@ -12,6 +12,13 @@ import (
 func (t *task) acknowledge(ctx context.Context) (progress, error) {
 	t.ackAll(ctx)
 	t.r.metrics.committed(t.outcome, time.Since(t.began), t.d.Age())
+	switch t.outcome {
+	case outCommitted:
+		t.countDeadline(true)
+	case outStale:
+		t.countDeadline(false)
+		t.countSkipped(ctx)
+	}
 	return finished, nil
 }
 

@@ -21,9 +21,13 @@ type Config struct {
 	MaxBackoff  time.Duration // 0 means 5 min
 	ParkAfter   time.Duration // the longest wait that a lane makes in place and not parked; 0 means 2 s
 	MaxUrgent   int           // urgent handlers that run at once; they take no slot of a lane; 0 means 256
-	// Freshness gives the age after which an update of a type is of no use; 0 means
-	// never. Nil means never for all types.
-	Freshness func(updateType string) time.Duration
+	// AnswerWithin is the deadline class of an update type: the age by which it is to be
+	// answered; 0 means none. It is shown and counted, and skips nothing. Nil means none
+	// for all types.
+	AnswerWithin func(updateType string) time.Duration
+	// SkipAfter is the age after which an update of a type gets no answer; 0 means never.
+	// Nil means never for all types.
+	SkipAfter func(updateType string) time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -35,8 +39,12 @@ func (c Config) withDefaults() Config {
 	c.MaxBackoff = cmp.Or(c.MaxBackoff, 5*time.Minute)
 	c.ParkAfter = cmp.Or(c.ParkAfter, 2*time.Second)
 	c.MaxUrgent = cmp.Or(c.MaxUrgent, 256)
-	if c.Freshness == nil {
-		c.Freshness = func(string) time.Duration { return 0 }
+	never := func(string) time.Duration { return 0 }
+	if c.AnswerWithin == nil {
+		c.AnswerWithin = never
+	}
+	if c.SkipAfter == nil {
+		c.SkipAfter = never
 	}
 	return c
 }

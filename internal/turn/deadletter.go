@@ -65,6 +65,7 @@ func (t *task) finishDiscard(ctx context.Context) (progress, error) {
 		return goOn, err
 	}
 	t.r.metrics.turns.WithLabelValues(outDead).Inc()
+	t.countDeadline(false)
 	t.r.log.ErrorContext(ctx, "update is a dead letter", t.attrs(slog.String("reason", why.Reason), slog.String("error", why.Error))...)
 	t.ackAll(ctx)
 	return finished, nil

@@ -6,7 +6,7 @@
 //	 run ─── wait: urgent run not over, partition paused (breaker), album incomplete
 //	  │
 //	stages   admit → open → skipDuplicate → admitInherited → joinAlbum → finishDiscard
-//	  │      → retryUrgent → skipCancelled → suspect → checkFreshness → dispatch
+//	  │      → retryUrgent → skipCancelled → suspect → skipLate → dispatch
 //	  │      → commit → acknowledge
 //	  │                                 │ every stage
 //	  │ finished                        ▼ error

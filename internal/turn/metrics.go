@@ -28,8 +28,16 @@ const (
 	urgentFailed = "failed"
 )
 
+// Whether an update was answered within its deadline class: the label of chatlane_deadlines_total.
+const (
+	deadlineMet    = "met"
+	deadlineMissed = "missed"
+)
+
 type metrics struct {
 	turns     *prometheus.CounterVec
+	deadlines *prometheus.CounterVec
+	skipped   *prometheus.CounterVec
 	urgent    *prometheus.CounterVec
 	setbacks  *prometheus.CounterVec
 	seconds   prometheus.Histogram
@@ -45,6 +53,12 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		turns: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "chatlane_turns_total", Help: "Attempts at updates, by outcome.",
 		}, []string{"outcome"}),
+		deadlines: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "chatlane_deadlines_total", Help: "Updates of the types whose answer is due within seconds, by whether it came in time.",
+		}, []string{"type", "result"}),
+		skipped: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "chatlane_updates_skipped_total", Help: "Updates that got no answer because it could have had no effect any more, by type.",
+		}, []string{"type"}),
 		urgent: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "chatlane_urgent_turns_total", Help: "Attempts at urgent handlers, in parallel to the lane or again in it, by outcome.",
 		}, []string{"outcome"}),

@@ -23,7 +23,7 @@ func stages() [13]stage {
 		(*task).retryUrgent,    // urgent.go: an urgent run that failed is made again
 		(*task).skipCancelled,  // running.go: an urgent update cancelled this turn
 		(*task).suspect,        // crash.go: an update that may have ended its worker is counted
-		(*task).checkFreshness, // freshness.go: an update that outlived its use gets no answer
+		(*task).skipLate,       // freshness.go: an update that nobody waits for any more gets no answer
 		(*task).dispatch,       // dispatch.go: the router answers, under supervision (supervise.go)
 		(*task).commit,         // commit.go: state, cursor and journal in one step; timers around it
 		(*task).acknowledge,    // acknowledge.go: the broker forgets the update

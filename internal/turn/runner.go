@@ -47,6 +47,7 @@ type Runner struct {
 	urgent   *urgentRuns
 	running  runningTurns
 	results  resultCache
+	skipped  skippedLog
 	names    sync.Map      // usernames that came later, by bot
 	albums   time.Duration // how long an album's lane waits for further parts; 0: albums are not gathered
 }

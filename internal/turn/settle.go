@@ -30,6 +30,7 @@ func (t *task) settle(ctx context.Context, err error) queue.Next {
 	switch v.action {
 	case actDead:
 		t.r.metrics.turns.WithLabelValues(outDead).Inc()
+		t.countDeadline(false)
 		t.logVerdict(ctx, slog.LevelError, "update is a dead letter", v)
 		t.ackAll(ctx)
 		return queue.Next{}

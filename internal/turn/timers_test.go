@@ -330,7 +330,7 @@ func TestTimerOfEveryStrategy(t *testing.T) {
 // What an earlier attempt wanted of the timer ends with it.
 func TestStaleAttemptKeepsTheCommittedTimer(t *testing.T) {
 	fresh := time.Duration(0)
-	b := newBench(t, Config{Freshness: func(string) time.Duration { return fresh }})
+	b := newBench(t, Config{SkipAfter: func(string) time.Duration { return fresh }})
 	first := b.says(-5, "hello")
 	if n := b.run(first); n != (queue.Next{}) {
 		t.Fatal(n)

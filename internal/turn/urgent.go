@@ -103,7 +103,7 @@ func (t *task) retryUrgent(ctx context.Context) (progress, error) {
 
 // runUrgent runs the urgent handler that takes the update. With settled it need not run again.
 func (t *task) runUrgent(ctx context.Context) (settled bool, err error) {
-	if t.stale() {
+	if t.isPointless() {
 		return true, nil
 	}
 	ctx, span := t.r.tracer.Start(t.d.Context(ctx, t.r.carrier), "turn.urgent", trace.WithSpanKind(trace.SpanKindConsumer))

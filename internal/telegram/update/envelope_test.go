@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -208,15 +209,16 @@ func TestPeekKeepsNothingOfTheBody(t *testing.T) {
 	}
 }
 
-func TestOnlyAskersWhoWaitMakeAnUpdateStale(t *testing.T) {
-	stale := 0
-	for _, typ := range append(update.Types(), "moment", update.UnknownType) {
-		if update.Freshness(typ) > 0 {
-			stale++
-		}
+func TestDeadlineClasses(t *testing.T) {
+	want := map[string]time.Duration{
+		"pre_checkout_query": 10 * time.Second, "shipping_query": 10 * time.Second, "chat_join_request": 10 * time.Second,
+		"widget_query": 15 * time.Second, "shared_widget_query": 15 * time.Second,
+		"inline_query": 30 * time.Second, "callback_query": 150 * time.Second,
 	}
-	if stale != 4 || update.Freshness("inline_query").Seconds() != 30 || update.Freshness("callback_query").Seconds() != 150 {
-		t.Errorf("%d types get stale, want 4", stale)
+	for _, typ := range append(update.Types(), "widget_query", "shared_widget_query", "moment", update.UnknownType) {
+		if got := update.AnswerWithin(typ); got != want[typ] {
+			t.Errorf("%s is to be answered within %v, want %v", typ, got, want[typ])
+		}
 	}
 }
 

@@ -60,15 +60,17 @@ func Types() []string {
 // IsKnown tells whether a type is among Types.
 func IsKnown(updateType string) bool { return slices.Contains(Types(), updateType) }
 
-// Freshness is the age past which nobody waits for the answer to an update of this
-// type; 0 means that it never gets stale. Where Telegram keeps a query for longer
-// than its asker waits (checkouts: 150 s against 10 s), the asker counts.
-func Freshness(updateType string) time.Duration {
+// AnswerWithin is the deadline class of an update type: how long after its arrival an
+// answer still does what it is for; 0 means for ever. Where Telegram keeps a query for
+// longer than its asker waits (checkouts: 150 s against 10 s), the asker counts.
+func AnswerWithin(updateType string) time.Duration {
 	switch updateType {
+	case typeShippingQuery, typePreCheckoutQuery, typeChatJoinRequest:
+		return 10 * time.Second
+	case "widget_query", "shared_widget_query": // of Bot API 10.4
+		return 15 * time.Second
 	case typeInlineQuery:
 		return 30 * time.Second
-	case typeShippingQuery, typePreCheckoutQuery:
-		return 10 * time.Second
 	case typeCallbackQuery:
 		return 150 * time.Second
 	}
