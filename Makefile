@@ -1,6 +1,6 @@
 # `make help` lists the targets. `make check` is what CI runs.
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fmt fuzz bench long whole up down docs check cluster-test
+.PHONY: manifests help build test race lint fmt fuzz bench long whole up down docs check
 
 FUZZTIME ?= 20s
 BENCH ?= .
@@ -43,11 +43,12 @@ up: ## the whole service in containers, in the background
 down: ## stop the containers and drop their data
 	docker compose down --volumes
 
+manifests: ## write what is generated from the Helm chart: kustomize base, copies, README of its values
+	go -C test/deploy test ./... -update
+
 docs: ## hold docs/ to the code: links, names of tests, metrics, exported names
 	go test -count=1 ./test
 
 check: ## everything that must pass before a change lands (CI runs the same)
 	.ci/run
 
-cluster-test: ## the service on a Kubernetes cluster of its own
-	go test -count=1 -timeout 60m -v ./test/cluster/...

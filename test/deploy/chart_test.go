@@ -254,8 +254,9 @@ func TestChangedSecretsRestartPods(t *testing.T) {
 		return objects(t, render(t, v))["Deployment/prod-chatlane-worker"].text("spec", "template", "metadata", "annotations", "checksum/config")
 	}
 	v := matrix()["inline"]
-	if sum(v) != sum(v) || sum(v) == sum(v.with("bot.webhookSecret", "other")) {
-		t.Error("the checksum does not follow the secret")
+	first, again, other := sum(v), sum(v), sum(v.with("bot.webhookSecret", "other"))
+	if first != again || first == other {
+		t.Errorf("checksums %s and %s of the same values, %s with another secret", first, again, other)
 	}
 }
 
