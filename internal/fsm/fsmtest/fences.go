@@ -13,17 +13,18 @@ func lockExcludes(t *testing.T, h Harness) {
 	eachKind(t, func(t *testing.T, k fsm.Keys) {
 		a, b := start(t, h).Store, start(t, h).Store
 		holder := open(t, a, k, at(1))
+		other := k
+		other.Lane, other.State = "42:c:5", ""
+		mustClose(t, open(t, b, other, at(1))) // and b has its connections now
 		for _, s := range []Store{a, b} {
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			// Long enough for an answer of a busy server: without one the store is not busy but away.
+			ctx, cancel := context.WithTimeout(t.Context(), lockTTL/2)
 			_, err := s.Open(ctx, k, at(1))
 			cancel()
 			if !errors.Is(err, fsm.ErrBusy) {
 				t.Errorf("a second session: %v", err)
 			}
 		}
-		other := k
-		other.Lane, other.State = "42:c:5", ""
-		mustClose(t, open(t, b, other, at(1)))
 		mustCommit(t, holder)
 		mustClose(t, open(t, b, k, at(2)))
 	})
