@@ -10,10 +10,9 @@ import (
 	"strings"
 
 	"github.com/mymmrac/telego"
-)
 
-// maxCallback is the longest data of a button, in bytes.
-const maxCallback = 64
+	"github.com/chatlane/chatlane/internal/telegram/rules"
+)
 
 // ErrCallbackData means that the data of a button has another shape, or is too long.
 var ErrCallbackData = errors.New("callback data does not fit")
@@ -53,8 +52,8 @@ func NewCallbackData[T any](prefix string) *CallbackData[T] {
 		size += 1 + f.max
 		c.fields = append(c.fields, f)
 	}
-	if size > maxCallback {
-		panic(fmt.Sprintf("bot: callback data %q of %v takes up to %d bytes, want at most %d", prefix, typ, size, maxCallback))
+	if size > rules.MaxCallbackData {
+		panic(fmt.Sprintf("bot: callback data %q of %v takes up to %d bytes, want at most %d", prefix, typ, size, rules.MaxCallbackData))
 	}
 	return c
 }
@@ -87,7 +86,7 @@ func packedField(f reflect.StructField) (packed, error) {
 
 // Pack writes v. It fails with ErrCallbackData if a string is longer than its tag says.
 func (c *CallbackData[T]) Pack(v T) (string, error) {
-	b := append(make([]byte, 0, maxCallback), c.prefix...)
+	b := append(make([]byte, 0, rules.MaxCallbackData), c.prefix...)
 	fields := reflect.ValueOf(v)
 	for _, f := range c.fields {
 		b = append(b, ':')

@@ -100,9 +100,6 @@ func (c Commands) match(t *Turn) bool {
 	return slices.Contains(c.Names, call.Name)
 }
 
-// maxPayload is the longest payload of a deep link, in bytes.
-const maxPayload = 64
-
 // ErrPayload means that Telegram does not take the payload of a deep link: it has 1 to
 // 64 letters, digits, '_' and '-'.
 var ErrPayload = errors.New("want 1 to 64 letters, digits, '_' and '-'")
@@ -131,7 +128,7 @@ func deepLink(username, kind, payload string) (string, error) {
 }
 
 func isPayload(s string) bool {
-	if s == "" || len(s) > maxPayload {
+	if s == "" || len(s) > rules.MaxPayload {
 		return false
 	}
 	for _, r := range s {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ func Refuse(code int, description string) error {
 // refusal gives a refusal the worker's form, which says whose fault it is and has
 // telego's error within. Other errors stay as they are.
 func refusal(method string, err error) error {
+	if rule, ok := errors.AsType[*rules.Refusal](err); ok {
+		err = &ta.Error{ErrorCode: rule.Code, Description: rule.Description}
+	}
 	no, ok := errors.AsType[*ta.Error](err)
 	if !ok {
 		return err
@@ -192,6 +196,8 @@ type request struct {
 	UserID          int64                      `json:"user_id"`
 	Media           []struct{ Caption string } `json:"media"`
 	Markup          json.RawMessage            `json:"reply_markup"`
+	Preview         json.RawMessage            `json:"link_preview_options"`
+	Rich            json.RawMessage            `json:"rich_message"`
 	Reply           *struct {
 		MessageID int64 `json:"message_id"`
 	} `json:"reply_parameters"`
@@ -199,11 +205,17 @@ type request struct {
 
 // simulate answers a method as Telegram would, as far as a bot can tell.
 func (w *World) simulate(method string, params json.RawMessage) (any, error) {
+	if err := check(method, params); err != nil {
+		return nil, err
+	}
 	var r request
 	if method != "editMessageMedia" && len(params) > 0 {
 		if err := json.Unmarshal(params, &r); err != nil {
 			return nil, Refuse(400, "Bad Request: "+err.Error())
 		}
+	}
+	if err := w.reach(method, r.ChatID); err != nil {
+		return nil, err
 	}
 	switch {
 	case method == "getMe":
@@ -214,8 +226,6 @@ func (w *World) simulate(method string, params json.RawMessage) (any, error) {
 		return telego.SentGuestMessage{InlineMessageID: fmt.Sprintf("guest%d", w.next())}, nil
 	case method == "sendMediaGroup":
 		return w.sentAlbum(r)
-	case method == "sendMessage" && r.Text == "":
-		return nil, Refuse(400, "Bad Request: message text is empty")
 	case method == "sendChatAction", method == "sendMessageDraft":
 		return true, nil
 	case strings.HasPrefix(method, "send"), method == "forwardMessage":
@@ -229,6 +239,30 @@ func (w *World) simulate(method string, params json.RawMessage) (any, error) {
 		return true, w.deleted(r)
 	}
 	return true, nil
+}
+
+// check refuses what Telegram refuses for the parameters alone.
+func check(method string, params json.RawMessage) error {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal(params, &fields) // what is no object has none
+	return rules.Check(method, func(name string) string {
+		var text string
+		if raw := fields[name]; json.Unmarshal(raw, &text) != nil {
+			return string(raw)
+		}
+		return text
+	})
+}
+
+// reach refuses calls into a chat that the bot was shut out of.
+func (w *World) reach(method string, id json.RawMessage) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, _ := strconv.ParseInt(string(id), 10, 64)
+	if c := w.chats[n]; c != nil && c.blocked && !strings.HasPrefix(method, "get") {
+		return rules.Blocked(c.info.Type)
+	}
+	return nil
 }
 
 func (w *World) self() telego.User {

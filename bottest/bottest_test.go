@@ -166,6 +166,7 @@ func TestBotAPIIsSimulated(t *testing.T) {
 	if err != nil || me.Username != "test_bot" {
 		t.Errorf("getMe: %+v, %v", me, err)
 	}
+	buttons := telego.InlineKeyboardMarkup{InlineKeyboard: [][]telego.InlineKeyboardButton{{{Text: "x", CallbackData: "x"}}}}
 	m, err := api.SendPhoto(ctx, &telego.SendPhotoParams{ChatID: to, Caption: "look", Photo: telego.InputFile{File: file{}}})
 	if err != nil || m.Caption != "look" {
 		t.Fatalf("sendPhoto: %+v, %v", m, err)
@@ -173,7 +174,7 @@ func TestBotAPIIsSimulated(t *testing.T) {
 	if _, err := api.EditMessageCaption(ctx, &telego.EditMessageCaptionParams{ChatID: to, MessageID: m.MessageID, Caption: "again"}); err != nil {
 		t.Error(err)
 	}
-	if _, err := api.EditMessageReplyMarkup(ctx, &telego.EditMessageReplyMarkupParams{ChatID: to, MessageID: m.MessageID}); err != nil {
+	if _, err := api.EditMessageReplyMarkup(ctx, &telego.EditMessageReplyMarkupParams{ChatID: to, MessageID: m.MessageID, ReplyMarkup: &buttons}); err != nil {
 		t.Error(err)
 	}
 	if _, err := api.CopyMessage(ctx, &telego.CopyMessageParams{ChatID: to, FromChatID: to, MessageID: m.MessageID, Caption: "copy"}); err != nil {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/mymmrac/telego"
+
+	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
 // chat is the content of one chat.
@@ -18,6 +20,16 @@ type chat struct {
 	notices     []notice
 	noticesRead int
 	keyboard    [][]telego.KeyboardButton // below the input field
+	blocked     bool                      // the bot was shut out
+	sent        map[int]look              // of the bot's messages, by id
+}
+
+// look is what of a message an edit may change.
+type look struct {
+	method  string // that sent it
+	text    rules.Formatted
+	markup  string
+	preview string // of links
 }
 
 // event is a message or an edit of the bot.
@@ -58,9 +70,40 @@ func (w *World) sent(method string, r request, text string) (telego.Message, err
 	if err := c.mark(m, r.Markup); err != nil {
 		return telego.Message{}, err
 	}
+	fill(m, method)
+	c.sent[m.MessageID] = r.look(method, text)
 	c.messages = append(c.messages, m)
 	c.events = append(c.events, event{method, text, m})
 	return *m, nil
+}
+
+// fill gives a message the content that its method sends.
+func fill(m *telego.Message, method string) {
+	id := fmt.Sprintf("file%d", m.MessageID)
+	switch method {
+	case "sendPhoto":
+		m.Photo = []telego.PhotoSize{{FileID: id}}
+	case "sendVideo":
+		m.Video = &telego.Video{FileID: id}
+	case "sendAnimation":
+		m.Animation, m.Document = &telego.Animation{FileID: id}, &telego.Document{FileID: id}
+	case "sendAudio":
+		m.Audio = &telego.Audio{FileID: id}
+	case "sendDocument":
+		m.Document = &telego.Document{FileID: id}
+	case "sendVoice":
+		m.Voice = &telego.Voice{FileID: id}
+	case "sendVideoNote":
+		m.VideoNote = &telego.VideoNote{FileID: id}
+	case "sendSticker":
+		m.Sticker = &telego.Sticker{FileID: id}
+	}
+}
+
+// look is how a message will look. The rules have parsed the text.
+func (r request) look(method, text string) look {
+	f, _ := rules.Parse(text, r.ParseMode)
+	return look{method, f, string(r.Markup), string(r.Preview)}
 }
 
 func (w *World) sentAlbum(r request) ([]telego.Message, error) {
@@ -93,13 +136,6 @@ func (c *chat) mark(m *telego.Message, markup json.RawMessage) error {
 		c.keyboard = k.Buttons
 	case k.Inline != nil:
 		m.ReplyMarkup = &telego.InlineKeyboardMarkup{InlineKeyboard: k.Inline}
-		for _, row := range k.Inline {
-			for _, b := range row {
-				if len(b.CallbackData) > 64 {
-					return Refuse(400, "Bad Request: BUTTON_DATA_INVALID")
-				}
-			}
-		}
 	}
 	return nil
 }
@@ -122,6 +158,9 @@ func (w *World) edited(method string, r request) (any, error) {
 	if m.From == nil || m.From.ID != w.cfg.Bot.ID {
 		return nil, Refuse(400, "Bad Request: message can't be edited")
 	}
+	if err := c.edit(m, method, r); err != nil {
+		return nil, err
+	}
 	m.ReplyMarkup = nil
 	if err := c.mark(m, r.Markup); err != nil {
 		return nil, err
@@ -137,6 +176,33 @@ func (w *World) edited(method string, r request) (any, error) {
 	}
 	c.events = append(c.events, event{method, text, m})
 	return *m, nil
+}
+
+// edit notes how a message looks now, and refuses what changes nothing or another content.
+func (c *chat) edit(m *telego.Message, method string, r request) error {
+	was := c.sent[m.MessageID]
+	now := was
+	now.markup = string(r.Markup)
+	switch method {
+	case "editMessageText":
+		if m.Text == "" && len(r.Rich) == 0 {
+			return rules.NoTextToEdit()
+		}
+		now = r.look(was.method, r.Text)
+	case "editMessageCaption":
+		if !rules.TakesCaption(was.method) {
+			return rules.NoCaptionToEdit()
+		}
+		now = r.look(was.method, r.Caption)
+	case "editMessageReplyMarkup":
+	default:
+		return nil
+	}
+	if now == was && len(r.Rich) == 0 {
+		return rules.NotModified()
+	}
+	c.sent[m.MessageID] = now
+	return nil
 }
 
 func (w *World) deleted(r request) error {

@@ -44,7 +44,7 @@ func (w *World) Group(title string) *Group {
 func (w *World) open(info telego.Chat) *chat {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := &chat{id: info.ID, info: info}
+	c := &chat{id: info.ID, info: info, sent: map[int]look{}}
 	w.chats[c.id] = c
 	return c
 }
@@ -95,6 +95,7 @@ func (p *Person) post(m *telego.Message) {
 	defer p.w.mu.Unlock()
 	user := p.user
 	p.w.lastID++
+	p.chat.blocked = false
 	m.MessageID, m.From, m.Chat, m.Date = int(p.w.lastID), &user, p.chat.info, p.w.now.Unix()
 	m.MessageThreadID, m.IsTopicMessage = p.thread, p.thread != 0
 	kept := *m
@@ -223,14 +224,27 @@ func (p *Person) become(before, after telego.ChatMember) {
 	}})
 }
 
-// Block makes the person block the bot.
+// Block makes the person block the bot, or remove it from the group. From then on calls
+// into the chat are refused, as by Telegram.
 func (p *Person) Block() {
 	p.w.t.Helper()
 	self := p.w.self()
+	p.botBecomes(&telego.ChatMemberMember{Status: telego.MemberStatusMember, User: self},
+		&telego.ChatMemberBanned{Status: telego.MemberStatusBanned, User: self})
+}
+
+// Unblock takes [Person.Block] back. A person who writes without it has done so, too.
+func (p *Person) Unblock() {
+	p.w.t.Helper()
+	self := p.w.self()
+	p.botBecomes(&telego.ChatMemberBanned{Status: telego.MemberStatusBanned, User: self},
+		&telego.ChatMemberMember{Status: telego.MemberStatusMember, User: self})
+}
+
+func (p *Person) botBecomes(before, after telego.ChatMember) {
+	p.w.t.Helper()
 	p.w.Update(telego.Update{MyChatMember: &telego.ChatMemberUpdated{
-		Chat: p.chat.info, From: p.user, Date: p.w.Now().Unix(),
-		OldChatMember: &telego.ChatMemberMember{Status: telego.MemberStatusMember, User: self},
-		NewChatMember: &telego.ChatMemberBanned{Status: telego.MemberStatusBanned, User: self},
+		Chat: p.chat.info, From: p.user, Date: p.w.Now().Unix(), OldChatMember: before, NewChatMember: after,
 	}})
 }
 

@@ -40,15 +40,38 @@ func (w *World) deliver(u telego.Update, album []telego.Message) error {
 	if err := json.Unmarshal(raw, &decoded); err != nil {
 		return err
 	}
+	w.noteBlock(decoded.MyChatMember)
 	a := arrival{scope: e.Scope, update: e.UpdateID, parts: w.parts(e, raw)}
 	a.parts.Update = &decoded
 	for i := range album {
 		a.parts.Album = append(a.parts.Album, &album[i])
 	}
-	if m := decoded.Message; album == nil && m != nil && m.MediaGroupID != "" && w.compiled().AlbumWait() > 0 {
+	if m := newMessage(&decoded); album == nil && m != nil && m.MediaGroupID != "" && w.compiled().AlbumWait() > 0 {
 		a.parts.Album = []*telego.Message{m} // nobody waited for the others
 	}
 	return w.admit(a)
+}
+
+// newMessage is the new message that an update brings.
+func newMessage(u *telego.Update) *telego.Message {
+	for _, m := range [...]*telego.Message{u.Message, u.ChannelPost, u.BusinessMessage} {
+		if m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
+// noteBlock has later calls know that the bot was shut out of a chat, or let in again.
+func (w *World) noteBlock(change *telego.ChatMemberUpdated) {
+	if change == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c := w.chats[change.Chat.ID]; c != nil {
+		c.blocked = bot.MembershipOf(change.NewChatMember)&bot.NotMember != 0
+	}
 }
 
 func (w *World) parts(e update.Envelope, raw json.RawMessage) bot.Parts {

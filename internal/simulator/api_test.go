@@ -117,6 +117,36 @@ func TestUploadsAreRecordedByNameSizeAndDigest(t *testing.T) {
 	}
 }
 
+// The rules are those that bottest has: what passes a test passes here.
+func TestCallsAreRefusedByTheRules(t *testing.T) {
+	tg := simulator.New(simulator.Config{})
+	base := serve(t, tg)
+	tg.Person(1, "Ann")
+	call(t, base, simulator.Token, "sendMessage", object{"chat_id": 1, "text": "one"})
+	call(t, base, simulator.Token, "sendPhoto", object{"chat_id": 1, "photo": "F", "caption": "two"})
+	for want, c := range map[string]object{
+		"message is too long":          {"method": "sendMessage", "text": strings.Repeat("x", 5000)},
+		"message text is empty":        {"method": "sendMessage", "text": "<b>\u00a0</b>", "parse_mode": "HTML"},
+		"can't parse entities":         {"method": "sendMessage", "text": "<b>x & <", "parse_mode": "HTML"},
+		"BUTTON_DATA_INVALID":          {"method": "sendMessage", "text": "x", "reply_markup": object{"inline_keyboard": []any{[]any{object{"text": "A", "callback_data": strings.Repeat("x", 65)}}}}},
+		"caption is too long":          {"method": "sendPhoto", "photo": "F", "caption": strings.Repeat("x", 1025)},
+		"there is no text":             {"method": "editMessageText", "message_id": 2, "text": "x"},
+		"there is no caption":          {"method": "editMessageCaption", "message_id": 1, "caption": "x"},
+		"message is not modified":      {"method": "editMessageCaption", "message_id": 2, "caption": "two"},
+		"MESSAGE_TOO_LONG":             {"method": "answerCallbackQuery", "callback_query_id": "q", "text": strings.Repeat("x", 300)},
+		"an album has 2 to 10 media":   {"method": "sendMediaGroup", "media": []any{object{"type": "photo", "media": "F"}}},
+		"must be escaped":              {"method": "sendMessage", "text": "1.", "parse_mode": "MarkdownV2"},
+		"poll question must have 1 to": {"method": "sendPoll", "question": " "},
+	} {
+		method := c["method"].(string)
+		delete(c, "method")
+		c["chat_id"] = 1
+		if a, _ := call(t, base, simulator.Token, method, c); a.OK || !strings.Contains(a.Description, want) {
+			t.Errorf("%s: %+v, want %q", method, a, want)
+		}
+	}
+}
+
 func TestEditsAndDeletesShowInChats(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
 	base := serve(t, tg)

@@ -89,7 +89,7 @@ func (m Message) Buttons() [][]Button {
 // entitiesOf finds the commands of a text, as Telegram marks them.
 func entitiesOf(text string) (out []Entity) {
 	rules.Commands(text, func(start, end int) {
-		out = append(out, Entity{"bot_command", length(text[:start]), length(text[start:end])})
+		out = append(out, Entity{"bot_command", rules.Length(text[:start]), rules.Length(text[start:end])})
 	})
 	return out
 }

@@ -4,12 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
-	"unicode/utf16"
-)
 
-const (
-	maxText    = 4096
-	maxCaption = 1024
+	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
 // inChat finds the chat of a call, and refuses the call where Telegram does. Quiet
@@ -31,9 +27,9 @@ func inChat(do func(r *request, c *Chat) (any, error)) func(context.Context, *re
 		case c.moved != 0:
 			return nil, &apiError{code: 400, what: "Bad Request: group chat was upgraded to a supergroup chat", migrateTo: c.moved}
 		case c.blocked:
-			return nil, &apiError{code: 403, what: "Forbidden: bot was blocked by the user"}
+			return nil, rules.Blocked("private")
 		case c.status(r.bot.id) == "kicked":
-			return nil, &apiError{code: 403, what: "Forbidden: bot was kicked from the " + c.info.Type + " chat"}
+			return nil, rules.Blocked(c.info.Type)
 		}
 		return do(r, c)
 	}
@@ -81,24 +77,13 @@ func (r *request) post(c *Chat, m Message) *Message {
 	return &m
 }
 
-func length(s string) int { return len(utf16.Encode([]rune(s))) }
-
 func sendMessage(r *request, c *Chat) (any, error) {
 	text := strings.TrimSpace(r.params["text"])
-	switch {
-	case text == "":
-		return nil, badRequest("message text is empty")
-	case length(text) > maxText:
-		return nil, badRequest("message is too long")
-	}
 	return r.post(c, Message{Text: text, Entities: entitiesOf(text)}), nil
 }
 
 func sendMedia(r *request, c *Chat) (any, error) {
 	caption := r.params["caption"]
-	if length(caption) > maxCaption {
-		return nil, badRequest("message caption is too long")
-	}
 	m := Message{Caption: caption}
 	field := strings.ToLower(strings.TrimPrefix(r.method, "send"))
 	switch field {
@@ -141,9 +126,7 @@ func sendMediaGroup(r *request, c *Chat) (any, error) {
 		Media   string `json:"media"`
 		Caption string `json:"caption"`
 	}
-	if !r.params.list("media", &media) || len(media) < 2 || len(media) > 10 {
-		return nil, badRequest("an album is of 2 to 10 media")
-	}
+	r.params.list("media", &media)
 	group := decimal(r.bot.newID())
 	var out []*Message
 	for _, m := range media {
@@ -171,14 +154,17 @@ func editMessage(r *request, c *Chat) (any, error) {
 	case "editMessageText":
 		m.Text = strings.TrimSpace(r.params["text"])
 		m.Entities = entitiesOf(m.Text)
-		if m.Text == "" || length(m.Text) > maxText {
-			return nil, badRequest("message text is empty or too long")
+		if old.Text == "" {
+			return nil, rules.NoTextToEdit()
 		}
 	case "editMessageCaption":
+		if old.Text != "" {
+			return nil, rules.NoCaptionToEdit()
+		}
 		m.Caption = r.params["caption"]
 	}
 	if m.Text == old.Text && m.Caption == old.Caption && string(m.Markup) == string(old.Markup) && r.method != "editMessageMedia" {
-		return nil, badRequest("message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message")
+		return nil, rules.NotModified()
 	}
 	c.messages[m.ID] = &m
 	c.changed.send()

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
 // method is one method of the Bot API.
@@ -72,6 +74,9 @@ func (t *Telegram) execute(ctx context.Context, m method, r *request) (result an
 		call.Text = r.params["caption"]
 	}
 	if err = b.flood.check(m.name, call.Chat, call.At); err == nil {
+		err = rules.Check(m.name, func(name string) string { return r.params[name] })
+	}
+	if err == nil {
 		result, err = m.do(ctx, r)
 	}
 	if err != nil {
@@ -99,6 +104,9 @@ func messageIDOf(result any, p params) int64 {
 func asAPIError(err error) *apiError {
 	if e, ok := errors.AsType[*apiError](err); ok {
 		return e
+	}
+	if e, ok := errors.AsType[*rules.Refusal](err); ok {
+		return &apiError{code: e.Code, what: e.Description}
 	}
 	return &apiError{code: 500, what: "Internal Server Error: " + err.Error()}
 }
