@@ -12,7 +12,7 @@ import (
 )
 
 // An update whose commit fails stays in the stream: nothing else would know of it.
-func TestUpdateIsAcknowledgedAfterItsCommitOnly(t *testing.T) {
+func TestUpdateIsAcknowledgedOnlyAfterItsCommit(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b := bot.New("b")
 		b.Message(func(context.Context, *bot.Turn) error {

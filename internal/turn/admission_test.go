@@ -29,8 +29,8 @@ func TestPanicInAGateEndsNoWorker(t *testing.T) {
 		r.work(b)
 		r.say(1, "panics")
 		r.say(1, "behind it")
-		r.say(2, "beside it")
-		r.expect(time.Minute, "2 beside it", "1 behind it")
+		r.say(2, "in another chat")
+		r.expect(time.Minute, "2 in another chat", "1 behind it")
 		if got := r.letters(); !slices.Equal(got, []string{"1 panic 2"}) {
 			t.Errorf("dead letters: %q", got)
 		}
@@ -39,8 +39,8 @@ func TestPanicInAGateEndsNoWorker(t *testing.T) {
 }
 
 // A gate that could not decide is asked again before the update has its turn.
-func TestGateThatFailsIsAskedAgain(t *testing.T) {
-	for name, urgent := range map[string]bool{"in the lane": false, "beside it": true} {
+func TestFailingGateIsCalledAgain(t *testing.T) {
+	for name, urgent := range map[string]bool{"in the lane": false, "in an urgent run": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				asked := 0
@@ -69,7 +69,7 @@ func TestGateThatFailsIsAskedAgain(t *testing.T) {
 }
 
 // Middleware, hooks and switches of the router hold in the worker as they do in tests.
-func TestWhatTheRouterOffersIsCarriedByThePipeline(t *testing.T) {
+func TestPipelineRunsEveryRouterFeature(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b, off := bot.New("all"), bot.New("off")
 		outer, calls := 0, 0
@@ -133,8 +133,8 @@ func TestHandlerDownloadsAFileAndKnowsItsLastAttempt(t *testing.T) {
 		r.work(b)
 		r.say(1, "hi")
 		time.Sleep(time.Minute)
-		if heard := r.heard(); !slices.Contains(heard, "1 what it holds") {
-			t.Errorf("heard %q", heard)
+		if sent := r.sent(); !slices.Contains(sent, "1 what it holds") {
+			t.Errorf("sent %q", sent)
 		}
 		if !slices.Equal(attempts, []bool{false, true}) {
 			t.Errorf("last attempt: %v", attempts)
@@ -144,7 +144,7 @@ func TestHandlerDownloadsAFileAndKnowsItsLastAttempt(t *testing.T) {
 }
 
 // Another worker does not drop what was begun: calls were made for it.
-func TestWhatHasBegunIsNotDropped(t *testing.T) {
+func TestStartedUpdateIsNotDropped(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b := bot.New("gate")
 		asked := 0

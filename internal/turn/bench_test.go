@@ -92,7 +92,7 @@ func benchTurns(b *testing.B, store fsm.Store, trips func() uint64) {
 	}
 	client := api.NewClient(api.Config{Transport: instant{}}, nil, nil)
 	r := turn.New(turn.Config{}, turn.Deps{
-		Program: compiled(b, counter()), Store: store, Client: client, Dead: &graveyard{}, Bots: map[int64]turn.Identity{botID: {Token: id}},
+		Program: compiled(b, counter()), Store: store, Client: client, Dead: &letterCount{}, Bots: map[int64]turn.Identity{botID: {Token: id}},
 	}, slog.New(slog.DiscardHandler), nil)
 	var seq atomic.Int64
 	one := func(chat int64) {

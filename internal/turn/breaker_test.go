@@ -185,7 +185,7 @@ func TestFirstAnswerResumesThePartition(t *testing.T) {
 	})
 }
 
-func TestProbeThatLearntNothingLeavesThePauseAsItWas(t *testing.T) {
+func TestInconclusiveProbeKeepsThePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _ := broken(t)
 		probe, _ := untilProbe(t, b)

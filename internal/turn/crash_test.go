@@ -82,10 +82,10 @@ func TestUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 		if letters != 1 {
 			t.Errorf("%d dead letters, want the one", letters)
 		}
-		heard := r.heard()
-		slices.Sort(heard)
-		if len(heard) != 21 || heard[0] != "1 after" {
-			t.Errorf("heard %d answers, want 21: %q", len(heard), heard)
+		sent := r.sent()
+		slices.Sort(sent)
+		if len(sent) != 21 || sent[0] != "1 after" {
+			t.Errorf("sent %d answers, want 21: %q", len(sent), sent)
 		}
 		r.empty()
 	})
@@ -126,7 +126,7 @@ func TestWaitingUpdateOutlivesAnyNumberOfWorkers(t *testing.T) {
 
 // A worker that is cut off while it answers, time and again, and lives, is no reason for
 // an update to die: it knows which starts were its own.
-func TestUpdateOutlivesCutsOfItsWorker(t *testing.T) {
+func TestUpdateSurvivesDisconnectionsOfItsWorker(t *testing.T) {
 	for name, on := range map[string]func(*bot.Router, bot.Handler){"in its lane": inLane, "urgent": urgently} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
@@ -148,7 +148,7 @@ func inLane(b *bot.Router, h bot.Handler)   { b.Message(h) }
 func urgently(b *bot.Router, h bot.Handler) { b.Urgent(bot.Message, h, bot.Plain()) }
 
 // ... but an update that stalls its worker each time dies some day.
-func TestUpdateThatStallsItsWorkerDiesInTheEnd(t *testing.T) {
+func TestUpdateThatStallsItsWorkerBecomesADeadLetter(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		if n := r.cutOff(100, inLane); n < 50 || n > 60 {
 			t.Errorf("begun %d times, want some 55", n)
@@ -250,7 +250,7 @@ func TestOtherUrgentUpdatesOutliveACrashingOne(t *testing.T) {
 		if got := r.letters(); !slices.Equal(got, []string{"1 crash 1"}) {
 			t.Errorf("dead letters: %q, want that of the crashing update alone", got)
 		}
-		if n := len(r.heard()); n != 5 {
+		if n := len(r.sent()); n != 5 {
 			t.Errorf("%d of 5 other urgent handlers answered", n)
 		}
 		r.empty()

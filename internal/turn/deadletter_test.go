@@ -41,13 +41,13 @@ func TestUpdateIsHeldUntilItsDeadLetterIsWritten(t *testing.T) {
 		time.Sleep(time.Second)
 		held := r.say(2, "poison")
 		r.say(2, "behind it")
-		r.say(3, "beside it")
-		r.expect(time.Minute, "3 beside it")
+		r.say(3, "in another chat")
+		r.expect(time.Minute, "3 in another chat")
 		if dead := r.dead(); !slices.Equal(dead, []int64{first}) {
 			t.Errorf("dead: %v, want %d alone", dead, first)
 		}
 		full(-1)
-		r.expect(time.Minute, "3 beside it", "2 behind it")
+		r.expect(time.Minute, "3 in another chat", "2 behind it")
 		// The first may be gone: a changed stream looks for old letters, and does not know of virtual time.
 		if dead := r.dead(); !slices.Contains(dead, held) {
 			t.Errorf("dead: %v, want %d among them", dead, held)
@@ -56,7 +56,8 @@ func TestUpdateIsHeldUntilItsDeadLetterIsWritten(t *testing.T) {
 	})
 }
 
-// deadly is a grave at which a worker dies: before the letter is stored, or after it.
+// deadly is a store of dead letters in which a worker dies: before the letter is stored, or
+// after it.
 type deadly struct {
 	turn.DeadLetters
 	after bool
@@ -70,13 +71,13 @@ func (d deadly) Put(ctx context.Context, l deadletter.Letter) error {
 		}
 	}
 	close(d.die)
-	<-ctx.Done() // nothing after this is part of its life
+	<-ctx.Done() // the worker is dead from here on
 	return ctx.Err()
 }
 
-// An update whose worker dies while burying it stays dead, has one letter, and its
-// handler does not run again: not even where it would succeed now.
-func TestDeathIsFinalThroughACrash(t *testing.T) {
+// If a worker dies while it stores a dead letter, the update has one letter in the end, and
+// its handler does not run again, even if it would succeed now.
+func TestDeadLetterIsFinalThroughACrash(t *testing.T) {
 	for name, tt := range map[string]struct {
 		after bool
 		pause time.Duration
@@ -89,7 +90,7 @@ func TestDeathIsFinalThroughACrash(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				r.cfg = turn.Config{MaxAttempts: 2}
 				die, ill := make(chan struct{}), true
-				r.grave = func(d turn.DeadLetters) turn.DeadLetters { return deadly{d, tt.after, die} }
+				r.wrapDead = func(d turn.DeadLetters) turn.DeadLetters { return deadly{d, tt.after, die} }
 				b := bot.New("ill")
 				b.Message(func(ctx context.Context, tt *bot.Turn) error {
 					if ill {
@@ -103,7 +104,7 @@ func TestDeathIsFinalThroughACrash(t *testing.T) {
 				<-die
 				w.kill()
 				time.Sleep(tt.pause)
-				ill, r.grave = false, nil
+				ill, r.wrapDead = false, nil
 				r.work(b)
 				r.expect(time.Minute, "1 behind it")
 				if dead := r.dead(); !slices.Equal(dead, []int64{dies}) {

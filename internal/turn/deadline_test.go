@@ -29,7 +29,7 @@ func (r *rig) letters() (out []string) {
 	return out
 }
 
-func TestHandlerPastItsDeadlineIsTriedAgainAndThenDies(t *testing.T) {
+func TestHandlerPastItsDeadlineIsRetriedThenDeadLettered(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{Deadline: 10 * time.Second, MaxAttempts: 3}
 		b := bot.New("slow")
@@ -43,9 +43,9 @@ func TestHandlerPastItsDeadlineIsTriedAgainAndThenDies(t *testing.T) {
 		r.work(b)
 		r.say(1, "hang")
 		r.say(1, "behind it")
-		r.say(2, "beside it")
-		r.expect(time.Second, "2 beside it")
-		r.expect(time.Minute, "2 beside it", "1 behind it")
+		r.say(2, "in another chat")
+		r.expect(time.Second, "2 in another chat")
+		r.expect(time.Minute, "2 in another chat", "1 behind it")
 		if got := r.letters(); !slices.Equal(got, []string{"1 timeout 3"}) {
 			t.Errorf("dead letters: %q", got)
 		}
@@ -89,20 +89,20 @@ func TestHandlerThatIgnoresItsContextIsAbandoned(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{Deadline: 10 * time.Second, Grace: 5 * time.Second, MaxAttempts: 1}
 		release, late := make(chan struct{}), make(chan error, 1)
-		b := bot.New("deaf")
+		b := bot.New("slow")
 		b.Message(func(ctx context.Context, tt *bot.Turn) error {
 			<-release
-			late <- errors.Join(tt.SetState(ctx, "deaf:late"), tt.Answer(context.WithoutCancel(ctx), "late"))
+			late <- errors.Join(tt.SetState(ctx, "slow:late"), tt.Answer(context.WithoutCancel(ctx), "late"))
 			return nil
-		}, bot.Text("deaf"))
-		b.Message(bot.Say("at a step"), bot.InFlow("deaf"))
+		}, bot.Text("slow"))
+		b.Message(bot.Say("in a state"), bot.InFlow("slow"))
 		b.Message(echo)
 		r.work(b)
-		r.say(1, "deaf")
+		r.say(1, "slow")
 		r.say(1, "behind it")
-		r.say(2, "beside it")
-		r.expect(14*time.Second, "2 beside it")
-		r.expect(2*time.Second, "2 beside it", "1 behind it")
+		r.say(2, "in another chat")
+		r.expect(14*time.Second, "2 in another chat")
+		r.expect(2*time.Second, "2 in another chat", "1 behind it")
 		if n := r.count("chatlane_handlers_abandoned_total", ""); n != 1 {
 			t.Errorf("%d handlers abandoned, want 1", n)
 		}
@@ -112,7 +112,7 @@ func TestHandlerThatIgnoresItsContextIsAbandoned(t *testing.T) {
 		}
 		synctest.Wait()
 		r.say(1, "after")
-		r.expect(time.Second, "2 beside it", "1 behind it", "1 after")
+		r.expect(time.Second, "2 in another chat", "1 behind it", "1 after")
 		if got := r.letters(); !slices.Equal(got, []string{"1 timeout 1"}) {
 			t.Errorf("dead letters: %q", got)
 		}
@@ -138,9 +138,9 @@ func TestRateLimitsUseUpNoAttempt(t *testing.T) {
 		r.work(b)
 		r.say(1, "much")
 		r.say(1, "behind it")
-		r.say(2, "beside it")
-		r.expect(time.Second, "2 beside it")
-		r.expect(20*8*time.Second, "2 beside it", "1 much", "1 behind it")
+		r.say(2, "in another chat")
+		r.expect(time.Second, "2 in another chat")
+		r.expect(20*8*time.Second, "2 in another chat", "1 much", "1 behind it")
 		if got := r.letters(); len(got) != 0 {
 			t.Errorf("dead letters: %q", got)
 		}
@@ -167,7 +167,7 @@ func TestErrCancelledOfAHandlersOwnIsAFailure(t *testing.T) {
 
 // The limits of sending hold replies back for as long as it takes, and kill none: who
 // waits for long gives its place back and uses up no attempt.
-func TestBacklogBehindTheLimitsOfSendingKillsNothing(t *testing.T) {
+func TestBacklogBehindSendLimitsMakesNoDeadLetters(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 1, Deadline: 10 * time.Second}
 		r.limits = limit.NewLocal(limit.Config{BotPerSecond: 5, BotBurst: 1})
@@ -180,12 +180,12 @@ func TestBacklogBehindTheLimitsOfSendingKillsNothing(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
-		if n := len(r.heard()); n > 5*20+1 {
+		if n := len(r.sent()); n > 5*20+1 {
 			t.Errorf("%d replies went out in 20 s, at 5 a second", n)
 		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if n := len(r.heard()); n != chats {
+		if n := len(r.sent()); n != chats {
 			t.Errorf("%d of %d chats are answered", n, chats)
 		}
 		if got := r.letters(); len(got) != 0 {
@@ -196,7 +196,7 @@ func TestBacklogBehindTheLimitsOfSendingKillsNothing(t *testing.T) {
 }
 
 // A bot that Telegram has told to wait for long waits, all its chats do, and nothing dies.
-func TestBotThatIsToldToWaitLosesNothing(t *testing.T) {
+func TestRateLimitedBotLosesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 1, Deadline: 10 * time.Second}
 		r.limits = limit.NewLocal(limit.Config{BotPerSecond: 30})
@@ -215,7 +215,7 @@ func TestBotThatIsToldToWaitLosesNothing(t *testing.T) {
 		}
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()
-		if n, got := len(r.heard()), r.letters(); n != 40 || len(got) != 0 {
+		if n, got := len(r.sent()), r.letters(); n != 40 || len(got) != 0 {
 			t.Errorf("%d of 40 chats are answered, %d dead letters", n, len(got))
 		}
 		r.empty()
@@ -223,7 +223,7 @@ func TestBotThatIsToldToWaitLosesNothing(t *testing.T) {
 }
 
 // An error of any size is buried with what a letter holds of it.
-func TestHugeErrorIsBuried(t *testing.T) {
+func TestHugeErrorBecomesADeadLetter(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 1}
 		b := bot.New("huge")

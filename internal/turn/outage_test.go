@@ -40,12 +40,12 @@ func (o *outage) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Se
 	return o.Store.Open(ctx, k, at)
 }
 
-// graveyard counts dead letters.
-type graveyard struct{ letters atomic.Int64 }
+// letterCount counts dead letters.
+type letterCount struct{ letters atomic.Int64 }
 
-func (g *graveyard) Put(context.Context, deadletter.Letter) error { g.letters.Add(1); return nil }
+func (g *letterCount) Put(context.Context, deadletter.Letter) error { g.letters.Add(1); return nil }
 
-func (g *graveyard) Has(context.Context, deadletter.Letter) (bool, error) { return false, nil }
+func (g *letterCount) Has(context.Context, deadletter.Letter) (bool, error) { return false, nil }
 
 // pausable is a runner over a store, with the lanes of a partition and no broker.
 type pausable struct {
@@ -53,7 +53,7 @@ type pausable struct {
 	runner *turn.Runner
 	lanes  *lane.Executor
 	reg    *prometheus.Registry
-	dead   graveyard
+	dead   letterCount
 	ended  atomic.Int64 // updates
 	parked atomic.Int64
 	again  atomic.Int64 // turns that were not the first attempt at their update
@@ -150,7 +150,7 @@ func (r *pausable) blameless() {
 	}
 }
 
-func TestTurnsOfAPausedPartitionAskTheStoreOneAtATime(t *testing.T) {
+func TestPausedPartitionTriesTheStoreOneTurnAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const chats = 100
 		var down atomic.Bool

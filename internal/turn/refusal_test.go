@@ -27,7 +27,7 @@ func (r *rig) refuse(text string, code int, body string) (asked func() int) {
 
 // A refusal of Telegram's own is final: one call, one attempt, and the lane goes on at
 // once. What passes, or comes from a gateway on the way, is tried again.
-func TestRefusalThatCannotChangeIsNotTriedAgain(t *testing.T) {
+func TestFinalRefusalIsNotRetried(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string
 		code       int

@@ -14,7 +14,7 @@ import (
 // Where the store is in the broker, both are away at once: the call is answered, its
 // result cannot be written down, and the partition is lost. When both come back to the
 // same worker, it knows what it has done.
-func TestCallWithoutANoteIsNotMadeAgainWhenThePartitionComesBack(t *testing.T) {
+func TestUnrecordedCallIsNotRepeatedWhenThePartitionComesBack(t *testing.T) {
 	answer := func(ctx context.Context, turn *bot.Turn) error { return turn.Answer(ctx, turn.Text()) }
 	t.Run("in its lane", func(t *testing.T) {
 		echo := bot.New("echo")

@@ -45,14 +45,14 @@ const (
 // rig is the pipeline in virtual time: a real broker, a store, and a Bot API that
 // is a function.
 type rig struct {
-	t      *testing.T
-	server *embedded.Server
-	conn   *broker.Conn
-	cfg    turn.Config
-	reg    *prometheus.Registry
-	limits api.Limiter                             // nil: none
-	grave  func(turn.DeadLetters) turn.DeadLetters // stands between a worker and the dead letters; nil: nothing
-	wire   *natstest.Wire                          // of the workers to the broker; nil: one that is always open
+	t        *testing.T
+	server   *embedded.Server
+	conn     *broker.Conn
+	cfg      turn.Config
+	reg      *prometheus.Registry
+	limits   api.Limiter                             // nil: none
+	wrapDead func(turn.DeadLetters) turn.DeadLetters // wraps the store of dead letters of each worker; nil: not wrapped
+	wire     *natstest.Wire                          // of the workers to the broker; nil: one that is always open
 
 	mu     sync.Mutex
 	calls  []string // "method text"
@@ -122,8 +122,8 @@ func (r *rig) work(b *bot.Router) *worker {
 	reg := prometheus.NewRegistry()
 	r.reg = reg
 	dead := turn.DeadLetters(deadletter.New(conn))
-	if r.grave != nil {
-		dead = r.grave(dead)
+	if r.wrapDead != nil {
+		dead = r.wrapDead(dead)
 	}
 	runner := turn.New(r.cfg, turn.Deps{
 		Program: compiled(r.t, b), Store: store, Dead: dead,
@@ -204,20 +204,20 @@ func (r *rig) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: code, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
 }
 
-// heard lists the texts that the Bot API took, in order.
-func (r *rig) heard() []string {
+// sent lists the texts of the executed Bot API calls, in order.
+func (r *rig) sent() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.calls)
 }
 
-// expect waits for some time and compares what was heard.
+// expect waits for some time and compares the texts that were sent.
 func (r *rig) expect(after time.Duration, want ...string) {
 	r.t.Helper()
 	time.Sleep(after)
 	synctest.Wait()
-	if got := r.heard(); !slices.Equal(got, want) {
-		r.t.Errorf("heard %q, want %q", got, want)
+	if got := r.sent(); !slices.Equal(got, want) {
+		r.t.Errorf("sent %q, want %q", got, want)
 	}
 }
 

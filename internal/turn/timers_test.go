@@ -195,7 +195,7 @@ func TestTimerIsArmedBeforeTheCommitAndCancelledAfterIt(t *testing.T) {
 	}
 }
 
-func TestTurnsWithoutTimersAskNothingOfTheBroker(t *testing.T) {
+func TestTurnsWithoutTimersMakeNoBrokerRequests(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Config{})
 	for range 10 {

@@ -222,7 +222,7 @@ func TestUrgentUpdateOfTelegramsRetryIsNotRunAgain(t *testing.T) {
 	})
 }
 
-func TestGatesAreAskedOnceAboutAnUrgentUpdate(t *testing.T) {
+func TestGatesRunOnceForAnUrgentUpdate(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b := stopping()
 		asked := map[string]int{}

@@ -11,7 +11,7 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
-func TestWhatIsAwayUsesUpNoAttempt(t *testing.T) {
+func TestOutagesUseUpNoAttempt(t *testing.T) {
 	cfg := Config{}.withDefaults()
 	for _, tt := range []struct {
 		name        string
@@ -40,7 +40,7 @@ func TestWhatIsAwayUsesUpNoAttempt(t *testing.T) {
 }
 
 // One call's refusal does not decide where another call failed with what may pass.
-func TestRefusalBesideWhatMayPassIsTriedAgain(t *testing.T) {
+func TestRefusalWithATransientErrorIsRetried(t *testing.T) {
 	no := &api.Error{Code: 403, Description: "Forbidden: bot was blocked by the user"}
 	passing := &api.Error{Code: 409, Description: "Conflict"}
 	for _, tt := range []struct {
@@ -51,8 +51,8 @@ func TestRefusalBesideWhatMayPassIsTriedAgain(t *testing.T) {
 		{"alone", no, actDead},
 		{"wrapped", fmt.Errorf("greet: %w", no), actDead},
 		{"panicked with", &bot.PanicError{Value: no}, actDead},
-		{"beside an error of the handler's own", errors.Join(errors.New("own"), no), actDead},
-		{"beside what may pass", errors.Join(no, passing), actRetry},
+		{"joined with an error of the handler's own", errors.Join(errors.New("own"), no), actDead},
+		{"joined with a transient error", errors.Join(no, passing), actRetry},
 		{"before what may pass", errors.Join(passing, no), actRetry},
 		{"a gateway's", &api.Error{Code: 403, Gateway: true}, actRetry},
 	} {
