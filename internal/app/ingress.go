@@ -65,6 +65,7 @@ func (in *intake) serve(ctx context.Context, ln net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return in.conn.Watch(ctx) })
 	if err := in.start(ctx, group, updates, ln); err != nil {
 		cancel()
 		return errors.Join(err, group.Wait())

@@ -109,6 +109,7 @@ func (w *worker) work(ctx context.Context, workers *fleet.Fleet, loops ...func(c
 	w.tel.Log.InfoContext(ctx, "worker runs", slog.String("worker", w.cfg.Name))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return workers.Run(ctx, work) })
+	g.Go(func() error { return w.conn.Watch(ctx) })
 	for _, run := range loops {
 		g.Go(func() error { run(ctx); return nil })
 	}

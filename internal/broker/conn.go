@@ -78,9 +78,11 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 func options(ctx context.Context, cfg Config) []nats.Option {
 	ctx = context.WithoutCancel(ctx)
 	log := cfg.Logger
+	var repeated repetition
 	opts := []nats.Option{
 		nats.Name(cfg.Name),
 		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // else two refused logins in a row end the connection for good
 		nats.ReconnectWait(100 * time.Millisecond),
 		nats.ReconnectJitter(400*time.Millisecond, time.Second),
 		nats.PingInterval(2 * time.Second),
@@ -99,6 +101,9 @@ func options(ctx context.Context, cfg Config) []nats.Option {
 			if sub != nil {
 				subject = sub.Subject
 			}
+			if repeated.suppresses(subject+err.Error(), time.Now()) {
+				return
+			}
 			log.WarnContext(ctx, "broker connection error", slog.String("subject", subject), slog.String("error", err.Error()))
 		}),
 	}
@@ -108,15 +113,62 @@ func options(ctx context.Context, cfg Config) []nats.Option {
 	return opts
 }
 
+// repeatAfter is when an error that goes on is logged again: a server that refuses the login
+// does so several times a second.
+const repeatAfter = 30 * time.Second
+
+// repetition suppresses an error that was logged a moment ago. Its zero value is ready to
+// use. The client calls its handlers one after the other.
+type repetition struct {
+	text string
+	at   time.Time
+}
+
+func (r *repetition) suppresses(text string, now time.Time) bool {
+	if r.text == text && now.Sub(r.at) < repeatAfter {
+		return true
+	}
+	r.text, r.at = text, now
+	return false
+}
+
 // ErrDisconnected says that there is no connection to the broker at this moment.
 var ErrDisconnected = errors.New("not connected to NATS")
 
-// Ready is nil while the connection is up.
+// Ready is nil while the connection is up; else it says what the server said last.
 func (c *Conn) Ready(context.Context) error {
-	if !c.nc.IsConnected() {
-		return fmt.Errorf("%w: %s", ErrDisconnected, c.nc.Status())
+	if c.nc.IsConnected() {
+		return nil
 	}
-	return nil
+	err := fmt.Errorf("%w: %s", ErrDisconnected, c.nc.Status())
+	if last := c.nc.LastError(); last != nil {
+		err = fmt.Errorf("%w: %w", err, last)
+	}
+	return err
+}
+
+// ErrClosed says that the connection has ended for good, and that not by Close.
+var ErrClosed = errors.New("connection to NATS has ended for good; restart the process")
+
+// Watch returns ErrClosed when the connection ends for good, or nil when ctx ends. The client
+// reconnects for ever, so a process that meets ErrClosed has nothing left to wait for.
+func (c *Conn) Watch(ctx context.Context) error {
+	closed := c.nc.StatusChanged(nats.CLOSED)
+	defer c.nc.RemoveStatusListener(closed)
+	if !c.nc.IsClosed() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-closed:
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	if last := c.nc.LastError(); last != nil {
+		return fmt.Errorf("%w: %w", ErrClosed, last)
+	}
+	return ErrClosed
 }
 
 // MaxPayload is the largest message that the broker takes, in bytes, headers included.

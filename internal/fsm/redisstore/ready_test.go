@@ -34,3 +34,46 @@ func TestReadinessSaysWhatRedisSaid(t *testing.T) {
 		t.Errorf("not ready because of %v", err)
 	}
 }
+
+// A login that is refused for a while, rights that were taken away, and a master that became
+// a replica are mended at the server alone: the client goes on by itself.
+func TestStoreGoesOnWhenTheServerIsRightAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		wrong, right []any
+		says         string
+	}{
+		"password": {
+			[]any{"ACL", "SETUSER", "bot", "resetpass", ">other"}, []any{"ACL", "SETUSER", "bot", "resetpass", ">secret"}, "WRONGPASS",
+		},
+		"rights":  {[]any{"ACL", "SETUSER", "bot", "-@write"}, []any{"ACL", "SETUSER", "bot", "+@all"}, "NOPERM"},
+		"replica": {[]any{"REPLICAOF", "127.0.0.1", "1"}, []any{"REPLICAOF", "NO", "ONE"}, "READONLY"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t)
+			admin := dial(t, server.URL)
+			do := func(args ...any) {
+				t.Helper()
+				if err := admin.Do(t.Context(), args...).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			do("ACL", "SETUSER", "bot", "on", ">secret", "~*", "&*", "+@all")
+			bot := dial(t, strings.Replace(server.URL, "redis://", "redis://bot:secret@", 1))
+			ready := func() error { return redisstore.New(bot, redisstore.Config{}).Ready(t.Context()) } // without the last result
+			if err := ready(); err != nil {
+				t.Fatal(err)
+			}
+			do(c.wrong...)
+			_ = admin.Do(t.Context(), "CLIENT", "KILL", "USER", "bot").Err() // a connection that is open stays logged in
+			for range 600 {                                                  // more failures than the pool has connections
+				if err := ready(); err == nil || !strings.Contains(err.Error(), c.says) && !strings.Contains(err.Error(), "EOF") {
+					t.Fatalf("readiness says %v, want %s", err, c.says)
+				}
+			}
+			do(c.right...)
+			if err := ready(); err != nil {
+				t.Errorf("not ready again: %v", err)
+			}
+		})
+	}
+}
