@@ -66,8 +66,11 @@ func checkContent(result string) error {
 			Mode string  `json:"parse_mode"`
 		} `json:"input_message_content"`
 	}
-	if json.Unmarshal([]byte(result), &r) != nil || r.Content == nil || r.Content.Text == nil {
-		return nil
+	if err := json.Unmarshal([]byte(result), &r); err != nil {
+		return badRequest("can't parse inline query result: %v", err)
+	}
+	if r.Content == nil || r.Content.Text == nil {
+		return nil // another content
 	}
 	return checkText(*r.Content.Text, r.Content.Mode, "MESSAGE_TOO_LONG")
 }

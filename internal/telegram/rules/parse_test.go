@@ -24,11 +24,28 @@ func TestMarksAreTakenOut(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ mode, text string }{
-		{"HTML", "<b>x & <"}, {"HTML", "a < b"}, {"HTML", "<b>x"}, {"HTML", "<b>x</i>"}, {"HTML", "x</b>"}, {"HTML", "<div>x</div>"},
-		{"HTML", "x <"}, {"HTML", "<span>x</span>"}, {"HTML", "<br>"},
-		{"MarkdownV2", "a.b"}, {"MarkdownV2", "*x"}, {"MarkdownV2", "a - b"}, {"MarkdownV2", "_x__"}, {"MarkdownV2", "[a](b"},
-		{"MarkdownV2", "a > b"}, {"MarkdownV2", "```x"}, {"MarkdownV2", "a | b"}, {"MarkdownV2", "hi!"},
-		{"Markdown", "snake_case"}, {"Markdown", "[x"}, {"Markdown", "`x"}, {"rtf", "x"},
+		{"HTML", "<b>x & <"},
+		{"HTML", "a < b"},
+		{"HTML", "<b>x"},
+		{"HTML", "<b>x</i>"},
+		{"HTML", "x</b>"},
+		{"HTML", "<div>x</div>"},
+		{"HTML", "x <"},
+		{"HTML", "<span>x</span>"},
+		{"HTML", "<br>"},
+		{"MarkdownV2", "a.b"},
+		{"MarkdownV2", "*x"},
+		{"MarkdownV2", "a - b"},
+		{"MarkdownV2", "_x__"},
+		{"MarkdownV2", "[a](b"},
+		{"MarkdownV2", "a > b"},
+		{"MarkdownV2", "```x"},
+		{"MarkdownV2", "a | b"},
+		{"MarkdownV2", "hi!"},
+		{"Markdown", "snake_case"},
+		{"Markdown", "[x"},
+		{"Markdown", "`x"},
+		{"rtf", "x"},
 	} {
 		if got, err := rules.Parse(c.text, c.mode); err == nil {
 			t.Errorf("%s %q is read as %q", c.mode, c.text, got.Text)
