@@ -1,6 +1,7 @@
 package parking_test
 
 import (
+	"maps"
 	"math"
 	"strconv"
 	"testing"
@@ -33,9 +34,7 @@ func TestCraftedCopyIsNotHandedOut(t *testing.T) {
 				defer c.Close(t.Context())
 				u := queuetest.Update(100, 999)
 				crafted := u.EncodeHeader()
-				for name, v := range h(created(t, c)) {
-					crafted[name] = v
-				}
+				maps.Copy(crafted, h(created(t, c)))
 				store(t, c, crafted, "{}")
 				var j queuetest.Journal
 				queuetest.Publish(t, c, 1, 4)
@@ -65,12 +64,8 @@ func TestCopyIsReadAndRemovedByItsOwnSequence(t *testing.T) {
 		u := queuetest.Update(101, 77)
 		for _, extra := range []nats.Header{{"Status": {"404"}}, {"Nats-Sequence": {"1"}}} {
 			h := u.EncodeHeader()
-			for name, v := range position(1, created(t, c)) {
-				h[name] = v
-			}
-			for name, v := range extra {
-				h[name] = v
-			}
+			maps.Copy(h, position(1, created(t, c)))
+			maps.Copy(h, extra)
 			store(t, c, h, "")
 		}
 		var j queuetest.Journal
