@@ -3,16 +3,27 @@ package fleet
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/chatlane/chatlane/internal/broker"
+	"github.com/chatlane/chatlane/internal/partition"
 )
 
 // censusLimit bounds how many workers a census counts: names are not authenticated.
 const censusLimit = 4096
+
+// Member is a worker as its last heartbeat describes it.
+type Member struct {
+	Worker string         `json:"worker"`
+	Holds  []partition.ID `json:"holds"` // the partitions that it owns
+	Seen   time.Time      `json:"seen"`  // when the heartbeat arrived
+}
 
 // Census counts the workers by their heartbeats, in a process that is no worker.
 // Safe for concurrent use.
@@ -20,12 +31,12 @@ type Census struct {
 	sub *nats.Subscription
 
 	mu   sync.Mutex
-	seen map[string]time.Time // the last heartbeat by worker
+	seen map[string]Member // by name
 }
 
 // NewCensus subscribes to the heartbeats.
 func NewCensus(conn *broker.Conn) (*Census, error) {
-	c := &Census{seen: make(map[string]time.Time)}
+	c := &Census{seen: make(map[string]Member)}
 	sub, err := conn.NATS().Subscribe(conn.Names().Presence(), c.receive)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to presence: %w", err)
@@ -49,7 +60,7 @@ func (c *Census) receive(m *nats.Msg) {
 		return
 	}
 	if _, known := c.seen[b.Worker]; known || len(c.seen) < censusLimit {
-		c.seen[b.Worker] = time.Now()
+		c.seen[b.Worker] = Member{Worker: b.Worker, Holds: b.Holds, Seen: time.Now()}
 	}
 }
 
@@ -58,13 +69,12 @@ func (c *Census) receive(m *nats.Msg) {
 const censusTTL = 5 * time.Second
 
 // Workers is the number of workers whose heartbeat is at most 5 s old.
-func (c *Census) Workers() int {
+func (c *Census) Workers() int { return len(c.Members()) }
+
+// Members are the workers whose heartbeat is at most 5 s old, by name.
+func (c *Census) Members() []Member {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for w, at := range c.seen {
-		if time.Since(at) > censusTTL {
-			delete(c.seen, w)
-		}
-	}
-	return len(c.seen)
+	maps.DeleteFunc(c.seen, func(_ string, m Member) bool { return time.Since(m.Seen) > censusTTL })
+	return slices.SortedFunc(maps.Values(c.seen), func(a, b Member) int { return strings.Compare(a.Worker, b.Worker) })
 }

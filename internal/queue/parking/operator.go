@@ -60,6 +60,9 @@ func ofPartition(n broker.Names, p partition.ID) string {
 	return n.ParkedPrefix() + strconv.Itoa(int(p)) + ".>"
 }
 
+// ErrNoOwner says that no worker owns a partition at this moment.
+var ErrNoOwner = errors.New("no worker owns its partition at this moment: are workers running? Try again")
+
 // ErrNotParked says that no lane of this key is parked.
 var ErrNotParked = errors.New("lane is not parked")
 
@@ -73,6 +76,9 @@ const (
 // owner knows of no such lane; no owner at this moment is an error too.
 func Free(ctx context.Context, conn *broker.Conn, p partition.ID, k lane.Key) error {
 	m, err := conn.NATS().RequestWithContext(ctx, conn.Names().FreeLane(p), []byte(k))
+	if errors.Is(err, nats.ErrNoResponders) {
+		return fmt.Errorf("free lane %s: %w", k, ErrNoOwner)
+	}
 	if err != nil {
 		return fmt.Errorf("free lane %s: ask the owner of partition %d: %w", k, p, err)
 	}

@@ -1,0 +1,96 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/chatlane/chatlane/internal/partition"
+)
+
+// StreamStatus is what one stream holds, against its bound.
+type StreamStatus struct {
+	Name     string  `json:"name"`
+	Messages uint64  `json:"messages"`
+	Bytes    uint64  `json:"bytes"`
+	MaxBytes int64   `json:"max_bytes"`      // the bound; 0: none
+	Oldest   float64 `json:"oldest_seconds"` // age of the oldest message, by the broker's clock; 0: there is none
+	Replicas int     `json:"replicas"`
+	Leader   string  `json:"leader,omitempty"` // in a cluster
+}
+
+// Streams asks for the streams of the installation, and for the state bucket where there is one.
+// A stream that is not there is left out.
+func (c *Conn) Streams(ctx context.Context, t Topology) ([]StreamStatus, error) {
+	t = t.withDefaults()
+	names := []string{c.names.Updates(), c.names.Parked(), c.names.DeadLetters(), c.names.Timers(), "KV_" + c.names.StateBucket()}
+	all := make([]StreamStatus, 0, len(names))
+	for _, name := range names {
+		s, err := c.Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		info := s.CachedInfo()
+		one := StreamStatus{Name: name, Messages: info.State.Msgs, Bytes: info.State.Bytes, MaxBytes: max(info.Config.MaxBytes, 0), Replicas: info.Config.Replicas}
+		if name == c.names.Timers() {
+			one.MaxBytes = t.TimersMaxBytes // kept by the workers
+		}
+		if info.State.Msgs > 0 {
+			one.Oldest = max(info.TimeStamp.Sub(info.State.FirstTime), 0).Seconds()
+		}
+		if info.Cluster != nil {
+			one.Leader = info.Cluster.Leader
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// PartitionStatus is a partition's consumer.
+type PartitionStatus struct {
+	Partition partition.ID `json:"partition"`
+	Pending   uint64       `json:"pending"`               // not delivered yet
+	Held      int          `json:"held"`                  // delivered to a worker and not acknowledged
+	Pinned    bool         `json:"pinned"`                // a worker owns it, by the broker
+	Since     time.Time    `json:"pinned_since,omitzero"` // since when
+}
+
+// PartitionStatuses asks for all consumers of the partitions, by partition.
+func (c *Conn) PartitionStatuses(ctx context.Context) ([]PartitionStatus, error) {
+	s, err := c.Stream(ctx, c.names.Updates())
+	if err != nil {
+		return nil, err
+	}
+	consumers := s.ListConsumers(ctx)
+	var all []PartitionStatus
+	for info := range consumers.Info() {
+		var p partition.ID
+		if n, err := fmt.Sscanf(info.Name, "p-%d", &p); n != 1 || err != nil {
+			continue // a person's own
+		}
+		one := PartitionStatus{Partition: p, Pending: info.NumPending, Held: info.NumAckPending}
+		for _, g := range info.PriorityGroups {
+			if g.Group == PinGroup && g.PinnedClientID != "" {
+				one.Pinned, one.Since = true, g.PinnedTS
+			}
+		}
+		all = append(all, one)
+	}
+	if err := consumers.Err(); err != nil {
+		return nil, fmt.Errorf("list the consumers of the partitions: %w", err)
+	}
+	slices.SortFunc(all, func(a, b PartitionStatus) int { return int(a.Partition) - int(b.Partition) })
+	return all, nil
+}
+
+// Server is the name and version of the server that the connection goes to.
+func (c *Conn) Server() (name, version string) {
+	return c.nc.ConnectedServerName(), c.nc.ConnectedServerVersion()
+}
