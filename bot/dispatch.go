@@ -2,7 +2,9 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
+	"time"
 )
 
 // Answer runs a turn through the tree. It returns ErrUnhandled where nothing took the
@@ -146,10 +148,22 @@ func orUnhandled(err error) error {
 	return err
 }
 
+// rescueTime is what error handlers have after a handler that exceeded its deadline. It is
+// shorter than the grace period after which a pipeline abandons the turn.
+const rescueTime = 3 * time.Second
+
 // rescue offers an error to the router's error handlers. Each finds the conversation
 // as it was before the router.
 func (r *Router) rescue(ctx context.Context, t *Turn, err error, began snapshot) error {
-	if ctx.Err() != nil || blameless(err) {
+	if blameless(err) {
+		return err
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded): // the handler's time is over, not the turn
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), rescueTime)
+		defer cancel()
+		ctx = own
+	case ctx.Err() != nil:
 		return err
 	}
 	if t.p.Final != nil && t.p.Final(err) {

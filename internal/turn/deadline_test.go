@@ -274,3 +274,49 @@ func TestHandlerIsToldThatItsLockIsLost(t *testing.T) {
 		}
 	})
 }
+
+// Who waited for a handler that ran out of time is told so by the error handlers, which
+// have a context of their own. What they return decides as after any other error.
+func TestErrorHandlersRunAfterTheDeadline(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		handled bool
+		heard   []string
+		letters []string
+	}{
+		{"last attempt", false, []string{"1 sorry", "1 behind it"}, []string{"1 timeout 2"}},
+		{"handled", true, []string{"1 sorry", "1 behind it"}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.cfg = turn.Config{Deadline: 10 * time.Second, MaxAttempts: 2}
+				b := bot.New("slow")
+				b.Message(func(ctx context.Context, _ *bot.Turn) error {
+					<-ctx.Done()
+					return ctx.Err()
+				}, bot.Text("hang"))
+				b.Message(echo)
+				b.OnError(func(ctx context.Context, t *bot.Turn, err error) error {
+					if due, ok := ctx.Deadline(); !ok || ctx.Err() != nil || time.Until(due) > 5*time.Second {
+						return errors.New("the error handler has no time of its own")
+					}
+					if !tt.handled && !t.LastAttempt() {
+						return err
+					}
+					if aerr := t.Answer(ctx, "sorry"); aerr != nil || tt.handled {
+						return aerr
+					}
+					return err
+				})
+				r.work(b)
+				r.say(1, "hang")
+				r.say(1, "behind it")
+				r.expect(time.Minute, tt.heard...)
+				if got := r.letters(); !slices.Equal(got, tt.letters) {
+					t.Errorf("dead letters: %q, want %q", got, tt.letters)
+				}
+				r.empty()
+			})
+		})
+	}
+}
