@@ -18,12 +18,20 @@ func newLogger(cfg Config) *slog.Logger {
 	if err != nil {
 		least = slog.LevelInfo
 	}
-	opts := &slog.HandlerOptions{Level: least}
+	opts := &slog.HandlerOptions{Level: least, ReplaceAttr: readable}
 	var h slog.Handler = slog.NewJSONHandler(cfg.Output, opts)
 	if cfg.LogFormat == "text" {
 		h = slog.NewTextHandler(cfg.Output, opts)
 	}
 	return slog.New(traceHandler{h}).With(slog.String("service", cfg.ServiceName))
+}
+
+// readable writes durations as "1.5s": JSON would have nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // traceHandler adds the ids of the context's span to each record.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
@@ -78,6 +79,18 @@ func TestLogLinesCarryTheTrace(t *testing.T) {
 	sc := span.SpanContext()
 	if !sc.IsValid() || line["trace_id"] != sc.TraceID().String() || line["span_id"] != sc.SpanID().String() || line["service"] != "ingress" {
 		t.Errorf("span %v logged as %v", sc, line)
+	}
+}
+
+func TestDurationsAreLoggedForReaders(t *testing.T) {
+	tel, out := start(t, telemetry.Config{Service: "worker"})
+	tel.Log.With(slog.Duration("every", time.Minute)).InfoContext(t.Context(), "waits", slog.Duration("next_in", 1500*time.Millisecond))
+	var line map[string]any
+	if err := json.Unmarshal([]byte(out.String()), &line); err != nil {
+		t.Fatal(err)
+	}
+	if line["next_in"] != "1.5s" || line["every"] != "1m0s" {
+		t.Errorf("logged as %v", line)
 	}
 }
 

@@ -66,7 +66,7 @@ func (t *task) finishDiscard(ctx context.Context) (progress, error) {
 	}
 	t.r.metrics.turns.WithLabelValues(outDead).Inc()
 	t.countDeadline(false)
-	t.r.log.ErrorContext(ctx, "update is a dead letter", t.attrs(slog.String("reason", why.Reason), slog.String("error", why.Error))...)
+	t.r.log.ErrorContext(ctx, "update is a dead letter", t.attrs(slog.String("reason", why.Reason), slog.Int("attempt", why.Attempts), slog.String("error", why.Error))...)
 	t.ackAll(ctx)
 	return finished, nil
 }

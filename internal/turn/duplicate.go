@@ -17,10 +17,10 @@ func (t *task) skipDuplicate(ctx context.Context) (progress, error) {
 
 // skip moves the cursor past an update that gets no answer.
 func (t *task) skip(ctx context.Context, outcome string) (progress, error) {
-	t.r.metrics.turns.WithLabelValues(outcome).Inc()
 	if err := t.session.CommitCursor(ctx); err != nil {
 		return goOn, err
 	}
+	t.r.metrics.turns.WithLabelValues(outcome).Inc()
 	if t.session.Done() {
 		t.ack(ctx, t.d) // whether the further parts of its album are done is not known
 	} else {

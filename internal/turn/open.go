@@ -24,6 +24,7 @@ func (t *task) open(ctx context.Context) (progress, error) {
 		return goOn, fmt.Errorf("open lane %s: %w", t.d.Lane, err)
 	}
 	t.session, t.attempts = s, max(t.attempts, s.Attempts())
+	t.recallFirst()
 	return goOn, nil
 }
 

@@ -1,6 +1,7 @@
 package turn_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,6 +51,7 @@ type rig struct {
 	conn     *broker.Conn
 	cfg      turn.Config
 	reg      *prometheus.Registry
+	log      *slog.Logger                            // of the workers; nil: none
 	limits   api.Limiter                             // nil: none
 	wrapDead func(turn.DeadLetters) turn.DeadLetters // wraps the store of dead letters of each worker; nil: not wrapped
 	wire     *natstest.Wire                          // of the workers to the broker; nil: one that is always open
@@ -129,7 +131,7 @@ func (r *rig) work(b *bot.Router) *worker {
 		Program: compiled(r.t, b), Store: store, Dead: dead,
 		Client: api.NewClient(api.Config{Transport: r}, r.limits, nil),
 		Bots:   map[int64]turn.Identity{botID: {Token: id, Username: "test_bot"}},
-	}, slog.New(slog.DiscardHandler), reg)
+	}, cmp.Or(r.log, slog.New(slog.DiscardHandler)), reg)
 	owner := ownership.New(ownership.Config{PinTTL: pinTTL}, conn, lane.NewSlots(64), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	work, kill := context.WithCancel(context.Background())

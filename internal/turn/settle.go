@@ -3,6 +3,7 @@ package turn
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -16,31 +17,34 @@ const leaveNow = time.Nanosecond
 
 // settle carries out the verdict on the error of an attempt.
 func (t *task) settle(ctx context.Context, err error) queue.Next {
-	v := t.r.cfg.judge(ctx, err, t.attempts, t.waits)
+	v, attempt := t.r.cfg.judge(ctx, err, t.attempts, t.waits), t.attempts+1
 	if v.storeFailed {
 		t.r.breaker.fail(ctx, int(t.d.Partition), t.d.Lane, v.text)
 	}
 	if v.action == actDead {
-		if derr := t.discard(ctx, discard{Reason: v.reason, Error: v.text, Stack: v.stack, Attempts: t.attempts + 1}); derr != nil {
+		if derr := t.discard(ctx, discard{Reason: v.reason, Error: v.text, Stack: v.stack, Attempts: attempt}); derr != nil {
 			v = t.r.cfg.judge(ctx, derr, t.attempts, t.waits)
 		}
 	}
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String("chatlane.reason", v.reason))
 	t.r.metrics.setbacks.WithLabelValues(v.reason).Inc()
+	if v.action == actRetry || v.park {
+		t.keepFirst(ctx)
+	}
 	switch v.action {
 	case actDead:
 		t.r.metrics.turns.WithLabelValues(outDead).Inc()
 		t.countDeadline(false)
-		t.logVerdict(ctx, slog.LevelError, "update is a dead letter", v)
+		t.logVerdict(ctx, slog.LevelError, "update is a dead letter", v, attempt)
 		t.ackAll(ctx)
 		return queue.Next{}
 	case actRetry:
 		t.countFailure(ctx)
 		t.r.metrics.turns.WithLabelValues(outRetried).Inc()
-		t.logVerdict(ctx, slog.LevelWarn, "attempt failed", v)
+		t.logVerdict(ctx, slog.LevelWarn, "attempt failed", v, attempt)
 	case actWait:
 		if t.waits == 0 {
-			t.logVerdict(ctx, slog.LevelInfo, "lane waits", v)
+			t.logVerdict(ctx, slog.LevelInfo, "lane waits", v, attempt)
 		}
 		t.waits++
 		t.removeStartMarker(ctx)
@@ -67,8 +71,35 @@ func (t *task) countFailure(ctx context.Context) {
 	t.r.results.of(t.position()).startEnded()
 }
 
-func (t *task) logVerdict(ctx context.Context, level slog.Level, msg string, v verdict) {
+// firstIndex is where the journal keeps when the first attempt began; no call has it. An
+// update that is parked, or goes to another worker, is a new task there.
+const firstIndex = -3
+
+// keepFirst notes when the first attempt began, once. It keeps nothing before the gates have
+// let the update pass: what is in the journal tells later owners that they have.
+func (t *task) keepFirst(ctx context.Context) {
+	if t.session == nil || !t.admitted {
+		return
+	}
+	if _, kept := t.session.Recall(firstIndex); kept {
+		return
+	}
+	if err := t.session.Record(ctx, firstIndex, strconv.AppendInt(nil, t.first.UnixMilli(), 10)); err != nil {
+		t.r.log.DebugContext(ctx, "time of the first attempt not kept", t.attrs(slog.String("error", err.Error()))...)
+	}
+}
+
+// recallFirst finds when an earlier task of the update began.
+func (t *task) recallFirst() {
+	if raw, kept := t.session.Recall(firstIndex); kept {
+		if ms, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+			t.first = time.UnixMilli(ms)
+		}
+	}
+}
+
+func (t *task) logVerdict(ctx context.Context, level slog.Level, msg string, v verdict, attempt int) {
 	t.r.log.Log(ctx, level, msg, t.attrs( //nolint:sloglint // constant at each caller
-		slog.String("reason", v.reason), slog.Int("attempt", t.attempts),
+		slog.String("reason", v.reason), slog.Int("attempt", attempt),
 		slog.Duration("next_in", v.after), slog.String("error", v.text))...)
 }
