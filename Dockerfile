@@ -31,7 +31,7 @@ COPY --from=download /modules /
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
 ARG TARGETOS=linux
 ARG TARGETARCH=amd64
-ENV CGO_ENABLED=0 GOPROXY=off GOFLAGS="-trimpath -buildvcs=false" GOOS=${TARGETOS} GOARCH=${TARGETARCH}
+ENV CGO_ENABLED=0 GOPROXY=off GOFLAGS="-trimpath -buildvcs=false -tags=stdjson" GOOS=${TARGETOS} GOARCH=${TARGETARCH}
 WORKDIR /src
 COPY . .
 

@@ -15,6 +15,7 @@ import (
 // checkCommand names settings of broker and Redis under which a law would not hold. It
 // finds the servers as a worker does.
 type checkCommand struct {
+	NATS   natsContext         `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 	Broker broker.Settings     `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 	Redis  redisstore.Settings `embed:"" prefix:"redis-" group:"Redis"`
 
@@ -35,7 +36,7 @@ Examples:
 
 // Run prints the findings.
 func (c *checkCommand) Run(ctx context.Context, p config.Program) error {
-	found, err := c.broker(ctx)
+	found, err := c.broker(ctx, p)
 	state, err2 := c.redis(ctx)
 	found = append(found, state...)
 	if err := errors.Join(c.print(p, found), err, err2); err != nil {
@@ -49,8 +50,8 @@ func (c *checkCommand) Run(ctx context.Context, p config.Program) error {
 	return nil
 }
 
-func (c *checkCommand) broker(ctx context.Context) ([]preflight.Finding, error) {
-	conn, err := broker.Connect(ctx, c.Broker.Config("chatlane-check"))
+func (c *checkCommand) broker(ctx context.Context, p config.Program) ([]preflight.Finding, error) {
+	conn, err := c.NATS.connect(ctx, p, c.Broker, "chatlane-check")
 	if err != nil {
 		return nil, err
 	}

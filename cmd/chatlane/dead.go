@@ -19,6 +19,7 @@ import (
 // deadCommand works on dead letters: those with the given ids, else all that the filters
 // select.
 type deadCommand struct {
+	NATS   natsContext     `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 	Broker broker.Settings `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 
 	Bot    int64  `env:"CHATLANE_DEAD_BOT" name:"bot" help:"Only of this bot id."`
@@ -143,7 +144,7 @@ func (d *deadCommand) each(ctx context.Context, p config.Program, verb string, i
 	if changes && len(ids) == 0 && filter == (deadletter.Filter{}) && !d.All {
 		return fmt.Errorf("%w: dead %s wants ids or a filter, or --all for every dead letter", config.ErrUsage, verb)
 	}
-	conn, err := broker.Connect(ctx, d.Broker.Config("chatlane-dead"))
+	conn, err := d.NATS.connect(ctx, p, d.Broker, "chatlane-dead")
 	if err != nil {
 		return err
 	}

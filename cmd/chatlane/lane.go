@@ -18,6 +18,7 @@ import (
 
 // laneCommand works on parked lanes.
 type laneCommand struct {
+	NATS   natsContext     `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 	Broker broker.Settings `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 
 	Bot  int64 `env:"CHATLANE_LANE_BOT" name:"bot" help:"Only lanes of this bot id."`
@@ -27,8 +28,8 @@ type laneCommand struct {
 	Free laneFree `cmd:"" help:"Wake parked lanes before their time."`
 }
 
-func (c *laneCommand) connect(ctx context.Context) (*broker.Conn, error) {
-	return broker.Connect(ctx, c.Broker.Config("chatlane-lane"))
+func (c *laneCommand) connect(ctx context.Context, p config.Program) (*broker.Conn, error) {
+	return c.NATS.connect(ctx, p, c.Broker, "chatlane-lane")
 }
 
 // parked describes the parked lanes that match, by lane. A lane that is worked off meanwhile
@@ -74,7 +75,7 @@ Example:
 
 // Run prints the list.
 func (*laneList) Run(ctx context.Context, c *laneCommand, p config.Program) error {
-	conn, err := c.connect(ctx)
+	conn, err := c.connect(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (f *laneFree) Run(ctx context.Context, c *laneCommand, p config.Program) er
 			return fmt.Errorf("%w: %q is neither a chat id nor a lane; set one such as 316 or 123456789:c:316", config.ErrUsage, chat)
 		}
 	}
-	conn, err := c.connect(ctx)
+	conn, err := c.connect(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func TestCallsThatTelegramWouldNotCarryOutAreIgnored(t *testing.T) {
 }
 
 // A refusal ends the matter, as it does when Telegram itself carries the call out; what
-// another attempt may mend has one.
+// another attempt may resolve has one.
 func TestRefusedCallsEndTheTurnAndBrokenOnesDoNot(t *testing.T) {
 	for _, tt := range []struct {
 		code    int

@@ -14,7 +14,7 @@ type Backoff struct {
 	First time.Duration
 	Most  time.Duration
 
-	Final   func(error) bool // errors that no further attempt can mend; nil: there are none
+	Final   func(error) bool // errors that no further attempt can resolve; nil: none
 	Waiting func(error)      // called before a wait whose reason differs from the one before; nil: not called
 }
 
