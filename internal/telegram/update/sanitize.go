@@ -104,7 +104,7 @@ func (m *sanitizer) array(path string, doc []byte, level int, fits attempt) ([]b
 	return arrayOf(kept), true
 }
 
-// value mends within a value. What it dropped there is forgotten if that did not help.
+// value sanitizes within a value. If that does not help, it takes back what it dropped there.
 func (m *sanitizer) value(path string, v jsontext.Value, level int, fits attempt) (out []byte, ok bool) {
 	before := len(m.dropped)
 	switch v.Kind() {
