@@ -17,6 +17,7 @@ import (
 
 // statusCommand asks the servers how the installation is. It asks no worker.
 type statusCommand struct {
+	NATS   natsContext         `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 	Broker broker.Settings     `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 	Redis  redisstore.Settings `embed:"" prefix:"redis-" group:"Redis"`
 
@@ -70,7 +71,7 @@ const (
 
 // Run prints the status, once or again and again.
 func (c *statusCommand) Run(ctx context.Context, p config.Program) error {
-	conn, err := broker.Connect(ctx, c.Broker.Config("chatlane-status"))
+	conn, err := c.NATS.connect(ctx, p, c.Broker, "chatlane-status")
 	if err != nil {
 		return err
 	}
