@@ -100,7 +100,6 @@ func TestLaneFreeTakesChatsAndFilters(t *testing.T) {
 		{"--all", 2},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
-			t.Parallel()
 			p, out, _, done := parkedChats(t)
 			if code := run(t.Context(), p, append([]string{"lane", "free"}, strings.Fields(tt.args)...)); code != 0 {
 				t.Fatalf("exits with %d: %s", code, out)

@@ -160,6 +160,7 @@ func (in *installation) holds() (parked []parking.Parked, d broker.Depth) {
 // Two installations have one NATS and one Redis, one bot and the same chats. Each answers its
 // own people only; states, timers, parked lanes, dead letters and limits are its own.
 func TestInstallationsWithDifferentNamespacesDoNotMeet(t *testing.T) {
+	t.Parallel()
 	stores(t, func(t *testing.T, store string) {
 		server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Listen: true})
 		if err != nil {

@@ -71,9 +71,10 @@ func startTraced(t *testing.T, router *bot.Router) *traced {
 	x := &traced{t: t, url: "http://" + listener.Addr().String() + "/webhook/111", made: made, conn: dial(t, server.Option(), false)}
 	bots := config.Bots{All: []config.Bot{{Token: token, Secrets: []config.Secret{secret}}}}
 	settings := broker.Settings{Partitions: 2, LaneKey: "chat"}
+	intake := dial(t, server.Option(), true) // closed after the ingress has ended
 	x.run("ingress", func(ctx context.Context) error {
 		return app.RunIngress(ctx, ingress.Config{Broker: settings, Bots: bots}, app.Parts{
-			Telemetry: tel, Conn: dial(t, server.Option(), true), Listener: listener,
+			Telemetry: tel, Conn: intake, Listener: listener,
 		})
 	})
 	x.run("worker", func(ctx context.Context) error {

@@ -35,10 +35,12 @@ func (r *rig) until(b *bot.Router, die <-chan struct{}, peace time.Duration, mos
 // it did, 20 of them at each death, do not.
 func TestUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		die := make(chan struct{})
+		die, owned := make(chan struct{}), make(chan struct{})
 		b := bot.New("crash")
 		b.Message(func(ctx context.Context, tt *bot.Turn) error {
 			switch tt.Text() {
+			case "first":
+				close(owned)
 			case "boom":
 				select {
 				case die <- struct{}{}:
@@ -47,7 +49,8 @@ func TestUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 				<-ctx.Done() // nothing after this is part of its life
 				return ctx.Err()
 			case "slow":
-				timer := time.NewTimer(3 * time.Second)
+				// No two end in one moment: else a worker might die between an answer and its note.
+				timer := time.NewTimer(3*time.Second + time.Duration(tt.Chat())*7*time.Millisecond)
 				defer timer.Stop()
 				select {
 				case <-timer.C:
@@ -57,8 +60,10 @@ func TestUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 			}
 			return tt.Answer(ctx, tt.Text())
 		})
-		go func() { // once the first worker owns the partition
-			time.Sleep(time.Second)
+		r.say(22, "first")
+		go func() {
+			<-owned                 // what is stored before the takeover counts as inherited
+			time.Sleep(time.Second) // and the first update is done
 			for chat := int64(2); chat <= 21; chat++ {
 				r.say(chat, "slow")
 			}
@@ -84,8 +89,8 @@ func TestUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 		}
 		sent := r.sent()
 		slices.Sort(sent)
-		if len(sent) != 21 || sent[0] != "1 after" {
-			t.Errorf("sent %d answers, want 21: %q", len(sent), sent)
+		if len(sent) != 22 || sent[0] != "1 after" {
+			t.Errorf("sent %d answers, want 22: %q", len(sent), sent)
 		}
 		r.empty()
 	})
