@@ -38,18 +38,18 @@ COPY . .
 FROM build AS build-ingress
 ARG VERSION=dev
 RUN --mount=type=bind,from=modules,target=/go/pkg/mod,rw --mount=type=cache,target=/root/.cache/go-build \
-    go build -ldflags "-s -w -buildid= -X github.com/chatlane/chatlane/internal/telemetry.version=${VERSION}" -o /out/ingress ./cmd/ingress
+    go build -ldflags "-s -w -buildid= -X github.com/chatlane/chatlane/internal/config.release=${VERSION}" -o /out/ingress ./cmd/ingress
 
 FROM build AS build-worker
 ARG VERSION=dev
 ARG WORKER=./cmd/worker
 RUN --mount=type=bind,from=modules,target=/go/pkg/mod,rw --mount=type=cache,target=/root/.cache/go-build \
-    go build -C "${WORKER}" -ldflags "-s -w -buildid= -X github.com/chatlane/chatlane/internal/telemetry.version=${VERSION}" -o /out/worker .
+    go build -C "${WORKER}" -ldflags "-s -w -buildid= -X github.com/chatlane/chatlane/internal/config.release=${VERSION}" -o /out/worker .
 
 FROM build AS build-chatlane
 ARG VERSION=dev
 RUN --mount=type=bind,from=modules,target=/go/pkg/mod,rw --mount=type=cache,target=/root/.cache/go-build \
-    go build -ldflags "-s -w -buildid= -X github.com/chatlane/chatlane/internal/telemetry.version=${VERSION}" -o /out/chatlane ./cmd/chatlane
+    go build -ldflags "-s -w -buildid= -X github.com/chatlane/chatlane/internal/config.release=${VERSION}" -o /out/chatlane ./cmd/chatlane
 
 FROM ${BASE_IMAGE} AS base
 ARG VERSION=dev

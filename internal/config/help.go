@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -68,6 +69,10 @@ func (helpFlag) BeforeReset(ctx *kong.Context) error {
 	return errPrinted
 }
 
+// release is the version of an image, whose build has no checkout to take it from: the
+// Dockerfile sets it with -ldflags -X.
+var release string //nolint:gochecknoglobals // the linker sets no other kind of thing
+
 type versionFlag bool
 
 // BeforeReset prints what the binary was built from.
@@ -76,7 +81,7 @@ func (versionFlag) BeforeReset(ctx *kong.Context, p Program) error {
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	_, err := fmt.Fprintln(ctx.Stdout, p.Name, Version(info), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+	_, err := fmt.Fprintln(ctx.Stdout, p.Name, cmp.Or(release, Version(info)), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
 	return errors.Join(errPrinted, err)
 }
 
