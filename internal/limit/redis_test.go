@@ -32,6 +32,27 @@ func TestKeysAreTaggedAndPass(t *testing.T) {
 	}
 }
 
+// The rights are those that docs/operations.md gives.
+func TestAnACLUserWithTheRightsOfTheDocsIsLimited(t *testing.T) {
+	o := startRedis(t)
+	all := connect(t, o)
+	rule := "on >s3cret ~chatlane:* ~rate:chatlane:* resetchannels -@all +@read +@write +@scripting +@connection +wait +time +info +config|get +cluster"
+	args := []any{"ACL", "SETUSER", "chatlane"}
+	for word := range strings.FieldsSeq(rule) {
+		args = append(args, word)
+	}
+	if err := all.Do(t.Context(), args...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	l := limit.NewRedis(connect(t, &redis.Options{Addr: o.Addr, Username: "chatlane", Password: "s3cret"}), limit.Default())
+	if err := l.Wait(t.Context(), 42, 5); err != nil {
+		t.Errorf("wait: %v", err)
+	}
+	if err := l.Block(t.Context(), 42, 5, time.Minute); err != nil {
+		t.Errorf("block: %v", err)
+	}
+}
+
 // A Redis that is away, or says nothing, must not hold a bot up for long.
 func TestABrokenRedisIsAnErrorSoon(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")

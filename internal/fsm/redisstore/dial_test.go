@@ -68,7 +68,7 @@ func TestTLSIsSpokenWithCertificatesOfBothSides(t *testing.T) {
 func TestAnACLUserWithTheRightsOfTheDocsDoesWholeTurns(t *testing.T) {
 	server := redistest.Start(t)
 	for _, c := range []string{
-		"ACL SETUSER chatlane on >s3cret ~chatlane:* resetchannels -@all +@read +@write +@scripting +@connection +wait +info +config|get +cluster",
+		"ACL SETUSER chatlane on >s3cret ~chatlane:* ~rate:chatlane:* resetchannels -@all +@read +@write +@scripting +@connection +wait +time +info +config|get +cluster",
 		"ACL SETUSER default off",
 	} {
 		if answer, err := redistest.Do(t.Context(), server.Addr, c); err != nil || strings.HasPrefix(answer, "-") {
