@@ -56,13 +56,14 @@ func TestPoisonousChat(t *testing.T) {
 	f.stored(f.chats*(f.texts+1)+1+said, dead)
 }
 
-// refuse makes each call of the poisonous chat fail while failing is set.
+// refuse makes each call of the poisonous chat fail while failing is set, with a refusal that
+// another attempt may not meet: a final one would make a dead letter at once, and no lane wait.
 func refuse(r *harness.Rig, failing *atomic.Bool) {
 	var n atomic.Uint64
 	r.Telegram.Faults(func(_ string, chat int64) simulator.Fault {
 		f := simulator.Fault{Latency: time.Duration(10+n.Add(1)%20) * time.Millisecond}
 		if chat == poisoned && failing.Load() {
-			f.Status = http.StatusBadRequest
+			f.Status = http.StatusConflict
 		}
 		return f
 	})
