@@ -8,7 +8,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// acknowledge lets the broker forget the update, once its commit has succeeded.
+// acknowledge tells the broker to forget the update, after its commit.
 func (t *task) acknowledge(ctx context.Context) (progress, error) {
 	t.ackAll(ctx)
 	t.r.metrics.committed(t.outcome, time.Since(t.began), t.d.Age())
@@ -22,7 +22,6 @@ func (t *task) acknowledge(ctx context.Context) (progress, error) {
 	return finished, nil
 }
 
-// ackAll acknowledges every update of the turn.
 func (t *task) ackAll(ctx context.Context) {
 	t.ack(ctx, t.d)
 	for _, p := range t.album.parts {
@@ -31,14 +30,14 @@ func (t *task) ackAll(ctx context.Context) {
 	}
 }
 
-// ack tells the broker; a failure costs one redelivery, which is skipped as a duplicate.
+// ack acknowledges one update. A failure costs one redelivery, which is skipped as a duplicate.
 func (t *task) ack(ctx context.Context, d *queue.Delivery) {
 	if err := d.Ack(ctx); err != nil {
 		t.r.metrics.ackErrors.Inc()
 	}
 }
 
-// deliveries yields the deliveries that the turn is for: more than one for an album.
+// deliveries yields the deliveries of the turn: more than one for an album.
 func (t *task) deliveries() iter.Seq[*queue.Delivery] {
 	return func(yield func(*queue.Delivery) bool) {
 		if !yield(t.d) {

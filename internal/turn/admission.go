@@ -8,8 +8,8 @@ import (
 	"github.com/chatlane/chatlane/bot"
 )
 
-// admit asks the router's gates, before the update takes a lock. What an earlier owner
-// may have begun is asked about later: a turn that has begun is not dropped half way.
+// admit asks the router's gates before the lock is taken. An update that an earlier owner may have begun is
+// checked after open: a turn that has begun is not dropped.
 func (t *task) admit(ctx context.Context) (progress, error) {
 	if t.d.Inherited {
 		return goOn, nil
@@ -17,14 +17,14 @@ func (t *task) admit(ctx context.Context) (progress, error) {
 	return t.askGates(ctx)
 }
 
-// admitInherited asks the gates about an update that nobody has begun, as its journal shows.
+// admitInherited asks the gates about an inherited update if its journal shows that nobody has begun it.
 func (t *task) admitInherited(ctx context.Context) (progress, error) {
 	t.admitted = t.admitted || t.session.Begun()
 	return t.askGates(ctx)
 }
 
-// askGates asks the gates until they have let the update pass. What they refuse is
-// acknowledged without a trace in the store.
+// askGates asks the gates until they let the update pass. A refused update is acknowledged and leaves no
+// trace in the store.
 func (t *task) askGates(ctx context.Context) (progress, error) {
 	if t.admitted {
 		return goOn, nil
@@ -44,7 +44,7 @@ func (t *task) askGates(ctx context.Context) (progress, error) {
 	return goOn, err
 }
 
-// gateVerdict is what the gates say; what they said to the urgent run is used up first.
+// gateVerdict uses up what the gates told the urgent run, then asks them anew.
 func (t *task) gateVerdict(ctx context.Context) error {
 	if u := t.urgent; u != nil && u.asked {
 		u.asked = false
@@ -53,7 +53,6 @@ func (t *task) gateVerdict(ctx context.Context) error {
 	return t.gates(ctx)
 }
 
-// gates shows the update's envelope to the gates of the router.
 func (t *task) gates(ctx context.Context) error {
 	s := t.d.Scope
 	return t.r.deps.Program.Admit(ctx, bot.Envelope{

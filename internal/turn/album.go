@@ -11,16 +11,14 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// album is what a turn gathers of a media group. The turn has the position of the first
-// part: its journal, its attempts and its cursor are that part's. The others are done by
-// the ids that the commit remembers, so that what came between the parts is not passed
-// over: docs/decisions/0008-albums.md.
+// album holds the parts of a media group. Journal, attempts and cursor are the first part's. The commit keeps
+// the ids of the others, so that updates between the parts are not skipped: docs/decisions/0008-albums.md.
 type album struct {
 	complete bool // no more parts are taken
 	parts    []part
 }
 
-// part is a further part of an album, after the first.
+// part is a later part of an album.
 type part struct {
 	d       *queue.Delivery
 	message *telego.Message
@@ -33,8 +31,8 @@ func albumWait(p *bot.Program) time.Duration {
 	return p.AlbumWait()
 }
 
-// gather returns how long the lane has to wait for further parts of an album. It holds
-// no slot meanwhile. Then it takes the parts that wait behind the first.
+// gather takes the parts of an album that wait behind the first, or returns how long the lane has to wait for
+// them. A waiting lane holds no slot.
 func (t *task) gather(ctx context.Context) (wait time.Duration) {
 	if t.r.albums == 0 || t.d.Album == "" || t.album.complete {
 		return 0
@@ -59,8 +57,8 @@ func (t *task) gather(ctx context.Context) (wait time.Duration) {
 	return 0
 }
 
-// message decodes a further part. It is nil for what has a turn of its own: what cannot
-// be decoded, and what an urgent handler takes.
+// message decodes a later part. It is nil for a part that needs a turn of its own: one that cannot be
+// decoded, or that an urgent handler takes.
 func (t *task) message(ctx context.Context, d *queue.Delivery) *telego.Message {
 	p, err := (&task{r: t.r, d: d}).parts(ctx)
 	if err != nil || t.r.urgent.wants(d) && t.r.deps.Program.IsUrgent(ctx, bot.NewTurn(p)) {
@@ -69,7 +67,6 @@ func (t *task) message(ctx context.Context, d *queue.Delivery) *telego.Message {
 	return messageOf(p.Update)
 }
 
-// messageOf is the new message that an update brings.
 func messageOf(u *telego.Update) *telego.Message {
 	for _, m := range [...]*telego.Message{u.Message, u.ChannelPost, u.BusinessMessage} {
 		if m != nil {
@@ -79,13 +76,12 @@ func messageOf(u *telego.Update) *telego.Message {
 	return nil
 }
 
-// joinAlbum has the commit cover the further parts.
+// joinAlbum makes the commit cover the later parts.
 func (t *task) joinAlbum(context.Context) (progress, error) {
 	t.session.Also(t.album.ids()...)
 	return goOn, nil
 }
 
-// ids are the update ids of the further parts.
 func (a *album) ids() []int64 {
 	if len(a.parts) == 0 {
 		return nil
@@ -97,7 +93,7 @@ func (a *album) ids() []int64 {
 	return ids
 }
 
-// messages lists the whole album, whose first part is first; nil for what is no part of one.
+// messages lists the album in order; nil if the update belongs to none.
 func (a *album) messages(first *telego.Update) []*telego.Message {
 	if !a.complete {
 		return nil

@@ -12,14 +12,12 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// breaker pauses the partitions whose store does not answer: their turns wait without
-// asking it, and one at a time probes whether it is back. Why by partition, and why the
-// store alone: docs/decisions/0004-circuit-breaker.md.
+// breaker pauses a partition whose store does not answer: its turns wait without asking the store, and one at
+// a time probes it. Why per partition, and why the store alone: docs/decisions/0004-circuit-breaker.md.
 //
-// A circuit opens when several lanes have failed, and no turn had an answer for some
-// time: one lane cannot pause others, nor can many while others get through. It closes
-// with the first answer. A lane that has not failed itself probes before those that
-// have: where only a part of the store is away, the other lanes hardly wait.
+// A circuit opens when several lanes have failed and no turn had an answer for some time: failing lanes pause
+// nobody while others get through. The first answer closes it. Lanes that have not failed probe sooner, so
+// that they hardly wait where only part of the store is away.
 type breaker struct {
 	log *slog.Logger
 
@@ -32,36 +30,33 @@ const (
 	quietToOpen    = 250 * time.Millisecond // without any answer
 	minPause       = 100 * time.Millisecond // between probes; doubled for lanes that have failed
 	maxPause       = time.Second
-	probeLook      = 250 * time.Millisecond // how soon a lane asks again while a probe is under way
-	// probeWait bounds how long a probe waits for the store: a connection may be dead in
-	// a way that only time tells, and others wait for the probe.
+	probeLook      = 250 * time.Millisecond // how soon a lane asks again during a probe
+	// probeWait bounds a probe: other lanes wait for it, and a connection may be dead without an error.
 	probeWait = 2 * time.Second
-	// forgetAfter closes a circuit that no lane asks about, since the partition went
-	// elsewhere: lanes that wait ask far more often.
+	// forgetAfter closes a circuit that no lane asks about: the partition has moved. Waiting lanes ask far
+	// more often.
 	forgetAfter = 5 * time.Second
-	// failureCounts is how long a failure says something about the store, and longer
-	// than any lane takes to fail again.
+	// failureCounts is how long a failure counts; longer than any lane takes to fail again.
 	failureCounts = time.Minute
-	// maxFailed bounds memory; lanes beyond it pass for such that have not failed.
+	// maxFailed bounds memory; lanes beyond it count as not failed.
 	maxFailed = 4096
 )
 
-// circuit is what the turns of one partition found out about the store.
+// circuit holds what the turns of one partition know about the store.
 type circuit struct {
-	failed     map[lane.Key]struct{} // lanes that failed since the last answer
+	failed     map[lane.Key]struct{} // since the last answer
 	lastFailed time.Time
-	quiet      time.Time // since when there was no answer, as far as failures show
-	asked      time.Time // by any lane, while open
+	quiet      time.Time // time of the first failure since the last answer
+	asked      time.Time // last time by any lane, while open
 
 	open    bool
 	opened  time.Time
 	probing bool
-	next    time.Time     // when a lane may probe that has not failed
-	again   time.Time     // when a lane may probe that has
-	pause   time.Duration // before the one after that
+	next    time.Time     // probe of a lane that has not failed
+	again   time.Time     // probe of a lane that has
+	pause   time.Duration // after that one
 }
 
-// probe is a turn that finds out whether the store is back.
 type probe struct {
 	c     *circuit
 	again bool // its lane has failed before
@@ -75,7 +70,6 @@ func newBreaker(log *slog.Logger, reg prometheus.Registerer) *breaker {
 	return b
 }
 
-// paused counts open circuits.
 func (b *breaker) paused() (n float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,8 +81,8 @@ func (b *breaker) paused() (n float64) {
 	return n
 }
 
-// enter asks whether a turn of the partition may use the store. If wait is above zero it
-// may not, and asks again then. If as is not nil it is the probe, which has to leave.
+// enter says whether a turn of the partition may use the store. A wait above zero means no: ask again then. A
+// non-nil probe has to leave.
 func (b *breaker) enter(p int, k lane.Key) (wait time.Duration, as *probe) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,7 +110,7 @@ func (b *breaker) enter(p int, k lane.Key) (wait time.Duration, as *probe) {
 	return 0, &probe{c, failed}
 }
 
-// leave ends a probe. Without an answer meanwhile the next one comes later.
+// leave ends a probe. Without an answer the next one comes later.
 func (b *breaker) leave(as *probe) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -124,7 +118,7 @@ func (b *breaker) leave(as *probe) {
 	as.c.wait(time.Now(), as.again)
 }
 
-// answer says that the store has answered a turn of the partition.
+// answer notes that the store has answered a turn of the partition.
 func (b *breaker) answer(ctx context.Context, p int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -140,7 +134,7 @@ func (b *breaker) answer(ctx context.Context, p int) {
 	}
 }
 
-// fail says that the store failed a turn of the lane, with the error's text.
+// fail notes that the store failed a turn of the lane.
 func (b *breaker) fail(ctx context.Context, p int, k lane.Key, text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -163,7 +157,7 @@ func (b *breaker) fail(ctx context.Context, p int, k lane.Key, text string) {
 		slog.Int("partition", p), slog.String("error", text))
 }
 
-// circuit finds or makes the circuit of a partition. It needs b.mu.
+// circuit needs b.mu.
 func (b *breaker) circuit(p int) *circuit {
 	c := b.circuits[p]
 	if c == nil {
@@ -173,7 +167,6 @@ func (b *breaker) circuit(p int) *circuit {
 	return c
 }
 
-// wait sets the times of the next probes.
 func (c *circuit) wait(now time.Time, again bool) {
 	c.next = now.Add(jitter(minPause/2, minPause/2))
 	if again {

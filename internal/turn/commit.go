@@ -5,11 +5,9 @@ import (
 	"log/slog"
 )
 
-// commit keeps what the handler changed, in one step with the cursor and the end of the journal.
-//
-// The timer is armed before, so that no kept state waits for a timer that was lost. A
-// former timer is cancelled after: one that fires for a state that is gone is ignored.
-// The worker may die at any point in between.
+// commit stores state, cursor and the end of the journal in one step. The timer is armed before it, so that
+// no committed state lacks its timer, and the former timer is cancelled after it: a timer that fires for a
+// state that is gone is ignored. The worker may die at any point in between.
 func (t *task) commit(ctx context.Context) (progress, error) {
 	if err := t.armTimer(ctx); err != nil {
 		return goOn, err

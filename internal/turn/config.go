@@ -9,24 +9,22 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// Config is how turns are run. The zero value has the defaults.
+// Config says how turns run. The zero value has the defaults.
 type Config struct {
 	LaneKey     lane.By
 	Strategy    fsm.Strategy
-	Deadline    time.Duration // of one attempt of a handler, from dispatch; 0 means 30 s
-	Grace       time.Duration // then a handler that ignores its deadline is abandoned; 0 means 5 s
-	OpenWait    time.Duration // for a lock that is held, or a store that does not answer; 0 means 10 s
+	Deadline    time.Duration // of one attempt of a handler; 0 means 30 s
+	Grace       time.Duration // for a handler past its deadline, then it is abandoned; 0 means 5 s
+	OpenWait    time.Duration // for the lane's lock and the store; 0 means 10 s
 	MaxAttempts int           // then the update is a dead letter; 0 means 5
 	MinBackoff  time.Duration // before the second attempt, then 4 times as long each; 0 means 250 ms
 	MaxBackoff  time.Duration // 0 means 5 min
-	ParkAfter   time.Duration // the longest wait that a lane makes in place and not parked; 0 means 2 s
-	MaxUrgent   int           // urgent handlers that run at once; they take no slot of a lane; 0 means 256
-	// AnswerWithin is the deadline class of an update type: the age by which it is to be
-	// answered; 0 means none. It is shown and counted, and skips nothing. Nil means none
-	// for all types.
+	ParkAfter   time.Duration // longer waits park the lane; 0 means 2 s
+	MaxUrgent   int           // urgent handlers at once, outside the lanes' slots; 0 means 256
+	// AnswerWithin is the age by which a type's updates should be answered; 0 or nil means no deadline. It is
+	// shown and counted, and skips nothing.
 	AnswerWithin func(updateType string) time.Duration
-	// SkipAfter is the age after which an update of a type gets no answer; 0 means never.
-	// Nil means never for all types.
+	// SkipAfter is the age after which a type's updates get no answer; 0 or nil means never.
 	SkipAfter func(updateType string) time.Duration
 }
 
@@ -49,7 +47,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate names what is out of range.
+// Validate names the variable that is out of range.
 func (c Config) Validate() error {
 	if c.MaxAttempts < 0 {
 		return fmt.Errorf("CHATLANE_MAX_ATTEMPTS is %d: want 1 or more", c.MaxAttempts)

@@ -8,22 +8,20 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// A handler may end its whole process: by a panic in a goroutine of its own, or by
-// memory without end. No error comes of that, so no attempt is counted, and the update
-// would end one worker after the other. docs/decisions/0006-updates-that-end-their-worker.md
+// A handler may end its process: by a panic in its own goroutine, or by using up the memory. No error reports
+// that, so no attempt is counted, and the update would end one worker after the other.
+// docs/decisions/0006-updates-that-end-their-worker.md
 //
-// So the journal of an update that an earlier owner may have begun gets a start marker
-// before its handler runs: the number of starts in a row that nobody ended. The commit
-// removes it, a failed attempt makes it void, a turn that is left or waits counts it
-// down. A first delivery gets none and costs nothing.
+// So an update that an earlier owner may have begun gets a start marker in its journal before its handler
+// runs: the number of starts in a row that nobody ended. The commit removes the marker, a failed attempt
+// voids it, and a turn that waits or is left counts it down. A first delivery gets none and costs nothing.
 //
-// A worker that was cut off mid-turn is alive but cannot remove its marker. It
-// remembers that the start was its own, and does not count it when the update comes
-// back; up to maxOwn times, since an update may also stall its worker each time.
+// A worker that was cut off mid-turn is alive but cannot delete its start marker. It remembers that start and
+// does not count it when the update comes back; up to maxOwn times, since the update may also stall its
+// worker each time.
 //
-// All that is under way when a worker dies is marked, innocent or not. So an update
-// with several starts is a suspect, and a worker runs one suspect at a time: from then
-// on only the guilty update is under way when its worker dies.
+// When a worker dies, every update under way is marked, so that one with several starts is only a suspect. A
+// worker runs one suspect at a time: from then on only the guilty update dies with its worker.
 const (
 	startsIndex = -1 // of the marker in the journal; no call has it
 	suspectFrom = 2  // starts in a row that nobody ended
@@ -31,7 +29,7 @@ const (
 	maxOwn      = 50 // starts of its own that a worker does not count
 )
 
-// ErrCrashed says that an update was under way each time that its worker died.
+// ErrCrashed means that the worker died each time that the update was under way.
 var ErrCrashed = errors.New("update was begun again and again, and its worker died each time")
 
 // suspect writes the start marker, and lets one suspect run at a time.
@@ -50,7 +48,7 @@ func (t *task) suspect(ctx context.Context) (progress, error) {
 		}
 		t.alone = true
 	}
-	t.r.results.of(t.position()).startBegan(t.session) // also where the answer to the write is lost
+	t.r.results.of(t.position()).startBegan(t.session) // before the write, whose answer may be lost
 	if err := writeStarts(ctx, t.session, n+1); err != nil {
 		return goOn, err
 	}
@@ -58,8 +56,8 @@ func (t *task) suspect(ctx context.Context) (progress, error) {
 	return goOn, nil
 }
 
-// awaitSuspects waits until no other suspect runs in this worker, urgent runs included.
-// A receive from r.suspects gives the place back.
+// awaitSuspects waits until no other suspect runs in this worker, urgent runs included. Receive from
+// r.suspects to give the place back.
 func (r *Runner) awaitSuspects(ctx context.Context) error {
 	select {
 	case r.suspects <- struct{}{}:
@@ -77,14 +75,13 @@ func (t *task) removeStartMarker(ctx context.Context) {
 	t.marked = false
 	ctx, cancel := fsm.CleanUp(ctx)
 	defer cancel()
-	// Where the lock is gone the marker stays: other workers count it as one start of several.
+	// Without the lock the marker stays: other workers count it as one start.
 	if writeStarts(ctx, t.session, unendedStarts(t.session)-1) == nil {
 		t.r.results.of(t.position()).startEnded()
 	}
 }
 
-// unendedStarts is how often in a row the update was begun, and neither committed, nor
-// failed, nor left.
+// unendedStarts counts the starts in a row that ended in no commit, no failure and no leaving.
 func unendedStarts(s *fsm.Session) int {
 	raw, ok := s.Recall(startsIndex)
 	var n, attempts int

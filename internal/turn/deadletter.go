@@ -15,22 +15,20 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
 )
 
-// DeadLetters takes updates that used up their attempts.
+// DeadLetters stores updates that used up their attempts.
 type DeadLetters interface {
-	// Put returns nil once the letter is stored; a repetition may be stored again.
+	// Put returns nil once the letter is stored. A repetition may be stored again.
 	Put(ctx context.Context, l deadletter.Letter) error
-	// Has tells whether the letter of an update is stored.
 	Has(ctx context.Context, l deadletter.Letter) (bool, error)
 }
 
-// discardIndex is where the journal keeps that its update was given up; no call has it.
+// discardIndex is the discard's place in the journal; no call has it.
 const discardIndex = -2
 
-// discard is why an update is given up. Giving up takes three steps, each in another
-// place: the journal keeps the discard, the letter is stored, the cursor moves. Whoever
-// finds the discard after a crash or an outage takes the steps that are left, and the
-// handler does not run again, so that no update is both a dead letter and committed.
-// The entry is fenced as all of the journal is: a worker that has lost the lane stores no letter.
+// discard is why an update is given up. Giving up takes three steps: the journal keeps the discard, the
+// letter is stored, the cursor moves. After a crash or an outage the next attempt takes the missing steps
+// without running the handler, so that no update is both a dead letter and committed. The journal entry is
+// fenced: a worker that has lost the lane stores no letter.
 type discard struct {
 	Reason   string `json:"reason"`
 	Error    string `json:"error"`
@@ -38,8 +36,8 @@ type discard struct {
 	Attempts int    `json:"attempts"`
 }
 
-// discard gives the update up. Without an open session there is no journal and no
-// cursor: the letter alone is stored.
+// discard gives the update up. Without a session there is no journal and no cursor: it stores the letter
+// alone.
 func (t *task) discard(ctx context.Context, why discard) error {
 	why.Error, why.Stack = clip(why.Error), clip(why.Stack)
 	if t.session != nil {
@@ -55,7 +53,7 @@ func (t *task) discard(ctx context.Context, why discard) error {
 	return t.storeLetters(ctx, why, false)
 }
 
-// finishDiscard takes the steps that an earlier attempt did not get to.
+// finishDiscard takes the steps that an earlier attempt missed.
 func (t *task) finishDiscard(ctx context.Context) (progress, error) {
 	why, found := t.wasDiscarded(t.session)
 	if !found {
@@ -71,7 +69,6 @@ func (t *task) finishDiscard(ctx context.Context) (progress, error) {
 	return finished, nil
 }
 
-// wasDiscarded finds the discard of an earlier attempt.
 func (t *task) wasDiscarded(s *fsm.Session) (why discard, found bool) {
 	raw, found := s.Recall(discardIndex)
 	if !found {
@@ -83,8 +80,8 @@ func (t *task) wasDiscarded(s *fsm.Session) (why discard, found bool) {
 	return why, true
 }
 
-// storeLetters stores a letter for each update of the turn and then moves the cursor.
-// With again it looks for a letter before: the broker knows repetitions for a while only.
+// storeLetters stores a letter for each update of the turn, then moves the cursor. With again it first looks
+// whether the letter is there: the broker drops repetitions only for a while.
 func (t *task) storeLetters(ctx context.Context, why discard, again bool) error {
 	for d := range t.deliveries() {
 		if err := t.storeLetter(ctx, d, why, again); err != nil {
@@ -115,7 +112,6 @@ func (t *task) storeLetter(ctx context.Context, d *queue.Delivery, why discard, 
 	return t.r.deps.Dead.Put(ctx, l)
 }
 
-// clip bounds a text to what a letter holds of it.
 func clip(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), deadletter.MaxNote)], "?")
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
-// dispatch has the router answer the update, and says how that ended: see outCommitted
-// and its siblings. It does nothing for an update that has an outcome already.
+// dispatch has the router answer the update and sets the outcome. An update that already has an outcome is
+// left alone.
 func (t *task) dispatch(ctx context.Context) (progress, error) {
 	t.timer = timerWish{} // an earlier attempt's is void
 	if t.outcome != "" {
@@ -46,7 +46,7 @@ func (t *task) dispatch(ctx context.Context) (progress, error) {
 	return goOn, err
 }
 
-// parts is what a bot.Turn is made of, but for its state and its calls.
+// parts builds a bot.Turn's parts without its state and its calls.
 func (t *task) parts(ctx context.Context) (bot.Parts, error) {
 	id, known := t.r.deps.Bots[t.d.Scope.Bot]
 	if t.d.Scope.Bot == 0 {
@@ -83,7 +83,7 @@ func (t *task) decode(ctx context.Context) (*telego.Update, error) {
 	return u, nil
 }
 
-// state is nil where the update has none: a nil pointer in an interface would not be.
+// state returns a bare nil for an update without state: a nil pointer in an interface is not nil.
 func (t *task) state() bot.Session {
 	if t.keys.State == "" {
 		return nil
@@ -98,18 +98,16 @@ func (t *task) business() string {
 	return ""
 }
 
-// give adds the calls of one attempt to the parts: they are journaled under s, and in own
-// where that fails.
+// give adds one attempt's calls to the parts. Results go to the journal of s, and to own where that fails.
 func (t *task) give(p *bot.Parts, s *fsm.Session, own *unfinished) *api.Calls {
 	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, own.journal(s), callMiddleware(t.r.deps.Program))
 	p.API, p.Call, p.Once, p.File = calls.Bot(), calls.Call, calls.Once, calls.File
 	return calls
 }
 
-// callMiddleware is the program's call middleware in the client's terms.
 func callMiddleware(p *bot.Program) []api.Around {
 	middleware := func(next api.CallFunc) api.CallFunc { return api.CallFunc(p.WrapCalls(bot.CallFunc(next))) }
-	// The innermost translates what a handler asks of a call, and what a call answers it.
+	// The innermost layer translates at-most-once between handler and client.
 	atMostOnce := func(next api.CallFunc) api.CallFunc {
 		return func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 			if bot.IsAtMostOnce(ctx) {

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// skipDuplicate ends the turn of an update that is committed already: its
-// acknowledgement was lost, or Telegram has sent it again.
+// skipDuplicate ends the turn of an update that is committed already: its acknowledgement was lost, or
+// Telegram has sent it again.
 func (t *task) skipDuplicate(ctx context.Context) (progress, error) {
 	if !t.session.Done() {
 		return goOn, nil
@@ -22,7 +22,7 @@ func (t *task) skip(ctx context.Context, outcome string) (progress, error) {
 	}
 	t.r.metrics.turns.WithLabelValues(outcome).Inc()
 	if t.session.Done() {
-		t.ack(ctx, t.d) // whether the further parts of its album are done is not known
+		t.ack(ctx, t.d) // the album's later parts may not be done
 	} else {
 		t.ackAll(ctx)
 	}

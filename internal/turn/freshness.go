@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// skipLate passes an update by for which an answer can have no effect any more: it is
-// committed without one. Whoever is only late is answered.
+// skipLate commits an update without an answer if no answer can have an effect any more. Updates that are
+// merely late are answered.
 func (t *task) skipLate(context.Context) (progress, error) {
 	if t.isPointless() {
 		t.outcome = outStale
@@ -16,14 +16,13 @@ func (t *task) skipLate(context.Context) (progress, error) {
 	return goOn, nil
 }
 
-// isPointless tells that nothing can come of an answer. A replay is asked for by a
-// person: it always gets one.
+// isPointless is false for a replay: a person asked for it.
 func (t *task) isPointless() bool {
 	limit := t.r.cfg.SkipAfter(t.d.Type)
 	return limit > 0 && t.d.Age() > limit && t.d.Replay == 0
 }
 
-// deadline is when the update's answer is due; zero for never.
+// deadline is zero for never.
 func (t *task) deadline() time.Time {
 	within := t.r.cfg.AnswerWithin(t.d.Type)
 	if within == 0 || t.d.Replay != 0 {
@@ -32,8 +31,6 @@ func (t *task) deadline() time.Time {
 	return time.Now().Add(within - t.d.Age())
 }
 
-// countDeadline counts whether the update was answered in time, where its type has a
-// deadline class.
 func (t *task) countDeadline(answered bool) {
 	within := t.r.cfg.AnswerWithin(t.d.Type)
 	if within == 0 || t.d.Replay != 0 {
@@ -46,10 +43,10 @@ func (t *task) countDeadline(answered bool) {
 	t.r.metrics.deadlines.WithLabelValues(t.d.Type, result).Inc()
 }
 
-// logSkippedEvery is how often a type's skipped updates are logged: an outage leaves many.
+// logSkippedEvery bounds the log lines of a type: an outage leaves many skipped updates.
 const logSkippedEvery = 10 * time.Second
 
-// skippedLog collects the updates that were skipped until the next log line of their type.
+// skippedLog counts skipped updates between two log lines of their type.
 type skippedLog struct {
 	mu    sync.Mutex
 	types map[string]*skippedType
@@ -60,7 +57,6 @@ type skippedType struct {
 	count  int // since then
 }
 
-// countSkipped counts a skipped update, and logs it with those since the last line.
 func (t *task) countSkipped(ctx context.Context) {
 	t.r.metrics.skipped.WithLabelValues(t.d.Type).Inc()
 	l := &t.r.skipped

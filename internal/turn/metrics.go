@@ -7,28 +7,28 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Outcomes of an attempt: the label of chatlane_turns_total.
+// Outcomes of an attempt.
 const (
 	outCommitted = "committed"
-	outUnhandled = "unhandled" // committed, but no handler wanted the update
+	outUnhandled = "unhandled" // committed without a handler
 	outDone      = "already_done"
 	outStale     = "stale"
-	outDropped   = "dropped"   // refused before the lock
+	outDropped   = "dropped"   // refused by a gate
 	outCancelled = "cancelled" // by an urgent update
-	outGathered  = "gathered"  // a further part of an album, done by the turn of its first
+	outGathered  = "gathered"  // a later part of an album
 	outRetried   = "retried"
 	outWaited    = "waited"
 	outDead      = "dead"
 	outLeft      = "left"
 )
 
-// Outcomes of an attempt at an urgent handler: the label of chatlane_urgent_turns_total.
+// Outcomes of an urgent handler's attempt.
 const (
 	urgentDone   = "done"
 	urgentFailed = "failed"
 )
 
-// Whether an update was answered within its deadline class: the label of chatlane_deadlines_total.
+// Results against a type's deadline.
 const (
 	deadlineMet    = "met"
 	deadlineMissed = "missed"

@@ -11,10 +11,9 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// closeTime bounds the giving back of a lock; one that is not given back expires.
+// closeTime bounds the release of a lock; one that is not released expires.
 const closeTime = 2 * time.Second
 
-// open locks the lane, and loads its state, its cursor and the journal of the update.
 func (t *task) open(ctx context.Context) (progress, error) {
 	opening, cancel := context.WithTimeout(ctx, t.openWait)
 	defer cancel()
@@ -28,7 +27,7 @@ func (t *task) open(ctx context.Context) (progress, error) {
 	return goOn, nil
 }
 
-// close gives the lock back, also when ctx has ended.
+// close releases the lock, also when ctx has ended.
 func (t *task) close(ctx context.Context, s *fsm.Session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
@@ -37,15 +36,15 @@ func (t *task) close(ctx context.Context, s *fsm.Session) {
 	}
 }
 
-// storeAnswered closes the partition's circuit, unless err says that the store did not
-// answer. An attempt that was cancelled proves nothing. Failures are counted by settle.
+// storeAnswered closes the partition's circuit unless err says that the store did not answer. A cancelled
+// attempt proves nothing. settle counts the failures.
 func (t *task) storeAnswered(ctx context.Context, err error) {
 	if err == nil || ctx.Err() == nil && !storeFailed(err) {
 		t.r.breaker.answer(ctx, int(t.d.Partition))
 	}
 }
 
-// keys names what the turn of a delivery locks and loads.
+// keys names what a turn locks and loads.
 func (r *Runner) keys(d *queue.Delivery) fsm.Keys {
 	state, home := r.cfg.Strategy.Key(d.Scope)
 	k := fsm.Keys{Lane: string(d.Lane), Home: d.Scope.Home(), State: state, StateHome: home, Shared: r.shared}
@@ -55,11 +54,11 @@ func (r *Runner) keys(d *queue.Delivery) fsm.Keys {
 	return k
 }
 
-// storePosition is where the store's cursor stands once the delivery is committed.
+// storePosition is where the store's cursor stands after the commit.
 func storePosition(d *queue.Delivery) fsm.Position {
 	p := fsm.Position{Stream: d.Stream, Seq: d.Seq, Update: d.ID, Stored: d.Stored}
 	if d.Replay != 0 {
-		p.Update = 0 // a person asked for it again: its id does not make it a duplicate
+		p.Update = 0 // a person asked for it: not a duplicate
 	}
 	return p
 }

@@ -20,22 +20,20 @@ func stages() [13]stage {
 		(*task).admitInherited, // admission.go: gates, for what an earlier owner may have begun
 		(*task).joinAlbum,      // album.go: the commit covers the further parts of the album
 		(*task).finishDiscard,  // deadletter.go: an update that was given up stays given up
-		(*task).retryUrgent,    // urgent.go: an urgent run that failed is made again
+		(*task).retryUrgent,    // urgent.go: a failed urgent run is repeated
 		(*task).skipCancelled,  // running.go: an urgent update cancelled this turn
 		(*task).suspect,        // crash.go: an update that may have ended its worker is counted
-		(*task).skipLate,       // freshness.go: an update that nobody waits for any more gets no answer
+		(*task).skipLate,       // freshness.go: an update too old to matter gets no answer
 		(*task).dispatch,       // dispatch.go: the router answers, under supervision (supervise.go)
 		(*task).commit,         // commit.go: state, cursor and journal in one step; timers around it
 		(*task).acknowledge,    // acknowledge.go: the broker forgets the update
 	}
 }
 
-// stage is one step of an attempt. An error ends the attempt: settle.go carries out
-// what verdict.go says that it means.
+// stage is one step of an attempt. An error ends the attempt: settle.go carries out the verdict on it.
 type stage func(t *task, ctx context.Context) (progress, error)
 
-// guarded runs the stage and makes an error of its panic: several stages run an
-// author's code, which must not end the worker.
+// guarded turns a panic into an error: several stages run an author's code, which must not end the worker.
 func (s stage) guarded(t *task, ctx context.Context) (p progress, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -45,7 +43,6 @@ func (s stage) guarded(t *task, ctx context.Context) (p progress, err error) {
 	return s(t, ctx)
 }
 
-// progress is where a stage leads.
 type progress uint8
 
 const (
@@ -53,9 +50,8 @@ const (
 	finished                 // nothing is left to do for the update
 )
 
-// run makes one attempt at the update, unless the update has to wait before: for the end
-// of its urgent run (urgent.go), for a paused partition (breaker.go), or for further
-// parts of its album (album.go).
+// run makes one attempt, unless the update has to wait for its urgent run, a paused partition or the rest of
+// its album.
 func (t *task) run(ctx context.Context) queue.Next {
 	if err := t.awaitUrgent(ctx); err != nil {
 		return t.settle(ctx, err)
@@ -85,7 +81,6 @@ func (t *task) run(ctx context.Context) queue.Next {
 	return next
 }
 
-// traced puts the attempt into the trace that began at ingress.
 func (t *task) traced(ctx context.Context) queue.Next {
 	ctx, span := t.r.tracer.Start(t.d.Context(ctx, t.r.carrier), "turn.run", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.Int64("chatlane.bot", t.d.Scope.Bot), attribute.String("chatlane.lane", string(t.d.Lane)),
@@ -94,12 +89,11 @@ func (t *task) traced(ctx context.Context) queue.Next {
 	defer span.End()
 	next, err := t.attempt(ctx)
 	if err != nil {
-		span.SetStatus(codes.Error, "attempt failed") // the log has the reason; an error may quote the update
+		span.SetStatus(codes.Error, "attempt failed") // no error text: it may quote the update
 	}
 	return next
 }
 
-// attempt runs the stages until one of them ends the attempt.
 func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 	t.began, t.outcome = time.Now(), ""
 	defer t.release(ctx)

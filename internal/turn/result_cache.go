@@ -9,15 +9,13 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// resultCache holds what this worker knows of its unfinished updates and could not write
-// to the store. It outlives the loss of a partition: where the store is in the broker,
-// both are away at once, and the partition may come back to this worker.
-// Why: docs/decisions/0003-journal-while-the-store-is-away.md.
+// resultCache holds results and starts of unfinished updates that this worker could not write to the store.
+// It outlives the loss of a partition, since a store in the broker fails together with it and the partition
+// may come back here: docs/decisions/0003-journal-while-the-store-is-away.md.
 type resultCache struct {
 	updates *expirable.LRU[position, *unfinished]
 }
 
-// position is an update's place in its stream.
 type position struct {
 	stream int64
 	seq    uint64
@@ -30,15 +28,14 @@ func (t *task) urgentPosition() position {
 	return position{stream: t.d.Stream, seq: t.d.Seq, urgent: true}
 }
 
-// maxCached bounds the cache. What other workers have finished is dropped once there is
-// as much that is newer.
+// maxCached bounds the cache. Newer entries push out updates that other workers have finished.
 const maxCached = 4096
 
 func newResultCache() resultCache {
 	return resultCache{expirable.NewLRU[position, *unfinished](maxCached, nil, 0)}
 }
 
-// of gives what is known of an update, never nil. It is not kept before there is something to keep.
+// of is never nil. A new entry enters the cache once it holds something.
 func (c resultCache) of(at position) *unfinished {
 	if known, ok := c.updates.Get(at); ok {
 		return known
@@ -50,7 +47,6 @@ func (c resultCache) keep(u *unfinished) { c.updates.Add(u.at, u) }
 
 func (c resultCache) forget(at position) { c.updates.Remove(at) }
 
-// forget drops what the cache holds of an update that is finished.
 func (t *task) forget() {
 	t.r.results.forget(t.position())
 	if t.urgent != nil {
@@ -64,13 +60,13 @@ type unfinished struct {
 	at    position
 
 	mu      sync.Mutex
-	results map[int][]byte // of calls, by journal index: those that are not written
-	started bool           // the start marker counts a start of this worker
-	failed  int            // attempts when it started; a later failure makes the start void
-	cuts    int            // starts of its own in a row that it could not count down
+	results map[int][]byte // of calls, by journal index: not yet written
+	started bool           // the marker counts a start of this worker
+	failed  int            // attempts at that start; a later failure voids the start
+	cuts    int            // own starts in a row that were not counted down
 }
 
-// startBegan keeps that the next start in the marker is this worker's.
+// startBegan notes that the marker's next start is this worker's.
 func (u *unfinished) startBegan(s *fsm.Session) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -79,7 +75,7 @@ func (u *unfinished) startBegan(s *fsm.Session) {
 	u.cache.keep(u)
 }
 
-// startEnded keeps that no start in the marker is this worker's.
+// startEnded notes that no start in the marker is this worker's.
 func (u *unfinished) startEnded() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -89,8 +85,8 @@ func (u *unfinished) startEnded() {
 	}
 }
 
-// ownStarts is how many starts in the marker are this worker's: 1 or 0, since each of
-// its own replaces the one before.
+// ownStarts is how many starts in the marker are this worker's: 1 or 0, since each of its own replaces the
+// one before.
 func (u *unfinished) ownStarts(s *fsm.Session) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -100,10 +96,9 @@ func (u *unfinished) ownStarts(s *fsm.Session) int {
 	return 0
 }
 
-// journal joins the session's journal with the results that are not written.
 func (u *unfinished) journal(s *fsm.Session) *journal { return &journal{own: u, session: s} }
 
-// journal is the journal as the calls of one attempt see it.
+// journal joins a session's journal with the results that are not yet written.
 type journal struct {
 	own     *unfinished
 	session *fsm.Session
@@ -123,8 +118,8 @@ func (j *journal) Recall(index int) (entry []byte, ok bool) {
 // Held implements journal.Holder.
 func (j *journal) Held() error { return j.session.Held() }
 
-// Record implements journal.Journal. An error ends the attempt although the result is
-// cached: what counts is what is written, since another worker may be the next to try.
+// Record implements journal.Journal. An error ends the attempt although the result is cached: another worker
+// may be the next to try, and sees only what is written.
 func (j *journal) Record(ctx context.Context, index int, entry []byte) error {
 	err := j.session.Record(ctx, index, entry)
 	j.own.mu.Lock()

@@ -19,7 +19,7 @@ import (
 // Identity is one bot that updates may be for.
 type Identity struct {
 	Token    api.Token
-	Username string // empty while it is not known, see Runner.Named
+	Username string // empty while unknown, see Runner.Named
 }
 
 // Deps is what a runner works with.
@@ -32,8 +32,7 @@ type Deps struct {
 	Bots    map[int64]Identity
 }
 
-// Runner runs turns. Safe for concurrent use: one turn per lane at a time is the
-// executor's business, and the lock's.
+// Runner runs turns. Safe for concurrent use: the executor and the lock keep a lane to one turn at a time.
 type Runner struct {
 	cfg      Config
 	deps     Deps
@@ -48,8 +47,8 @@ type Runner struct {
 	running  runningTurns
 	results  resultCache
 	skipped  skippedLog
-	names    sync.Map      // usernames that came later, by bot
-	albums   time.Duration // how long an album's lane waits for further parts; 0: albums are not gathered
+	names    sync.Map      // usernames learned later, by bot
+	albums   time.Duration // how long a lane waits for an album; 0: albums are not gathered
 }
 
 // New makes a runner; cfg must be valid.
@@ -69,14 +68,14 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Ru
 	}
 }
 
-// Start makes the turn of one delivery. An urgent run of it begins at once.
+// Start makes the turn of one delivery, and starts its urgent run.
 func (r *Runner) Start(d *queue.Delivery) queue.Attempt {
 	t := &task{r: r, d: d, keys: r.keys(d)}
 	t.startUrgent()
 	return t.run
 }
 
-// Named says a bot's username that was not known when the runner was made.
+// Named sets a bot's username that was not known at New.
 func (r *Runner) Named(bot int64, username string) { r.names.Store(bot, username) }
 
 func (r *Runner) username(bot int64, id Identity) string {

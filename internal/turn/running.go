@@ -8,15 +8,14 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// runningTurns are the turns under way, one for each lane. They are kept only where the
-// router has urgent handlers, which may cancel them.
+// runningTurns holds the turns under way, one per lane; empty without urgent handlers, which alone cancel
+// turns.
 type runningTurns struct {
 	mu    sync.Mutex
 	lanes map[lane.Key]*runningTurn
 }
 
-// runningTurn is one turn from its first attempt until its lane goes on or is parked,
-// with the waits in between.
+// runningTurn lives from the first attempt until the lane goes on or is parked, waits included.
 type runningTurn struct {
 	key   lane.Key
 	seq   uint64
@@ -27,8 +26,7 @@ type runningTurn struct {
 	cancel    context.CancelCauseFunc // of the attempt under way, else nil
 }
 
-// register keeps the turn among the running ones, where an urgent update may come to
-// cancel it. The turn's end, or that of ctx, removes it.
+// register lists the turn where an urgent update may cancel it. The end of the turn or of ctx removes it.
 func (t *task) register(ctx context.Context) (end func()) {
 	if t.r.urgent.types == 0 {
 		return func() {}
@@ -39,7 +37,7 @@ func (t *task) register(ctx context.Context) (end func()) {
 	return func() { t.endRunning(); t.running = nil }
 }
 
-// skipCancelled ends a turn that an urgent update has cancelled before its handler ran.
+// skipCancelled ends a turn that was cancelled before its handler ran.
 func (t *task) skipCancelled(ctx context.Context) (progress, error) {
 	if t.running.isCancelled() {
 		return t.skip(ctx, outCancelled)
@@ -73,8 +71,7 @@ func (r *runningTurns) end(one *runningTurn) {
 	}
 }
 
-// interrupt cancels the running turn of a lane if it is of an update before seq, and
-// returns it, else nil.
+// interrupt cancels and returns the running turn of a lane if its update came before seq, else nil.
 func (r *runningTurns) interrupt(k lane.Key, seq uint64) *runningTurn {
 	r.mu.Lock()
 	one := r.lanes[k]
@@ -91,7 +88,7 @@ func (r *runningTurns) interrupt(k lane.Key, seq uint64) *runningTurn {
 	return one
 }
 
-// cancellable gives a handler a context that an urgent update can end. Nil gives ctx.
+// cancellable returns a context that an urgent update can end.
 func (one *runningTurn) cancellable(ctx context.Context) (context.Context, func()) {
 	if one == nil {
 		return ctx, func() {}

@@ -12,7 +12,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// leaveNow has the lane ask again at once: it then notices that its partition is gone.
+// leaveNow makes the lane ask again at once and notice that its partition is gone.
 const leaveNow = time.Nanosecond
 
 // settle carries out the verdict on the error of an attempt.
@@ -57,8 +57,7 @@ func (t *task) settle(ctx context.Context, err error) queue.Next {
 	return queue.Next{Again: max(v.after, time.Nanosecond), Park: v.park}
 }
 
-// countFailure uses up an attempt, for later owners too. The start marker of the
-// attempt is void from then on.
+// countFailure uses up an attempt, for later owners too, and voids the attempt's start marker.
 func (t *task) countFailure(ctx context.Context) {
 	t.attempts, t.waits, t.marked = t.attempts+1, 0, false
 	if t.session == nil {
@@ -71,12 +70,12 @@ func (t *task) countFailure(ctx context.Context) {
 	t.r.results.of(t.position()).startEnded()
 }
 
-// firstIndex is where the journal keeps when the first attempt began; no call has it. An
-// update that is parked, or goes to another worker, is a new task there.
+// firstIndex is where the journal keeps the time of the first attempt; no call has it. Parking or a new owner
+// makes a new task.
 const firstIndex = -3
 
-// keepFirst notes when the first attempt began, once. It keeps nothing before the gates have
-// let the update pass: what is in the journal tells later owners that they have.
+// keepFirst writes the time of the first attempt once, and not before the gates let the update pass: a
+// journal entry tells later owners that they have.
 func (t *task) keepFirst(ctx context.Context) {
 	if t.session == nil || !t.admitted {
 		return
@@ -89,7 +88,6 @@ func (t *task) keepFirst(ctx context.Context) {
 	}
 }
 
-// recallFirst finds when an earlier task of the update began.
 func (t *task) recallFirst() {
 	if raw, kept := t.session.Recall(firstIndex); kept {
 		if ms, err := strconv.ParseInt(string(raw), 10, 64); err == nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
-// supervise runs a handler until it returns or is abandoned. Its context ends with the
-// handler deadline, with the session's lock, or with the partition. A handler that
-// ignores that for the grace period is abandoned: nothing that it does later has effect.
+// supervise runs a handler until it returns or is abandoned. Its context ends with the handler deadline, the
+// session's lock or the partition. A handler that ignores that for the grace period is abandoned: nothing
+// that it does later has effect.
 func (t *task) supervise(ctx context.Context, s *fsm.Session, calls *api.Calls, handle func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -51,7 +51,7 @@ func (t *task) outlast(ctx context.Context, calls *api.Calls, ended <-chan error
 	select {
 	case err := <-ended:
 		if err == nil && !errors.Is(context.Cause(ctx), fsm.ErrLockLost) {
-			return nil // it finished all the same; whether that counts is the commit's decision
+			return nil // the commit decides whether that counts
 		}
 		return causeOf(ctx, errors.Join(context.Cause(ctx), err))
 	case <-grace.Done():
@@ -62,7 +62,7 @@ func (t *task) outlast(ctx context.Context, calls *api.Calls, ended <-chan error
 	}
 }
 
-// causeOf says why a handler's context ended, where its own error only says that it did.
+// causeOf adds why a handler's context ended to an error that only says that it did.
 func causeOf(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
@@ -73,5 +73,5 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
-// recovered makes of a panic outside the router the error that the router makes of one.
+// recovered makes the same error of a panic as the router does.
 func recovered(v any) error { return &bot.PanicError{Value: v, Stack: debug.Stack()} }

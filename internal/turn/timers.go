@@ -10,26 +10,25 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/timer"
 )
 
-// Timers keep a conversation's timer beyond the turn that arms it.
+// Timers keeps a conversation's timer beyond the turn that arms it.
 type Timers interface {
-	// Arm returns nil once the timer is stored; arming the same token again replaces it.
+	// Arm returns nil once the timer is stored; the same token again replaces it.
 	Arm(ctx context.Context, t timer.Timer) error
 	// Cancel may have no effect: a timer that no state waits for is ignored.
 	Cancel(t timer.Timer) error
 }
 
-// timerWish is what an attempt wants done about its conversation's timer. The zero
-// value wants nothing.
+// timerWish is what an attempt wants done about its conversation's timer; zero for nothing.
 type timerWish struct {
 	after  time.Duration
-	token  string // to arm; empty for none
-	former string // to cancel; empty for none
+	token  string // to arm; may be empty
+	former string // to cancel; may be empty
 	body   []byte
-	late   bool // the update was a timeout that no state waits for any more
+	late   bool // the update is a timeout that no state waits for
 }
 
-// readTimer reads the wish of a turn whose handler has ended well. The turn of an
-// abandoned handler, which still runs, must not be read.
+// readTimer reads the wish after a handler that ended well. An abandoned handler may still run: do not read
+// its turn.
 func (t *task) readTimer(turn *bot.Turn, err error) {
 	if err != nil && !errors.Is(err, bot.ErrUnhandled) {
 		return
@@ -57,8 +56,7 @@ func (t *task) cancelTimer() error {
 	return t.r.deps.Timers.Cancel(t.timerOf(t.timer.former))
 }
 
-// timerOf is the timer of this turn's conversation. It fires in the lane of the
-// turn that arms it, for the same chat and user.
+// timerOf makes a timer that fires in this lane, for the same chat and user.
 func (t *task) timerOf(token string) timer.Timer {
 	return timer.Timer{
 		Conversation: t.keys.State, Token: token, After: t.timer.after,

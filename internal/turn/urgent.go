@@ -11,9 +11,9 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// urgentRuns is what the urgent runs of a worker share.
+// urgentRuns is shared by the urgent runs of a worker.
 type urgentRuns struct {
-	types   bot.Type      // that may be urgent; 0 for most bots, which pay nothing
+	types   bot.Type      // types that may be urgent; 0 for most bots, which pay nothing
 	slots   chan struct{} // bounds how many run at once
 	running sync.WaitGroup
 }
@@ -26,27 +26,23 @@ func newUrgentRuns(p *bot.Program, most int) *urgentRuns {
 	return u
 }
 
-// wants tells whether an update might be urgent, by its type alone.
 func (u *urgentRuns) wants(d *queue.Delivery) bool {
 	return u != nil && u.types != 0 && u.types&bot.TypeOf(d.Type) != 0
 }
 
-// Wait returns when no urgent handler runs any more. They end with the work of
-// their partitions.
+// Wait blocks until no urgent handler runs. They end with the work of their partitions.
 func (r *Runner) Wait() { r.urgent.running.Wait() }
 
-// urgentRun is the run of an update's urgent handler when the update arrives, in parallel
-// to its lane. The lane's turn of the update waits for its end, and only then
-// acknowledges: docs/decisions/0007-urgent-updates.md.
+// urgentRun is the run of an update's urgent handler on arrival, in parallel to its lane. The lane's turn of
+// the update waits for it, and only then acknowledges: docs/decisions/0007-urgent-updates.md.
 type urgentRun struct {
-	done    chan struct{} // closed at its end; what follows is the lane's from then on
-	gates   error         // what the gates said
-	asked   bool          // the gates were asked, and the lane has not used what they said
-	err     error         // of the one attempt in parallel; the lane makes the others
-	settled bool          // the urgent handler has succeeded, or there is none
+	done    chan struct{} // closed at its end; the lane owns the rest from then on
+	gates   error
+	asked   bool  // gates holds a verdict that the lane has not used
+	err     error // of the attempt in parallel; the lane makes the others
+	settled bool  // the urgent handler has succeeded, or there is none
 }
 
-// startUrgent starts the urgent run of an update that might be urgent.
 func (t *task) startUrgent() {
 	shared := t.r.urgent
 	if !shared.wants(t.d) {
@@ -71,8 +67,8 @@ func (t *task) startUrgent() {
 	})
 }
 
-// awaitUrgent waits for the end of the urgent run. It comes before the partition's
-// breaker: other lanes wait for a probe, so that a probe must not wait for a handler.
+// awaitUrgent comes before the partition's breaker: other lanes wait for a probe, so a probe must not wait
+// for a handler.
 func (t *task) awaitUrgent(ctx context.Context) error {
 	if t.urgent == nil {
 		return nil
@@ -85,8 +81,8 @@ func (t *task) awaitUrgent(ctx context.Context) error {
 	}
 }
 
-// retryUrgent makes the urgent run succeed before the lane's own turn of the update: its
-// failure counts as the lane's, and the lane's further attempts repeat it.
+// retryUrgent makes the urgent run succeed before the lane's own turn. A failure counts as the lane's, whose
+// attempts repeat the run.
 func (t *task) retryUrgent(ctx context.Context) (progress, error) {
 	u := t.urgent
 	if u == nil || u.settled {
@@ -101,7 +97,7 @@ func (t *task) retryUrgent(ctx context.Context) (progress, error) {
 	return goOn, err
 }
 
-// runUrgent runs the urgent handler that takes the update. With settled it need not run again.
+// runUrgent runs the urgent handler, if one takes the update. If settled it need not run again.
 func (t *task) runUrgent(ctx context.Context) (settled bool, err error) {
 	if t.isPointless() {
 		return true, nil

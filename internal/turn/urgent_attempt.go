@@ -13,9 +13,8 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// attemptUrgent is one attempt of the urgent handler. It succeeds once for each update:
-// the store has a record for it, with a lock, a journal and a cursor of its own.
-// A panic is its failure.
+// attemptUrgent makes one attempt of the urgent handler. It succeeds once per update: the store has a record
+// for it with its own lock, journal and cursor. A panic counts as a failure.
 func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -32,7 +31,7 @@ func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) (err error) {
 	if s.Done() {
 		return nil
 	}
-	own := t.r.results.of(t.urgentPosition()) // looked up under the lock: an earlier term's run has ended
+	own := t.r.results.of(t.urgentPosition()) // under the lock: an earlier term's run has ended
 	start, err := t.suspectUrgent(ctx, s, own)
 	defer start.end(ctx)
 	if err != nil {
@@ -46,7 +45,7 @@ func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) (err error) {
 		t.r.log.WarnContext(ctx, "urgent handler failed, the lane tries it again", t.attrs(slog.String("error", err.Error()))...)
 		return err
 	}
-	start.giveWay() // a cancelled turn may be a suspect that waits
+	start.giveWay() // a cancelled turn may be a waiting suspect
 	stopped.wait(ctx, t.r.cfg.Deadline)
 	return s.Commit(ctx)
 }
@@ -58,11 +57,11 @@ type urgentStart struct {
 	own     *unfinished
 	before  int  // starts that nobody ended
 	marked  bool // one more is written
-	alone   bool // it holds the place of the one suspect that may run
+	alone   bool // it is the one suspect that may run
 }
 
-// suspectUrgent is suspect for an urgent run: a worker may end in the urgent handler,
-// before the lane's turn counts anything. The start has to be ended also after an error.
+// suspectUrgent is suspect for an urgent run, in which the worker may end before the lane's turn counts
+// anything. End the start also after an error.
 func (t *task) suspectUrgent(ctx context.Context, s *fsm.Session, own *unfinished) (start urgentStart, err error) {
 	n := unendedStarts(s) - own.ownStarts(s)
 	start = urgentStart{t: t, session: s, own: own, before: n}
@@ -85,7 +84,6 @@ func (t *task) suspectUrgent(ctx context.Context, s *fsm.Session, own *unfinishe
 	return start, nil
 }
 
-// giveWay lets the next suspect run.
 func (u *urgentStart) giveWay() {
 	if u.alone {
 		u.alone = false
@@ -93,7 +91,7 @@ func (u *urgentStart) giveWay() {
 	}
 }
 
-// end gives way and counts the start down; after a commit the session refuses that.
+// end lets the next suspect run and counts the start down; after a commit the session refuses that.
 func (u *urgentStart) end(ctx context.Context) {
 	u.giveWay()
 	if !u.marked {
@@ -106,8 +104,8 @@ func (u *urgentStart) end(ctx context.Context) {
 	}
 }
 
-// urgentKeys name a record for this update alone: urgent runs of one lane pass each
-// other, so that no cursor could tell which of them are done.
+// urgentKeys names a record for this update alone: urgent runs of one lane overtake each other, so a shared
+// cursor cannot tell which are done.
 func (t *task) urgentKeys() fsm.Keys {
 	id := "!u" + strconv.FormatInt(t.d.ID, 10)
 	if t.d.Replay != 0 || t.d.ID == 0 {
@@ -116,7 +114,6 @@ func (t *task) urgentKeys() fsm.Keys {
 	return fsm.Keys{Lane: t.keys.Lane + id, Home: t.keys.Home}
 }
 
-// cancelledTurns are the turns that an urgent handler has cancelled.
 type cancelledTurns struct {
 	mu  sync.Mutex
 	all []*runningTurn
@@ -131,9 +128,8 @@ func (c *cancelledTurns) add(one *runningTurn) {
 	c.all = append(c.all, one)
 }
 
-// wait returns when the cancelled turns are over. If the urgent run were committed
-// before, a crash in between would bring a cancelled turn back, and no urgent run would
-// cancel it again.
+// wait returns when the cancelled turns are over. If the urgent run committed first, a crash in between would
+// bring a cancelled turn back, with no urgent run to cancel it again.
 func (c *cancelledTurns) wait(ctx context.Context, limit time.Duration) {
 	c.mu.Lock()
 	all := c.all

@@ -14,15 +14,14 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
-// Errors of the pipeline's own.
 var (
-	// ErrDeadline says that a handler took longer than it may.
+	// ErrDeadline means that a handler took longer than Config.Deadline.
 	ErrDeadline = errors.New("handler exceeded its deadline")
 	// ErrAbandoned is what the late calls of an abandoned handler get.
 	ErrAbandoned = errors.New("handler was abandoned: its turn is over")
-	// ErrUndecoded says that the worker's decoder could not read the update.
+	// ErrUndecoded means that the worker could not decode the update.
 	ErrUndecoded = errors.New("update could not be decoded")
-	// ErrNoBot says that an update belongs to a bot that this worker does not know.
+	// ErrNoBot means that the update's bot is not configured in this worker.
 	ErrNoBot = errors.New("bot is not configured in this worker")
 )
 
@@ -30,35 +29,33 @@ var (
 type action uint8
 
 const (
-	actCommit action = iota // the handler is content: commit and acknowledge
+	actCommit action = iota // commit and acknowledge
 	actRetry                // the handler failed: an attempt is used up
-	actWait                 // nobody's fault: try again, no attempt used up
-	actDead                 // attempts used up, or hopeless from the start
+	actWait                 // nobody's fault: no attempt is used up
+	actDead                 // attempts used up, or no hope from the start
 	actLeave                // the partition goes elsewhere: touch nothing more
 )
 
-// verdict is the decision on one error.
 type verdict struct {
 	action action
 	after  time.Duration // before the next attempt
-	park   bool          // wait for it aside, so that the partition's window is free
-	reason string        // label of the metric; for actDead the dead letter's reason
+	park   bool          // wait aside, so that the partition's window is free
+	reason string        // the metric's label; for actDead the dead letter's reason
 
 	text        string // of the error
-	stack       string // of the panic that it is
+	stack       string // of its panic
 	storeFailed bool
 }
 
-// judge decides what err means for an update that has failed attempts times before.
-// Waits counts the attempts in a row that were not the update's fault. An error whose
-// own methods panic, as a nil pointer of an author's type does, is that panic.
+// judge decides what err means for an update with that many failed attempts, and waits in a row that were not
+// its fault. An error whose methods panic, as an author's nil pointer may, counts as that panic.
 func (c Config) judge(ctx context.Context, err error, attempts, waits int) (v verdict) {
 	if err == nil {
 		return verdict{action: actCommit}
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			v = c.judge(ctx, recovered(fmt.Sprint(p)), attempts, waits) // its text: p may be such an error as well
+			v = c.judge(ctx, recovered(fmt.Sprint(p)), attempts, waits) // as text: p may be such an error too
 		}
 	}()
 	v = c.decide(ctx, err, attempts, waits)
@@ -84,8 +81,8 @@ func (c Config) decide(ctx context.Context, err error, attempts, waits int) verd
 	return verdict{action: actRetry, after: after, park: c.parks(after), reason: reason}
 }
 
-// blameless finds the errors that are no fault of the update: rate limits, fences
-// and broken infrastructure. They use up no attempt, however often they come.
+// blameless finds errors that are not the update's fault: rate limits, fences, broken infrastructure. They
+// use up no attempt, however often they come.
 func (c Config) blameless(err error, waits int) (verdict, bool) {
 	var no *api.Error
 	var away *bot.UnavailableError
@@ -116,28 +113,25 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 	return verdict{}, false
 }
 
-// wait is the verdict to try again later, parked where that is long.
 func (c Config) wait(after time.Duration, reason string) verdict {
 	return verdict{action: actWait, after: after, park: c.parks(after), reason: reason}
 }
 
-// storeFailed tells that the state store itself is broken or away, for other lanes
-// too as far as one can tell. A record that this worker cannot read is its lane's alone.
+// storeFailed says that the store itself is broken or away, probably for other lanes too. An unreadable
+// record concerns its lane alone.
 func storeFailed(err error) bool {
 	return errors.Is(err, fsm.ErrUnavailable) && !errors.Is(err, fsm.ErrUnreadable)
 }
 
-// lostAnswer tells that a call's answer was lost on the way. Where the handler's own
-// context ended the call it is the handler's fault, and uses up an attempt.
+// lostAnswer says that a call's answer was lost on the way. A call that the handler's own context ended uses
+// up an attempt.
 func lostAnswer(err error) bool {
 	var lost *api.TransportError
 	return errors.As(err, &lost) && lost.Blameless()
 }
 
-// errDeadLetter says that a dead letter could not be stored: the update is held.
 var errDeadLetter = errors.New("dead letter not stored")
 
-// blame names the reason of a failure that is the update's or its handler's.
 func blame(err error) string {
 	var p *bot.PanicError
 	switch {
@@ -155,20 +149,17 @@ func blame(err error) string {
 	return deadletter.ReasonError
 }
 
-// hopeless tells that another attempt would end the same way.
 func hopeless(err error) bool {
 	return errors.Is(err, ErrUndecoded) || errors.Is(err, ErrCrashed) || isRefusal(err)
 }
 
-// isRefusal tells that err is a refusal of a call which no later attempt can change:
-// the journal would answer the call with it again. It is false where another call failed
-// with something that may pass.
+// isRefusal says that no later attempt can change err: the journal would answer the refused call the same
+// way. It is false if another call failed with something that may pass.
 func isRefusal(err error) bool {
 	final, passing := refusals(err)
 	return final && !passing
 }
 
-// refusals looks through all that is joined or wrapped in err.
 func refusals(err error) (final, passing bool) {
 	if err == nil {
 		return false, false

@@ -5,12 +5,10 @@ import (
 	"time"
 )
 
-// The waits are computed from a count that the task keeps, since the lane and not this
-// package waits, and a count outlives a parked lane's absence: a stateful backoff, as
-// libraries have it, would have to be carried along and says no more.
+// Waits are computed from a count in the task: it survives parking, where a library's stateful backoff would
+// have to be carried along.
 
-// backoff is the wait after a failed attempt: MinBackoff times 4 for each attempt
-// before, at most MaxBackoff, half of it random.
+// backoff is MinBackoff times 4 for each failed attempt before, at most MaxBackoff, half of it random.
 func (c Config) backoff(attempts int) time.Duration {
 	d := c.MaxBackoff
 	if attempts < 16 {
@@ -19,12 +17,11 @@ func (c Config) backoff(attempts int) time.Duration {
 	return jitter(d/2, d/2)
 }
 
-// parks tells that a wait is too long for the lane to make it in place: its updates
-// would fill the partition's window meanwhile.
+// parks says that a wait is too long to make in place: the lane's updates would fill the partition's window.
 func (c Config) parks(wait time.Duration) bool { return wait > c.ParkAfter }
 
-// pace is the wait for something broken that this worker cannot repair: 100 ms at
-// first, at most 5 s, half of it random, so that nothing spins and a recovery is noticed soon.
+// pace is the wait for something that this worker cannot repair: 100 ms at first, at most 5 s, half of it
+// random.
 func pace(waits int) time.Duration {
 	d := min(100*time.Millisecond<<min(waits, 10), 5*time.Second)
 	return jitter(d/2, d/2)
