@@ -8,7 +8,6 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// acknowledge tells the broker to forget the update, after its commit.
 func (t *task) acknowledge(ctx context.Context) (progress, error) {
 	t.ackAll(ctx)
 	t.r.metrics.committed(t.outcome, time.Since(t.began), t.d.Age())
@@ -30,14 +29,13 @@ func (t *task) ackAll(ctx context.Context) {
 	}
 }
 
-// ack acknowledges one update. A failure costs one redelivery, which is skipped as a duplicate.
+// A failed ack costs one redelivery, which is skipped as a duplicate.
 func (t *task) ack(ctx context.Context, d *queue.Delivery) {
 	if err := d.Ack(ctx); err != nil {
 		t.r.metrics.ackErrors.Inc()
 	}
 }
 
-// deliveries yields the deliveries of the turn: more than one for an album.
 func (t *task) deliveries() iter.Seq[*queue.Delivery] {
 	return func(yield func(*queue.Delivery) bool) {
 		if !yield(t.d) {

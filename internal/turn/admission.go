@@ -8,8 +8,7 @@ import (
 	"github.com/chatlane/chatlane/bot"
 )
 
-// admit asks the router's gates before the lock is taken. An update that an earlier owner may have begun is
-// checked after open: a turn that has begun is not dropped.
+// admit asks the gates before the lock is taken, except about an update that an earlier owner may have begun.
 func (t *task) admit(ctx context.Context) (progress, error) {
 	if t.d.Inherited {
 		return goOn, nil
@@ -17,14 +16,13 @@ func (t *task) admit(ctx context.Context) (progress, error) {
 	return t.askGates(ctx)
 }
 
-// admitInherited asks the gates about an inherited update if its journal shows that nobody has begun it.
+// admitInherited asks the gates unless the journal shows that the turn has begun: such a turn is not dropped.
 func (t *task) admitInherited(ctx context.Context) (progress, error) {
 	t.admitted = t.admitted || t.session.Begun()
 	return t.askGates(ctx)
 }
 
-// askGates asks the gates until they let the update pass. A refused update is acknowledged and leaves no
-// trace in the store.
+// A refused update leaves no trace in the store.
 func (t *task) askGates(ctx context.Context) (progress, error) {
 	if t.admitted {
 		return goOn, nil
@@ -44,7 +42,7 @@ func (t *task) askGates(ctx context.Context) (progress, error) {
 	return goOn, err
 }
 
-// gateVerdict uses up what the gates told the urgent run, then asks them anew.
+// gateVerdict first uses up what the gates told the urgent run.
 func (t *task) gateVerdict(ctx context.Context) error {
 	if u := t.urgent; u != nil && u.asked {
 		u.asked = false

@@ -18,7 +18,6 @@ type album struct {
 	parts    []part
 }
 
-// part is a later part of an album.
 type part struct {
 	d       *queue.Delivery
 	message *telego.Message
@@ -57,8 +56,8 @@ func (t *task) gather(ctx context.Context) (wait time.Duration) {
 	return 0
 }
 
-// message decodes a later part. It is nil for a part that needs a turn of its own: one that cannot be
-// decoded, or that an urgent handler takes.
+// message is nil for a part that needs a turn of its own: it cannot be decoded, or an urgent handler takes
+// it.
 func (t *task) message(ctx context.Context, d *queue.Delivery) *telego.Message {
 	p, err := (&task{r: t.r, d: d}).parts(ctx)
 	if err != nil || t.r.urgent.wants(d) && t.r.deps.Program.IsUrgent(ctx, bot.NewTurn(p)) {
@@ -76,7 +75,6 @@ func messageOf(u *telego.Update) *telego.Message {
 	return nil
 }
 
-// joinAlbum makes the commit cover the later parts.
 func (t *task) joinAlbum(context.Context) (progress, error) {
 	t.session.Also(t.album.ids()...)
 	return goOn, nil

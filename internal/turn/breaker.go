@@ -12,12 +12,11 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// breaker pauses a partition whose store does not answer: its turns wait without asking the store, and one at
-// a time probes it. Why per partition, and why the store alone: docs/decisions/0004-circuit-breaker.md.
+// breaker pauses a partition whose store does not answer: its turns wait, and one at a time probes the store.
+// Why per partition, and why the store alone: docs/decisions/0004-circuit-breaker.md.
 //
-// A circuit opens when several lanes have failed and no turn had an answer for some time: failing lanes pause
-// nobody while others get through. The first answer closes it. Lanes that have not failed probe sooner, so
-// that they hardly wait where only part of the store is away.
+// A circuit opens when several lanes have failed and no turn had an answer for some time; the first answer
+// closes it. Lanes that have not failed probe sooner: they hardly wait where only part of the store is away.
 type breaker struct {
 	log *slog.Logger
 
@@ -33,8 +32,7 @@ const (
 	probeLook      = 250 * time.Millisecond // how soon a lane asks again during a probe
 	// probeWait bounds a probe: other lanes wait for it, and a connection may be dead without an error.
 	probeWait = 2 * time.Second
-	// forgetAfter closes a circuit that no lane asks about: the partition has moved. Waiting lanes ask far
-	// more often.
+	// forgetAfter closes a circuit that no lane asks about: the partition has moved. Waiting lanes ask far more often.
 	forgetAfter = 5 * time.Second
 	// failureCounts is how long a failure counts; longer than any lane takes to fail again.
 	failureCounts = time.Minute
@@ -42,7 +40,6 @@ const (
 	maxFailed = 4096
 )
 
-// circuit holds what the turns of one partition know about the store.
 type circuit struct {
 	failed     map[lane.Key]struct{} // since the last answer
 	lastFailed time.Time
@@ -81,8 +78,7 @@ func (b *breaker) paused() (n float64) {
 	return n
 }
 
-// enter says whether a turn of the partition may use the store. A wait above zero means no: ask again then. A
-// non-nil probe has to leave.
+// enter lets a turn use the store if wait is zero; else ask again then. A non-nil probe has to leave.
 func (b *breaker) enter(p int, k lane.Key) (wait time.Duration, as *probe) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -110,7 +106,6 @@ func (b *breaker) enter(p int, k lane.Key) (wait time.Duration, as *probe) {
 	return 0, &probe{c, failed}
 }
 
-// leave ends a probe. Without an answer the next one comes later.
 func (b *breaker) leave(as *probe) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -118,7 +113,6 @@ func (b *breaker) leave(as *probe) {
 	as.c.wait(time.Now(), as.again)
 }
 
-// answer notes that the store has answered a turn of the partition.
 func (b *breaker) answer(ctx context.Context, p int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -134,7 +128,6 @@ func (b *breaker) answer(ctx context.Context, p int) {
 	}
 }
 
-// fail notes that the store failed a turn of the lane.
 func (b *breaker) fail(ctx context.Context, p int, k lane.Key, text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -157,6 +150,7 @@ func (b *breaker) fail(ctx context.Context, p int, k lane.Key, text string) {
 		slog.Int("partition", p), slog.String("error", text))
 }
 
+// circuit needs b.mu.
 // circuit needs b.mu.
 func (b *breaker) circuit(p int) *circuit {
 	c := b.circuits[p]

@@ -5,9 +5,9 @@ import (
 	"log/slog"
 )
 
-// commit stores state, cursor and the end of the journal in one step. The timer is armed before it, so that
-// no committed state lacks its timer, and the former timer is cancelled after it: a timer that fires for a
-// state that is gone is ignored. The worker may die at any point in between.
+// commit arms the timer before the one step of the store, so that no committed state lacks its timer, and
+// cancels the former timer after it: one that fires for a state that is gone is ignored. The worker may die
+// in between.
 func (t *task) commit(ctx context.Context) (progress, error) {
 	if err := t.armTimer(ctx); err != nil {
 		return goOn, err

@@ -21,8 +21,7 @@ type Config struct {
 	MaxBackoff  time.Duration // 0 means 5 min
 	ParkAfter   time.Duration // longer waits park the lane; 0 means 2 s
 	MaxUrgent   int           // urgent handlers at once, outside the lanes' slots; 0 means 256
-	// AnswerWithin is the age by which a type's updates should be answered; 0 or nil means no deadline. It is
-	// shown and counted, and skips nothing.
+	// AnswerWithin is the age by which a type's updates should be answered; 0 or nil: none. It only counts.
 	AnswerWithin func(updateType string) time.Duration
 	// SkipAfter is the age after which a type's updates get no answer; 0 or nil means never.
 	SkipAfter func(updateType string) time.Duration

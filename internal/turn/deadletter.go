@@ -25,10 +25,9 @@ type DeadLetters interface {
 // discardIndex is the discard's place in the journal; no call has it.
 const discardIndex = -2
 
-// discard is why an update is given up. Giving up takes three steps: the journal keeps the discard, the
-// letter is stored, the cursor moves. After a crash or an outage the next attempt takes the missing steps
-// without running the handler, so that no update is both a dead letter and committed. The journal entry is
-// fenced: a worker that has lost the lane stores no letter.
+// discard is why an update is given up, in three steps: the journal keeps the discard, the letter is stored,
+// the cursor moves. After a crash the next attempt takes the missing steps without the handler: no update is
+// both a dead letter and committed. The entry is fenced: a worker that has lost the lane stores no letter.
 type discard struct {
 	Reason   string `json:"reason"`
 	Error    string `json:"error"`
@@ -36,8 +35,7 @@ type discard struct {
 	Attempts int    `json:"attempts"`
 }
 
-// discard gives the update up. Without a session there is no journal and no cursor: it stores the letter
-// alone.
+// Without a session there is no journal and no cursor: discard stores the letter alone.
 func (t *task) discard(ctx context.Context, why discard) error {
 	why.Error, why.Stack = clip(why.Error), clip(why.Stack)
 	if t.session != nil {
@@ -53,7 +51,6 @@ func (t *task) discard(ctx context.Context, why discard) error {
 	return t.storeLetters(ctx, why, false)
 }
 
-// finishDiscard takes the steps that an earlier attempt missed.
 func (t *task) finishDiscard(ctx context.Context) (progress, error) {
 	why, found := t.wasDiscarded(t.session)
 	if !found {
@@ -80,8 +77,8 @@ func (t *task) wasDiscarded(s *fsm.Session) (why discard, found bool) {
 	return why, true
 }
 
-// storeLetters stores a letter for each update of the turn, then moves the cursor. With again it first looks
-// whether the letter is there: the broker drops repetitions only for a while.
+// storeLetters then moves the cursor. With again it first looks for each letter: the broker drops repetitions
+// only for a while.
 func (t *task) storeLetters(ctx context.Context, why discard, again bool) error {
 	for d := range t.deliveries() {
 		if err := t.storeLetter(ctx, d, why, again); err != nil {

@@ -16,8 +16,7 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
-// dispatch has the router answer the update and sets the outcome. An update that already has an outcome is
-// left alone.
+// dispatch has the router answer the update and sets the outcome, unless it has one already.
 func (t *task) dispatch(ctx context.Context) (progress, error) {
 	t.timer = timerWish{} // an earlier attempt's is void
 	if t.outcome != "" {
@@ -46,7 +45,6 @@ func (t *task) dispatch(ctx context.Context) (progress, error) {
 	return goOn, err
 }
 
-// parts builds a bot.Turn's parts without its state and its calls.
 func (t *task) parts(ctx context.Context) (bot.Parts, error) {
 	id, known := t.r.deps.Bots[t.d.Scope.Bot]
 	if t.d.Scope.Bot == 0 {
@@ -98,7 +96,7 @@ func (t *task) business() string {
 	return ""
 }
 
-// give adds one attempt's calls to the parts. Results go to the journal of s, and to own where that fails.
+// give adds one attempt's calls to p; results that s cannot journal go to own.
 func (t *task) give(p *bot.Parts, s *fsm.Session, own *unfinished) *api.Calls {
 	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, own.journal(s), callMiddleware(t.r.deps.Program))
 	p.API, p.Call, p.Once, p.File = calls.Bot(), calls.Call, calls.Once, calls.File
@@ -107,7 +105,7 @@ func (t *task) give(p *bot.Parts, s *fsm.Session, own *unfinished) *api.Calls {
 
 func callMiddleware(p *bot.Program) []api.Around {
 	middleware := func(next api.CallFunc) api.CallFunc { return api.CallFunc(p.WrapCalls(bot.CallFunc(next))) }
-	// The innermost layer translates at-most-once between handler and client.
+	// Translates at-most-once between handler and client.
 	atMostOnce := func(next api.CallFunc) api.CallFunc {
 		return func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 			if bot.IsAtMostOnce(ctx) {

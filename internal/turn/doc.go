@@ -1,5 +1,4 @@
-// Package turn takes one update through its turn: it locks the lane, has the router
-// answer, commits what the answer changed, and acknowledges.
+// Package turn takes one update through its turn: it locks the lane, has the router answer, commits and acknowledges.
 //
 //	Start ── urgent run, in parallel to the lane, if an urgent handler may want the update
 //	  │
@@ -18,7 +17,6 @@
 // pipeline.go lists the stages in order, each with its file. Two rules hold throughout:
 //
 //   - verdict.go alone decides what an error means for the update.
-//   - A turn acknowledges only after its commit succeeded, or after the session showed
-//     that an earlier attempt's did. So every acknowledgement is true, whichever
-//     worker sends it.
+//   - A turn acknowledges only after its own or an earlier attempt's commit. So every acknowledgement is true,
+//     whichever worker sends it.
 package turn

@@ -5,8 +5,7 @@ import (
 	"log/slog"
 )
 
-// skipDuplicate ends the turn of an update that is committed already: its acknowledgement was lost, or
-// Telegram has sent it again.
+// skipDuplicate ends the turn of a committed update: its ack was lost, or Telegram has sent it again.
 func (t *task) skipDuplicate(ctx context.Context) (progress, error) {
 	if !t.session.Done() {
 		return goOn, nil
@@ -15,7 +14,6 @@ func (t *task) skipDuplicate(ctx context.Context) (progress, error) {
 	return t.skip(ctx, outDone)
 }
 
-// skip moves the cursor past an update that gets no answer.
 func (t *task) skip(ctx context.Context, outcome string) (progress, error) {
 	if err := t.session.CommitCursor(ctx); err != nil {
 		return goOn, err

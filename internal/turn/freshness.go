@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// skipLate commits an update without an answer if no answer can have an effect any more. Updates that are
-// merely late are answered.
+// skipLate commits an update without an answer if none can have an effect. Updates merely late are answered.
 func (t *task) skipLate(context.Context) (progress, error) {
 	if t.isPointless() {
 		t.outcome = outStale
@@ -46,7 +45,6 @@ func (t *task) countDeadline(answered bool) {
 // logSkippedEvery bounds the log lines of a type: an outage leaves many skipped updates.
 const logSkippedEvery = 10 * time.Second
 
-// skippedLog counts skipped updates between two log lines of their type.
 type skippedLog struct {
 	mu    sync.Mutex
 	types map[string]*skippedType

@@ -27,7 +27,6 @@ func (t *task) open(ctx context.Context) (progress, error) {
 	return goOn, nil
 }
 
-// close releases the lock, also when ctx has ended.
 func (t *task) close(ctx context.Context, s *fsm.Session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
@@ -36,15 +35,14 @@ func (t *task) close(ctx context.Context, s *fsm.Session) {
 	}
 }
 
-// storeAnswered closes the partition's circuit unless err says that the store did not answer. A cancelled
-// attempt proves nothing. settle counts the failures.
+// storeAnswered closes the partition's circuit unless err says that the store did not answer; settle counts that.
+// A cancelled attempt proves nothing.
 func (t *task) storeAnswered(ctx context.Context, err error) {
 	if err == nil || ctx.Err() == nil && !storeFailed(err) {
 		t.r.breaker.answer(ctx, int(t.d.Partition))
 	}
 }
 
-// keys names what a turn locks and loads.
 func (r *Runner) keys(d *queue.Delivery) fsm.Keys {
 	state, home := r.cfg.Strategy.Key(d.Scope)
 	k := fsm.Keys{Lane: string(d.Lane), Home: d.Scope.Home(), State: state, StateHome: home, Shared: r.shared}
@@ -54,7 +52,6 @@ func (r *Runner) keys(d *queue.Delivery) fsm.Keys {
 	return k
 }
 
-// storePosition is where the store's cursor stands after the commit.
 func storePosition(d *queue.Delivery) fsm.Position {
 	p := fsm.Position{Stream: d.Stream, Seq: d.Seq, Update: d.ID, Stored: d.Stored}
 	if d.Replay != 0 {

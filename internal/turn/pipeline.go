@@ -33,7 +33,7 @@ func stages() [13]stage {
 // stage is one step of an attempt. An error ends the attempt: settle.go carries out the verdict on it.
 type stage func(t *task, ctx context.Context) (progress, error)
 
-// guarded turns a panic into an error: several stages run an author's code, which must not end the worker.
+// guarded recovers panics: several stages run an author's code, which must not end the worker.
 func (s stage) guarded(t *task, ctx context.Context) (p progress, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -50,8 +50,6 @@ const (
 	finished                 // nothing is left to do for the update
 )
 
-// run makes one attempt, unless the update has to wait for its urgent run, a paused partition or the rest of
-// its album.
 func (t *task) run(ctx context.Context) queue.Next {
 	if err := t.awaitUrgent(ctx); err != nil {
 		return t.settle(ctx, err)
@@ -109,7 +107,6 @@ func (t *task) attempt(ctx context.Context) (queue.Next, error) {
 	return queue.Next{}, nil
 }
 
-// release gives back what the attempt holds.
 func (t *task) release(ctx context.Context) {
 	if t.alone {
 		t.alone = false

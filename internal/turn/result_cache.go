@@ -9,9 +9,9 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// resultCache holds results and starts of unfinished updates that this worker could not write to the store.
-// It outlives the loss of a partition, since a store in the broker fails together with it and the partition
-// may come back here: docs/decisions/0003-journal-while-the-store-is-away.md.
+// resultCache holds what this worker could not write to the store about unfinished updates. It outlives the
+// loss of a partition: a store in the broker fails with it, and the partition may come back here
+// (docs/decisions/0003-journal-while-the-store-is-away.md).
 type resultCache struct {
 	updates *expirable.LRU[position, *unfinished]
 }
@@ -35,7 +35,7 @@ func newResultCache() resultCache {
 	return resultCache{expirable.NewLRU[position, *unfinished](maxCached, nil, 0)}
 }
 
-// of is never nil. A new entry enters the cache once it holds something.
+// of is never nil.
 func (c resultCache) of(at position) *unfinished {
 	if known, ok := c.updates.Get(at); ok {
 		return known
@@ -75,7 +75,6 @@ func (u *unfinished) startBegan(s *fsm.Session) {
 	u.cache.keep(u)
 }
 
-// startEnded notes that no start in the marker is this worker's.
 func (u *unfinished) startEnded() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -85,8 +84,7 @@ func (u *unfinished) startEnded() {
 	}
 }
 
-// ownStarts is how many starts in the marker are this worker's: 1 or 0, since each of its own replaces the
-// one before.
+// ownStarts is 1 or 0, since each start of this worker replaces the one before in the marker.
 func (u *unfinished) ownStarts(s *fsm.Session) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -98,7 +96,7 @@ func (u *unfinished) ownStarts(s *fsm.Session) int {
 
 func (u *unfinished) journal(s *fsm.Session) *journal { return &journal{own: u, session: s} }
 
-// journal joins a session's journal with the results that are not yet written.
+// journal adds the cached results to a session's journal.
 type journal struct {
 	own     *unfinished
 	session *fsm.Session
@@ -118,8 +116,7 @@ func (j *journal) Recall(index int) (entry []byte, ok bool) {
 // Held implements journal.Holder.
 func (j *journal) Held() error { return j.session.Held() }
 
-// Record implements journal.Journal. An error ends the attempt although the result is cached: another worker
-// may be the next to try, and sees only what is written.
+// Record implements journal.Journal. An error ends the attempt: another worker sees only what is written.
 func (j *journal) Record(ctx context.Context, index int, entry []byte) error {
 	err := j.session.Record(ctx, index, entry)
 	j.own.mu.Lock()

@@ -8,8 +8,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// runningTurns holds the turns under way, one per lane; empty without urgent handlers, which alone cancel
-// turns.
+// runningTurns holds each lane's turn under way; empty without urgent handlers, which alone cancel turns.
 type runningTurns struct {
 	mu    sync.Mutex
 	lanes map[lane.Key]*runningTurn
@@ -37,7 +36,6 @@ func (t *task) register(ctx context.Context) (end func()) {
 	return func() { t.endRunning(); t.running = nil }
 }
 
-// skipCancelled ends a turn that was cancelled before its handler ran.
 func (t *task) skipCancelled(ctx context.Context) (progress, error) {
 	if t.running.isCancelled() {
 		return t.skip(ctx, outCancelled)
@@ -88,7 +86,6 @@ func (r *runningTurns) interrupt(k lane.Key, seq uint64) *runningTurn {
 	return one
 }
 
-// cancellable returns a context that an urgent update can end.
 func (one *runningTurn) cancellable(ctx context.Context) (context.Context, func()) {
 	if one == nil {
 		return ctx, func() {}

@@ -15,7 +15,6 @@ import (
 // leaveNow makes the lane ask again at once and notice that its partition is gone.
 const leaveNow = time.Nanosecond
 
-// settle carries out the verdict on the error of an attempt.
 func (t *task) settle(ctx context.Context, err error) queue.Next {
 	v, attempt := t.r.cfg.judge(ctx, err, t.attempts, t.waits), t.attempts+1
 	if v.storeFailed {
@@ -70,12 +69,12 @@ func (t *task) countFailure(ctx context.Context) {
 	t.r.results.of(t.position()).startEnded()
 }
 
-// firstIndex is where the journal keeps the time of the first attempt; no call has it. Parking or a new owner
-// makes a new task.
+// firstIndex is the first attempt's time in the journal, kept for the next task when a lane is parked or
+// moves.
 const firstIndex = -3
 
-// keepFirst writes the time of the first attempt once, and not before the gates let the update pass: a
-// journal entry tells later owners that they have.
+// keepFirst writes nothing before the gates let the update pass: a journal entry tells later owners that they
+// have.
 func (t *task) keepFirst(ctx context.Context) {
 	if t.session == nil || !t.admitted {
 		return

@@ -12,8 +12,8 @@ import (
 )
 
 // supervise runs a handler until it returns or is abandoned. Its context ends with the handler deadline, the
-// session's lock or the partition. A handler that ignores that for the grace period is abandoned: nothing
-// that it does later has effect.
+// lock or the partition. A handler that ignores that for the grace period is abandoned: nothing that it does
+// later has effect.
 func (t *task) supervise(ctx context.Context, s *fsm.Session, calls *api.Calls, handle func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

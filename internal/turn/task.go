@@ -8,8 +8,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// task is one update at the head of its lane, through all its attempts in this worker. Only its lane runs it;
-// the urgent run has its own part.
+// task is one update through all its attempts in this worker. Only its lane runs it, but for the urgent run.
 type task struct {
 	r    *Runner
 	d    *queue.Delivery

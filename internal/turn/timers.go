@@ -27,8 +27,7 @@ type timerWish struct {
 	late   bool // the update is a timeout that no state waits for
 }
 
-// readTimer reads the wish after a handler that ended well. An abandoned handler may still run: do not read
-// its turn.
+// An abandoned handler may still run: readTimer reads no turn whose handler ended with an error.
 func (t *task) readTimer(turn *bot.Turn, err error) {
 	if err != nil && !errors.Is(err, bot.ErrUnhandled) {
 		return
@@ -56,7 +55,6 @@ func (t *task) cancelTimer() error {
 	return t.r.deps.Timers.Cancel(t.timerOf(t.timer.former))
 }
 
-// timerOf makes a timer that fires in this lane, for the same chat and user.
 func (t *task) timerOf(token string) timer.Timer {
 	return timer.Timer{
 		Conversation: t.keys.State, Token: token, After: t.timer.after,

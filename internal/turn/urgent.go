@@ -11,7 +11,6 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// urgentRuns is shared by the urgent runs of a worker.
 type urgentRuns struct {
 	types   bot.Type      // types that may be urgent; 0 for most bots, which pay nothing
 	slots   chan struct{} // bounds how many run at once
@@ -33,8 +32,8 @@ func (u *urgentRuns) wants(d *queue.Delivery) bool {
 // Wait blocks until no urgent handler runs. They end with the work of their partitions.
 func (r *Runner) Wait() { r.urgent.running.Wait() }
 
-// urgentRun is the run of an update's urgent handler on arrival, in parallel to its lane. The lane's turn of
-// the update waits for it, and only then acknowledges: docs/decisions/0007-urgent-updates.md.
+// urgentRun is an update's urgent handler, run on arrival in parallel to its lane. The lane's turn waits for
+// it before it acknowledges: docs/decisions/0007-urgent-updates.md.
 type urgentRun struct {
 	done    chan struct{} // closed at its end; the lane owns the rest from then on
 	gates   error
@@ -67,8 +66,7 @@ func (t *task) startUrgent() {
 	})
 }
 
-// awaitUrgent comes before the partition's breaker: other lanes wait for a probe, so a probe must not wait
-// for a handler.
+// awaitUrgent comes before the breaker: other lanes wait for a probe, so a probe must not wait for a handler.
 func (t *task) awaitUrgent(ctx context.Context) error {
 	if t.urgent == nil {
 		return nil
@@ -81,8 +79,7 @@ func (t *task) awaitUrgent(ctx context.Context) error {
 	}
 }
 
-// retryUrgent makes the urgent run succeed before the lane's own turn. A failure counts as the lane's, whose
-// attempts repeat the run.
+// retryUrgent repeats a failed urgent run. Its failure uses up an attempt of the lane.
 func (t *task) retryUrgent(ctx context.Context) (progress, error) {
 	u := t.urgent
 	if u == nil || u.settled {
@@ -97,7 +94,7 @@ func (t *task) retryUrgent(ctx context.Context) (progress, error) {
 	return goOn, err
 }
 
-// runUrgent runs the urgent handler, if one takes the update. If settled it need not run again.
+// runUrgent need not be repeated if settled.
 func (t *task) runUrgent(ctx context.Context) (settled bool, err error) {
 	if t.isPointless() {
 		return true, nil

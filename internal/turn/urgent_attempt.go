@@ -13,8 +13,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// attemptUrgent makes one attempt of the urgent handler. It succeeds once per update: the store has a record
-// for it with its own lock, journal and cursor. A panic counts as a failure.
+// attemptUrgent succeeds once per update: the run has its own record with lock, journal and cursor.
 func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -50,7 +49,7 @@ func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) (err error) {
 	return s.Commit(ctx)
 }
 
-// urgentStart is the start of an urgent run. The zero value is of one that is no suspect.
+// urgentStart is the start of an urgent run; zero for one that is no suspect.
 type urgentStart struct {
 	t       *task
 	session *fsm.Session
@@ -60,8 +59,7 @@ type urgentStart struct {
 	alone   bool // it is the one suspect that may run
 }
 
-// suspectUrgent is suspect for an urgent run, in which the worker may end before the lane's turn counts
-// anything. End the start also after an error.
+// suspectUrgent is suspect for an urgent run. End the start also after an error.
 func (t *task) suspectUrgent(ctx context.Context, s *fsm.Session, own *unfinished) (start urgentStart, err error) {
 	n := unendedStarts(s) - own.ownStarts(s)
 	start = urgentStart{t: t, session: s, own: own, before: n}
@@ -91,7 +89,6 @@ func (u *urgentStart) giveWay() {
 	}
 }
 
-// end lets the next suspect run and counts the start down; after a commit the session refuses that.
 func (u *urgentStart) end(ctx context.Context) {
 	u.giveWay()
 	if !u.marked {
@@ -104,8 +101,7 @@ func (u *urgentStart) end(ctx context.Context) {
 	}
 }
 
-// urgentKeys names a record for this update alone: urgent runs of one lane overtake each other, so a shared
-// cursor cannot tell which are done.
+// After a commit the session refuses to count the start down.
 func (t *task) urgentKeys() fsm.Keys {
 	id := "!u" + strconv.FormatInt(t.d.ID, 10)
 	if t.d.Replay != 0 || t.d.ID == 0 {

@@ -25,7 +25,6 @@ var (
 	ErrNoBot = errors.New("bot is not configured in this worker")
 )
 
-// action is what happens to an update after an attempt.
 type action uint8
 
 const (
@@ -47,8 +46,8 @@ type verdict struct {
 	storeFailed bool
 }
 
-// judge decides what err means for an update with that many failed attempts, and waits in a row that were not
-// its fault. An error whose methods panic, as an author's nil pointer may, counts as that panic.
+// judge decides what err means after so many failed attempts, and waits in a row that were not the update's
+// fault. An error whose methods panic, as an author's nil pointer may, counts as that panic.
 func (c Config) judge(ctx context.Context, err error, attempts, waits int) (v verdict) {
 	if err == nil {
 		return verdict{action: actCommit}
@@ -81,8 +80,7 @@ func (c Config) decide(ctx context.Context, err error, attempts, waits int) verd
 	return verdict{action: actRetry, after: after, park: c.parks(after), reason: reason}
 }
 
-// blameless finds errors that are not the update's fault: rate limits, fences, broken infrastructure. They
-// use up no attempt, however often they come.
+// blameless finds errors that are not the update's fault. They use up no attempt, however often they come.
 func (c Config) blameless(err error, waits int) (verdict, bool) {
 	var no *api.Error
 	var away *bot.UnavailableError
@@ -117,14 +115,13 @@ func (c Config) wait(after time.Duration, reason string) verdict {
 	return verdict{action: actWait, after: after, park: c.parks(after), reason: reason}
 }
 
-// storeFailed says that the store itself is broken or away, probably for other lanes too. An unreadable
-// record concerns its lane alone.
+// storeFailed says that the store is broken for other lanes too. An unreadable record concerns its lane
+// alone.
 func storeFailed(err error) bool {
 	return errors.Is(err, fsm.ErrUnavailable) && !errors.Is(err, fsm.ErrUnreadable)
 }
 
-// lostAnswer says that a call's answer was lost on the way. A call that the handler's own context ended uses
-// up an attempt.
+// lostAnswer says that a call's answer was lost. A call that the handler's own context ended does not count.
 func lostAnswer(err error) bool {
 	var lost *api.TransportError
 	return errors.As(err, &lost) && lost.Blameless()
@@ -153,8 +150,8 @@ func hopeless(err error) bool {
 	return errors.Is(err, ErrUndecoded) || errors.Is(err, ErrCrashed) || isRefusal(err)
 }
 
-// isRefusal says that no later attempt can change err: the journal would answer the refused call the same
-// way. It is false if another call failed with something that may pass.
+// isRefusal says that no later attempt can change err: the journal would answer the call the same way. It is
+// false if another call failed with something that may pass.
 func isRefusal(err error) bool {
 	final, passing := refusals(err)
 	return final && !passing

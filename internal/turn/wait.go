@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// Waits are computed from a count in the task: it survives parking, where a library's stateful backoff would
-// have to be carried along.
+// Waits are computed from a count in the task: it survives parking, unlike a library's stateful backoff.
 
 // backoff is MinBackoff times 4 for each failed attempt before, at most MaxBackoff, half of it random.
 func (c Config) backoff(attempts int) time.Duration {
@@ -17,11 +16,10 @@ func (c Config) backoff(attempts int) time.Duration {
 	return jitter(d/2, d/2)
 }
 
-// parks says that a wait is too long to make in place: the lane's updates would fill the partition's window.
+// parks says that a wait is too long to make in place: the lane would fill the partition's window.
 func (c Config) parks(wait time.Duration) bool { return wait > c.ParkAfter }
 
-// pace is the wait for something that this worker cannot repair: 100 ms at first, at most 5 s, half of it
-// random.
+// pace is the wait for something broken outside: from 100 ms to 5 s, half of it random.
 func pace(waits int) time.Duration {
 	d := min(100*time.Millisecond<<min(waits, 10), 5*time.Second)
 	return jitter(d/2, d/2)
