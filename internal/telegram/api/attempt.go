@@ -15,18 +15,13 @@ import (
 	"time"
 )
 
-// errSlow is why an attempt was given up.
 var errSlow = errors.New("no answer in time")
 
-// errTooLong ends an answer over Config.MaxAnswer. It is no transport error: the
-// answer would be as long again.
 var errTooLong = errors.New("answer is too long")
 
-// errURL stands for an error that would show the URL, and with it the token.
+// errURL replaces an error of net/http that would show the URL, and with it the token.
 var errURL = errors.New("make request: the server's URL is wrong")
 
-// attempt makes one HTTP request. The error is an *Error, a *TransportError, or says
-// why no request could be made.
 func (c *Client) attempt(ctx context.Context, token Token, r request) (json.RawMessage, error) {
 	began := time.Now()
 	result, err := c.roundTrip(ctx, token, r)
@@ -71,9 +66,8 @@ func (c *Client) roundTrip(ctx context.Context, token Token, r request) (json.Ra
 	return readAnswer(token, r.method, resp, body)
 }
 
-// lingering is a context for one attempt. If the outcome goes to the journal and the
-// request is on its way, it outlives the call's context by Config.Linger: the answer is
-// probably near, and the next attempt would make an abandoned call again.
+// lingering lets the attempt outlive the call's context by Config.Linger if its outcome goes to the journal
+// and the request is on its way: a lost answer means that the next attempt repeats the call.
 func (c *Client) lingering(ctx context.Context, r request, w *Wire) (context.Context, context.CancelFunc) {
 	if !r.kept {
 		return ctx, func() {}
@@ -107,8 +101,7 @@ func (c *Client) newRequest(ctx context.Context, token Token, r request) (*http.
 	return req, nil
 }
 
-// noAnswer is the error of an attempt that got no answer. If the request never left
-// because its context ended, the error is the context's alone.
+// noAnswer is the context's error alone if the request never left because its context had ended.
 func noAnswer(ctx context.Context, method string, lost bool, cause error) error {
 	if !lost && ctx.Err() != nil {
 		return fmt.Errorf("telegram %s: %w", method, causeOf(ctx))
@@ -130,7 +123,6 @@ func withoutURL(ctx context.Context, token Token, err error) error {
 	return err
 }
 
-// causeOf is the cause of a context's end, which also is the context's error.
 func causeOf(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	switch {
@@ -142,7 +134,6 @@ func causeOf(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", cause, ctx.Err())
 }
 
-// answer is the Bot API's envelope.
 type answer struct {
 	OK          bool            `json:"ok"`
 	Result      json.RawMessage `json:"result"`
@@ -154,8 +145,7 @@ type answer struct {
 	} `json:"parameters"`
 }
 
-// readAnswer tells a result from a refusal. The envelope counts more than the HTTP
-// status, which a gateway may have put around it.
+// readAnswer trusts the envelope more than the HTTP status, which a gateway may have set.
 func readAnswer(token Token, method string, resp *http.Response, body []byte) (json.RawMessage, error) {
 	var a answer
 	err := json.Unmarshal(body, &a)
@@ -193,7 +183,6 @@ func headerSeconds(h http.Header) time.Duration {
 	return seconds(n)
 }
 
-// seconds bounds what a server may ask for to a day.
 func seconds(n int64) time.Duration {
 	return time.Duration(min(max(n, 0), 24*3600)) * time.Second
 }

@@ -12,12 +12,11 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/journal"
 )
 
-// Journal is where a turn keeps the results of its calls.
+// Journal keeps the results of a turn's calls.
 type Journal = journal.Store
 
-// Holder is a journal that knows whether its turn may still have effect. It is asked
-// right before each request: a process that was frozen on the way to it may have been
-// replaced meanwhile.
+// Holder is a journal that knows whether its turn may still have effect. Held is asked right before each
+// request, since a process that was frozen may have been replaced.
 type Holder interface {
 	Held() error
 }
@@ -25,8 +24,7 @@ type Holder interface {
 // CallFunc makes one call of the Bot API.
 type CallFunc func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
 
-// Around wraps the calls of a turn. The call as it changed it is sent, and is what the
-// journal compares.
+// Around wraps the calls of a turn. What it passes to next is sent, and is what the journal compares.
 type Around func(next CallFunc) CallFunc
 
 // Calls makes the calls of one attempt at one turn. Safe for concurrent use.
@@ -52,8 +50,7 @@ func (c *Client) Turn(token Token, j Journal, around []Around) *Calls {
 	return calls
 }
 
-// Call makes a call, of a Form or of anything that is JSON. Its index in the turn is
-// taken as it starts.
+// Call makes a call with a Form or anything that encodes as JSON.
 func (c *Calls) Call(ctx context.Context, method string, params any) (json.RawMessage, error) {
 	if f, ok := params.(Form); ok {
 		return c.form(ctx, method, f)
@@ -65,12 +62,11 @@ func (c *Calls) Call(ctx context.Context, method string, params any) (json.RawMe
 	return c.call(ctx, method, raw)
 }
 
-// Bot is the whole Bot API, by telego. It belongs to this attempt: whatever context a
-// handler gives it, its calls are journaled and closed with the others. It has no token.
+// Bot is the whole Bot API, by telego. It has no token. Its calls are journaled and end with this attempt,
+// whatever context a handler passes.
 func (c *Calls) Bot() *telego.Bot { return c.bot() }
 
-// Close refuses every further call with ErrClosed and cause, and cancels those under
-// way. It does not wait for them.
+// Close refuses further calls with ErrClosed and cause, cancels those under way, and does not wait for them.
 func (c *Calls) Close(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,7 +83,6 @@ func (c *Calls) Close(cause error) {
 	c.running = nil
 }
 
-// enter gives a call a context that ends with Close.
 func (c *Calls) enter(ctx context.Context) (context.Context, func(), error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,7 +102,6 @@ func (c *Calls) enter(ctx context.Context) (context.Context, func(), error) {
 	}, nil
 }
 
-// chain puts the request middleware around the call itself.
 func (c *Calls) chain(f *files) CallFunc {
 	call := CallFunc(func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 		return c.send(ctx, request{method: method, params: params, files: f})
@@ -118,7 +112,6 @@ func (c *Calls) chain(f *files) CallFunc {
 	return call
 }
 
-// send is the end of the chain: journal, limiter, HTTP, journal.
 func (c *Calls) send(ctx context.Context, r request) (json.RawMessage, error) {
 	return c.client.observe(ctx, r.method, func(ctx context.Context) (json.RawMessage, string, error) {
 		ctx, leave, err := c.enter(ctx)

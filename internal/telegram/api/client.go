@@ -46,9 +46,8 @@ func NewClient(cfg Config, limiter Limiter, reg prometheus.Registerer) *Client {
 	}
 }
 
-// newTransport speaks HTTP/1.1: one call per connection, so that one broken
-// connection loses one answer. Idle connections are dropped before a server is
-// likely to drop them, since a call written into such a one is an answer lost.
+// newTransport speaks HTTP/1.1: one call per connection, so that a broken connection loses one answer. It
+// drops idle connections before servers usually do, since a call written to a closed one is an answer lost.
 func newTransport(cfg Config) *http.Transport {
 	dialer := net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 30 * time.Second}
 	t := &http.Transport{
@@ -67,8 +66,8 @@ func newTransport(cfg Config) *http.Transport {
 // Close drops idle connections. Calls under way go on.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Call makes a call outside of any turn: not journaled, but limited, retried and
-// observed like any. A getUpdates may take its own timeout longer than others.
+// Call makes a call outside of any turn: not journaled, but limited, retried and observed. The timeout of a
+// getUpdates is added to Config.Timeout.
 func (c *Client) Call(ctx context.Context, token Token, method string, params any) (json.RawMessage, error) {
 	raw, err := encode(params)
 	if err != nil {
@@ -86,15 +85,12 @@ type Account struct {
 	token  Token
 }
 
-// Account binds the client to one bot.
 func (c *Client) Account(token Token) Account { return Account{client: c, token: token} }
 
-// Call is Client.Call for this bot.
 func (a Account) Call(ctx context.Context, method string, params any) (json.RawMessage, error) {
 	return a.client.Call(ctx, a.token, method, params)
 }
 
-// observe puts a span and the count around a call.
 func (c *Client) observe(
 	ctx context.Context, method string, call func(context.Context) (json.RawMessage, string, error),
 ) (json.RawMessage, error) {
@@ -111,7 +107,6 @@ func (c *Client) observe(
 	return result, err
 }
 
-// encode gives parameters as JSON. Nil means none.
 func encode(params any) (json.RawMessage, error) {
 	switch p := params.(type) {
 	case nil:

@@ -17,18 +17,17 @@ type Config struct {
 	DialTimeout time.Duration // 0 means 5 s
 	Attempts    int           // at a call that fails with 5xx or cannot be delivered; 0 means 3
 	Backoff     time.Duration // before the second attempt, then doubled; 0 means 150 ms
-	// Linger is how long a journaled call still waits for its answer after its context has
-	// ended: a later attempt would make the call again. 0 means 2 s.
+	// Linger is how long a journaled call waits for its answer after its context has ended; 0 means 2 s.
 	Linger     time.Duration
 	MaxAnswer  int64         // bytes; 0 means 64 MiB, what getUpdates may give
 	MaxUpload  int64         // bytes of a call's files that cannot be read twice and are held in memory; 0 means 64 MiB
 	RecordTime time.Duration // for writing the journal, also after a call's context ended; 0 means 5 s
-	// AtMostOnce names methods that are never repeated once they may have had their
-	// effect. For a single call, use AtMostOnce(ctx).
+	// AtMostOnce names methods that are never repeated once they may have had their effect. For a single
+	// call, use AtMostOnce(ctx).
 	AtMostOnce []string
-	// Migrated is called when a call finds that a group became a supergroup. May be nil.
+	// Migrated is called when a group became a supergroup. May be nil.
 	Migrated func(bot, from, to int64)
-	// Transport sends the requests; nil means one of the client's own.
+	// Transport sends the requests; nil means the client's own.
 	Transport http.RoundTripper
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// request is one call on its way.
 type request struct {
 	method string
 	params json.RawMessage
@@ -20,8 +19,8 @@ type request struct {
 	held   func() error // whether its turn may still have effect; nil: always
 }
 
-// deliver waits for the limit, then makes attempts until one is answered. It returns
-// errors that no retry can change, and those for which the caller has to wait.
+// deliver waits for the limit, then makes attempts until one is answered. It returns only errors that a retry
+// at once cannot change.
 func (c *Client) deliver(ctx context.Context, token Token, r request) (json.RawMessage, error) {
 	chat := chatOf(r.params)
 	if err := c.wait(ctx, token, r.method, chat); err != nil {
@@ -59,13 +58,11 @@ func (c *Client) deliver(ctx context.Context, token Token, r request) (json.RawM
 	}
 }
 
-// again tells whether another attempt may follow one that failed with err.
 func (r request) again(err error) bool {
 	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrServer) && !r.once
 }
 
-// settled counts lost answers. An at-most-once call may have had its effect after a 5xx,
-// too.
+// settled counts lost answers. An at-most-once call may have had its effect after a 5xx as well.
 func (c *Client) settled(r request, err error) error {
 	lost := errors.Is(err, ErrAnswerLost)
 	if lost {
@@ -77,7 +74,7 @@ func (c *Client) settled(r request, err error) error {
 	return err
 }
 
-// laterError is a limiter's error for a wait that is too long to hold a turn.
+// laterError means a wait too long to hold a turn for.
 type laterError interface {
 	error
 	RetryAfter() time.Duration
@@ -101,8 +98,8 @@ func (c *Client) wait(ctx context.Context, token Token, method string, chat int6
 	return nil
 }
 
-// block makes all workers obey a 429. Without a chat it holds for everything that the
-// bot sends; for a method that sends nothing, for that method alone.
+// block makes all workers obey a 429: for the chat, for all that the bot sends if chat is 0, and not at all
+// for a method that sends nothing and has no chat.
 func (c *Client) block(ctx context.Context, token Token, method string, chat int64, d time.Duration) {
 	if c.limiter == nil || chat == 0 && !isSending(method) {
 		return
@@ -121,7 +118,6 @@ func (c *Client) migrated(token Token, from, to int64) {
 	}
 }
 
-// newBackOff doubles the wait with each attempt, up to 64 times the first.
 func (c *Client) newBackOff() *backoff.ExponentialBackOff {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.Multiplier, b.MaxInterval = c.cfg.Backoff, 2, c.cfg.Backoff<<6
@@ -139,7 +135,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// timeout is how long one attempt may take: more for a long poll and for large files.
 func (c *Client) timeout(r request) time.Duration {
 	d := c.cfg.Timeout
 	if r.files != nil {
@@ -156,5 +151,5 @@ func (c *Client) timeout(r request) time.Duration {
 	return d
 }
 
-// slowUpload is the rate that uploads are given time for, in bytes a second.
+// slowUpload is the rate that the timeout of uploads allows for, in bytes a second.
 const slowUpload = 256 << 10

@@ -22,13 +22,13 @@ var (
 	ErrMigrated     = errors.New("group became a supergroup")
 	ErrNotModified  = errors.New("message is not modified")
 
-	// ErrUnreachable says that a call did not reach the Bot API: it has had no effect.
+	// ErrUnreachable: the call did not reach the Bot API and has had no effect.
 	ErrUnreachable = errors.New("bot api is unreachable")
-	// ErrAnswerLost says that a call may have had its effect, but its answer was lost.
+	// ErrAnswerLost: the call may have had its effect, but its answer was lost.
 	ErrAnswerLost = errors.New("answer of the bot api was lost")
-	// ErrMaybeSent says that an at-most-once call may have had its effect, and is not made again.
+	// ErrMaybeSent: an at-most-once call may have had its effect, and is not made again.
 	ErrMaybeSent = errors.New("may have been sent")
-	// ErrClosed says that a call came after its turn was over.
+	// ErrClosed: the call came after its turn was over.
 	ErrClosed = errors.New("turn is over")
 )
 
@@ -73,7 +73,7 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// As converts a refusal of the Bot API's own to telego's error type, for code that knows only telego.
+// As converts a refusal of the Bot API's own to telego's error type.
 func (e *Error) As(target any) bool {
 	to, ok := target.(**ta.Error)
 	if !ok || e.Gateway {
@@ -88,13 +88,13 @@ func (e *Error) As(target any) bool {
 	return true
 }
 
-// Blameless tells that a later attempt may succeed and that no handler is at fault.
+// Blameless reports that a later attempt may succeed and no handler is at fault.
 func (e *Error) Blameless() bool {
 	return e.Code == http.StatusTooManyRequests || e.Code >= http.StatusInternalServerError
 }
 
-// Final tells that the same call would get the same answer: the journal keeps it, and
-// another attempt is in vain. A gateway's refusal is final only for the size of the call.
+// Final reports that the same call would get the same answer, so that the journal keeps it. A gateway's
+// refusal is final only for the size of the call.
 func (e *Error) Final() bool {
 	switch {
 	case e.Code < 400 || e.Code >= 500 || e.RetryAfter > 0:
@@ -122,12 +122,11 @@ func (e *TransportError) Error() string {
 	return fmt.Sprintf("telegram %s: %v: %v", e.Method, e.sentinel(), e.Cause)
 }
 
-// Is matches ErrAnswerLost or ErrUnreachable.
 func (e *TransportError) Is(target error) bool { return target == e.sentinel() }
 
 func (e *TransportError) Unwrap() error { return e.Cause }
 
-// Blameless tells that no handler is at fault, except for one that ran out of time.
+// Blameless reports that no handler is at fault; a handler that ran out of time is.
 func (e *TransportError) Blameless() bool {
 	return !errors.Is(e.Cause, context.Canceled) && !errors.Is(e.Cause, context.DeadlineExceeded)
 }
@@ -153,13 +152,12 @@ func (e *MaybeSentError) Error() string {
 	return text
 }
 
-// Final tells that another attempt gets the same error: the journal keeps the intent.
+// Final is true: the journal keeps the intent, so another attempt gets the same error.
 func (e *MaybeSentError) Final() bool { return true }
 
-// Is matches ErrMaybeSent.
 func (e *MaybeSentError) Is(target error) bool { return target == ErrMaybeSent }
 
-// RetryAfter is how long Telegram asks to wait, 0 if err is no such answer.
+// RetryAfter is how long Telegram asks to wait, 0 if err says nothing of it.
 func RetryAfter(err error) time.Duration {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.RetryAfter
@@ -167,7 +165,7 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-// IsServerFault tells that err is only the Bot API failing or being unreachable.
+// IsServerFault reports that the Bot API fails or is unreachable.
 func IsServerFault(err error) bool {
 	return errors.Is(err, ErrServer) || errors.Is(err, ErrUnreachable)
 }

@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// File opens a file that getFile gave the path of. Neither journaled nor limited; the
-// caller closes it, and bounds how much of it is read.
+// File opens a file by the path that getFile gave. Neither journaled nor limited. The caller closes it and
+// bounds how much is read.
 func (c *Client) File(ctx context.Context, token Token, path string) (io.ReadCloser, error) {
 	ctx, span := c.tracer.Start(ctx, "telegram.file", trace.WithSpanKind(trace.SpanKindClient))
 	defer span.End()

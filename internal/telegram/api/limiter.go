@@ -10,23 +10,21 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Limiter keeps a bot below Telegram's limits. Chat 0 stands for no chat in
-// particular. Errors of its own let the call through: the 429 is the truth.
+// Limiter keeps a bot below Telegram's limits. Chat 0 means no chat in particular. If the limiter itself
+// fails, the call goes through: Telegram's 429 decides.
 type Limiter interface {
 	// Wait returns when a message may be sent, or with the error of ctx.
 	Wait(ctx context.Context, bot, chat int64) error
-	// Block holds messages into the chat back for d; for chat 0, all of the bot's.
+	// Block holds back messages to the chat for d; for chat 0, all of the bot's.
 	Block(ctx context.Context, bot, chat int64, d time.Duration) error
 }
 
-// chatOf reads the chat of a call: a number, or a string of digits. User names,
-// and calls without a chat, give 0.
 func chatOf(params []byte) int64 {
 	id, _ := findChat(params)
 	return id
 }
 
-// findChat also gives where the value of chat_id stands in params.
+// findChat also gives the offsets of chat_id's value in params.
 func findChat(params []byte) (id int64, at [2]int) {
 	r := borrowReader(params)
 	defer r.giveBack()
@@ -51,7 +49,6 @@ func findChat(params []byte) (id int64, at [2]int) {
 	return 0, at
 }
 
-// reader is a pooled decoder of parameters.
 type reader struct {
 	dec *jsontext.Decoder
 	buf bytes.Buffer
@@ -73,7 +70,6 @@ func (r *reader) giveBack() {
 	readers.Put(r)
 }
 
-// isNamed compares a member's name as it stands in the document.
 func isNamed(quoted jsontext.Value, name string) bool {
 	if len(quoted) == len(name)+2 {
 		return string(quoted[1:len(quoted)-1]) == name
@@ -97,7 +93,6 @@ func chatID(v jsontext.Value) int64 {
 	return id
 }
 
-// withChat puts another chat in the place of the call's.
 func withChat(params []byte, chat int64) ([]byte, bool) {
 	id, at := findChat(params)
 	if id == 0 || id == chat {

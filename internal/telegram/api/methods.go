@@ -5,10 +5,9 @@ import (
 	"strings"
 )
 
-// otherMethod is the label of methods that are not known by name.
 const otherMethod = "other"
 
-// methods lists the methods of Bot API 10.3: the closed set of labels.
+// methods lists Bot API 10.3: the closed set of metric labels.
 func methods() []string {
 	return []string{
 		"addStickerToSet", "answerCallbackQuery", "answerChatJoinRequestQuery", "answerGuestQuery",
@@ -57,14 +56,12 @@ func methods() []string {
 	}
 }
 
-// IsMethod tells that the Bot API has a method of this name, as far as is known here.
+// IsMethod reports whether this version knows the method.
 func IsMethod(name string) bool { return slices.Contains(methods(), name) }
 
-// isRead tells that a method only reads, so that it is neither journaled nor limited.
 func isRead(method string) bool { return strings.HasPrefix(method, "get") }
 
-// isTransient tells that nothing of a call's effect lasts: to repeat it costs less than
-// to remember it.
+// isTransient: nothing of the effect lasts, so repeating costs less than journaling.
 func isTransient(method string) bool {
 	switch method {
 	case "sendChatAction", "sendMessageDraft", "sendRichMessageDraft":
@@ -73,7 +70,7 @@ func isTransient(method string) bool {
 	return false
 }
 
-// isSending tells that a method counts against Telegram's limits of sending.
+// isSending: the method counts against Telegram's sending limits.
 func isSending(method string) bool {
 	if isTransient(method) {
 		return false
@@ -86,7 +83,6 @@ func isSending(method string) bool {
 	return false
 }
 
-// isManaging tells that a method is named like a sending one and sends nothing.
 func isManaging(method string) bool {
 	switch method {
 	case "editForumTopic", "editGeneralForumTopic", "editChatInviteLink",
@@ -96,7 +92,6 @@ func isManaging(method string) bool {
 	return false
 }
 
-// isMethod tells that a name may stand in a URL.
 func isMethod(method string) bool {
 	for i := range len(method) {
 		if c := method[i] | 0x20; c < 'a' || c > 'z' {

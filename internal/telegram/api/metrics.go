@@ -60,7 +60,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-// label keeps the set of method labels closed.
 func (m *metrics) label(method string) string {
 	if m.known[method] {
 		return method

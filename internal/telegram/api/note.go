@@ -8,8 +8,8 @@ import (
 	ta "github.com/mymmrac/telego/telegoapi"
 )
 
-// Once is a step of the turn that is no call of the Bot API, but is journaled like
-// one: if it succeeded in an earlier attempt, its result is what the journal has.
+// Once runs a step that is no Bot API call but is journaled like one: a later attempt gets the result of an
+// earlier one that succeeded.
 func (c *Calls) Once(
 	ctx context.Context, key string, do func(context.Context) (json.RawMessage, error),
 ) (json.RawMessage, error) {
@@ -24,13 +24,12 @@ func (c *Calls) Once(
 	return c.journal.Step(ctx, key, do)
 }
 
-// Form is the parameters of a call as a form has them, with its files.
+// Form is a call's parameters as a multipart form, with its files.
 type Form struct {
 	Fields map[string]string
 	Files  map[string]ta.NamedReader
 }
 
-// form makes a call of a form. Without files it goes out as JSON.
 func (c *Calls) form(ctx context.Context, method string, f Form) (json.RawMessage, error) {
 	files, err := collect(f.Files, c.client.cfg.MaxUpload)
 	if err != nil {

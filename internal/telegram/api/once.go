@@ -10,8 +10,8 @@ import (
 
 type onceKey struct{}
 
-// AtMostOnce marks the calls under ctx: one that may have had its effect is never made
-// again, but fails with ErrMaybeSent.
+// AtMostOnce marks the calls under ctx: one that may have had its effect fails with ErrMaybeSent instead of
+// being repeated.
 func AtMostOnce(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
 
 func isAtMostOnce(ctx context.Context) bool {
@@ -19,8 +19,7 @@ func isAtMostOnce(ctx context.Context) bool {
 	return once
 }
 
-// journaled answers a call from the journal, or makes it and records its outcome before
-// the caller gets it.
+// journaled answers a call from the journal, or makes it and records the outcome before the caller gets it.
 func (c *Calls) journaled(ctx context.Context, r request) (result json.RawMessage, outcome string, err error) {
 	r.once, r.kept = c.client.once[r.method] || isAtMostOnce(ctx), true
 	d := r.digest()
@@ -48,7 +47,6 @@ func (c *Calls) journaled(ctx context.Context, r request) (result json.RawMessag
 	return result, outcomeOf(err), err
 }
 
-// outcome records the outcome of a call, if it is final.
 func (c *Calls) outcome(ctx context.Context, r request, s journal.Slot, d journal.Digest, result json.RawMessage, err error) error {
 	var no *Error
 	switch {
@@ -57,14 +55,13 @@ func (c *Calls) outcome(ctx context.Context, r request, s journal.Slot, d journa
 	case errors.As(err, &no) && no.Final():
 		return c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Refused, Refusal: no.kept()})
 	case r.once && (no != nil && no.Code < 500 || errors.Is(err, ErrUnreachable)):
-		// It was not sent. If this cannot be recorded, the next attempt assumes that it
-		// may have been; the error at hand matters more.
+		// If this cannot be recorded, the next attempt assumes that the call may have been sent. The error at
+		// hand matters more.
 		_ = c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Void})
 	}
 	return nil
 }
 
-// kept is the refusal as the journal keeps it. Only what is final is kept.
 func (e *Error) kept() *journal.Refusal {
 	return &journal.Refusal{Method: e.Method, Code: e.Code, Description: e.Description, RetryAfter: e.RetryAfter, MigrateTo: e.MigrateTo}
 }
@@ -73,7 +70,7 @@ func refusal(k *journal.Refusal) *Error {
 	return &Error{Method: k.Method, Code: k.Code, Description: k.Description, RetryAfter: k.RetryAfter, MigrateTo: k.MigrateTo}
 }
 
-// digest leaves out what differs between equal calls: the boundary of a form.
+// digest leaves out the boundary of a form, which differs between equal calls.
 func (r request) digest() journal.Digest {
 	if r.files == nil {
 		return journal.DigestOf(r.method, r.params, nil)

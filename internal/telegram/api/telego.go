@@ -15,8 +15,7 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
-// newBot makes a telego.Bot without telego's constructor: that wants a token, which
-// has no business here, and compiles a pattern each time.
+// newBot bypasses telego's constructor, which wants a token and compiles a pattern each time.
 func newBot(calls *Calls) *telego.Bot {
 	b := &telego.Bot{}
 	for _, set := range []telego.BotOption{
@@ -32,10 +31,9 @@ func newBot(calls *Calls) *telego.Bot {
 	return b
 }
 
-// caller is telego's way to the calls of a turn.
 type caller struct{ calls *Calls }
 
-// Call makes one call. Refusals are errors of ours, which telego's are found in, too.
+// Call returns our errors; [Error.As] finds telego's in them.
 func (c caller) Call(ctx context.Context, url string, data *ta.RequestData) (*ta.Response, error) {
 	call := c.calls.call
 	if f, ok := data.BodyStream.(*files); ok {
@@ -48,10 +46,8 @@ func (c caller) Call(ctx context.Context, url string, data *ta.RequestData) (*ta
 	return &ta.Response{Ok: true, Result: result}, nil
 }
 
-// constructor hands a call's parameters through as JSON, and files beside them.
 type constructor struct{ maxUpload int64 }
 
-// JSONRequest takes parameters without files.
 func (constructor) JSONRequest(parameters any) (*ta.RequestData, error) {
 	if isNil(parameters) {
 		parameters = nil
@@ -63,7 +59,6 @@ func (constructor) JSONRequest(parameters any) (*ta.RequestData, error) {
 	return &ta.RequestData{ContentType: ta.ContentTypeJSON, BodyRaw: raw}, nil
 }
 
-// MultipartRequest takes parameters with files, which are read here.
 func (c constructor) MultipartRequest(
 	parameters map[string]string, filesParameters map[string]ta.NamedReader,
 ) (*ta.RequestData, error) {
@@ -83,16 +78,13 @@ func (c constructor) MultipartRequest(
 	return &ta.RequestData{ContentType: ta.ContentTypeJSON, BodyRaw: raw, BodyStream: f}, nil
 }
 
-// silence is telego's logger: what is worth a line is logged by who handles it.
+// silence is telego's logger. Errors are logged where they are handled.
 type silence struct{}
 
-// Debugf says nothing.
 func (silence) Debugf(string, ...any) {}
 
-// Errorf says nothing.
 func (silence) Errorf(string, ...any) {}
 
-// isNil also finds nil pointers in interfaces.
 func isNil(v any) bool {
 	if v == nil {
 		return true

@@ -11,17 +11,16 @@ import (
 
 const redacted = "[redacted]"
 
-// ErrToken says that a text is no bot token, without showing it.
+// ErrToken means that a text is no bot token. It does not show the text.
 var ErrToken = errors.New("no bot token: want <bot id>:<letters, digits, _ or ->")
 
-// Token is a bot's token. Whatever prints, logs or encodes it shows "[redacted]",
-// also where it is a field of something else.
+// Token is a bot's token. Printed, logged or encoded it is "[redacted]", also as a field of another value.
 type Token struct {
 	bot  int64
 	text func() string // a closure: fmt reads unexported fields, of structs around it too, and follows pointers
 }
 
-// ParseToken reads a token such as BotFather gives.
+// ParseToken reads a token as BotFather gives it; other texts give ErrToken.
 func ParseToken(text string) (Token, error) {
 	if !regexp.MustCompile(`^\d{1,18}:[\w-]{1,128}$`).MatchString(text) {
 		return Token{}, ErrToken
@@ -44,7 +43,7 @@ func (t Token) reveal() string {
 	return t.text()
 }
 
-// hide takes the token out of a text, whole or without the bot's id.
+// hide redacts the token in a text, with or without the bot's id.
 func (t Token) hide(text string) string {
 	whole := t.reveal()
 	if whole == "" {

@@ -16,17 +16,15 @@ import (
 	ta "github.com/mymmrac/telego/telegoapi"
 )
 
-// errUpload refuses files that would have to be held in memory.
 var errUpload = errors.New("files are too large to be held in memory; give an os.File")
 
-// files are the uploads of one call. They can be sent more than once.
+// files are the uploads of one call; they can be sent more than once.
 type files struct {
 	parts  []part
 	size   int64 // of all of them
 	digest [sha256.Size]byte
 }
 
-// part is one file: in memory, or one that can be read again from start.
 type part struct {
 	field, name string
 	data        []byte
@@ -37,8 +35,8 @@ type part struct {
 // Read satisfies telego's type of a body; nothing reads files through it.
 func (f *files) Read([]byte) (int, error) { return 0, io.EOF }
 
-// collect reads each file once, for its digest. What cannot be read again is kept;
-// together that may be most bytes.
+// collect reads each file once for its digest, and holds those that cannot be read again in memory, most
+// bytes together.
 func collect(from map[string]ta.NamedReader, most int64) (*files, error) {
 	f := &files{}
 	h := sha256.New()
@@ -88,15 +86,14 @@ func (p *part) open() (io.Reader, error) {
 	return io.LimitReader(p.again, p.size), nil
 }
 
-// form is a multipart body, made anew for each attempt.
 type form struct {
 	body *revocable
 	kind string
 	size int64
 }
 
-// form puts the parameters and the files together. The length is known, so that a
-// server never takes a part of it for the whole.
+// form builds the body of one attempt. Its length is known, so that a server never takes a part of it for the
+// whole.
 func (f *files) form(params json.RawMessage) (*form, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(params, &fields); err != nil {
@@ -145,14 +142,13 @@ func (f *files) has(field string) bool {
 	return slices.ContainsFunc(f.parts, func(p part) bool { return p.field == field })
 }
 
-// revocable is a body that can be taken back from a transport, which may go on reading
-// after it has given the call up.
+// revocable is a body that can be withdrawn from a transport, which may go on reading after the call has
+// ended.
 type revocable struct {
 	mu sync.Mutex
 	r  io.Reader
 }
 
-// Read reads until the body is taken back.
 func (h *revocable) Read(b []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -162,7 +158,6 @@ func (h *revocable) Read(b []byte) (int, error) {
 	return h.r.Read(b)
 }
 
-// Close takes the body back.
 func (h *revocable) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -170,7 +165,6 @@ func (h *revocable) Close() error {
 	return nil
 }
 
-// fieldText is a parameter as a form has it: strings bare, all else as JSON.
 func fieldText(v json.RawMessage) string {
 	var s string
 	if len(v) > 0 && v[0] == '"' && json.Unmarshal(v, &s) == nil {
@@ -179,8 +173,8 @@ func fieldText(v json.RawMessage) string {
 	return string(v)
 }
 
-// view is a form's parameters as an object, for who looks at calls on their way:
-// numbers, lists and objects as such, files by their names.
+// view shows a form to request middleware as one object: numbers, lists and objects as such, files by their
+// names.
 func view(fields map[string]string, f *files) (json.RawMessage, error) {
 	all := maps.Clone(fields)
 	for _, p := range f.parts {
@@ -205,7 +199,7 @@ func view(fields map[string]string, f *files) (json.RawMessage, error) {
 	return append(out, '}'), nil
 }
 
-// isText tells that a parameter is text even where it looks like a number.
+// isText: text, even where it looks like a number.
 func isText(name string) bool {
 	switch name {
 	case "text", "caption", "title", "performer", "name", "parse_mode", "business_connection_id":

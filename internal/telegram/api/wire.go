@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// Wire watches whether the server can have got a request whole. It counts as sent from
-// the moment that it has a connection, until writing it has failed: the connection's
-// writer may still be at work when the call gives up. Safe for concurrent use.
+// Wire tells whether the server may have a whole request: from the moment that it has a connection until
+// writing has failed. The connection's writer may still be at work when the call gives up. Safe for
+// concurrent use.
 type Wire struct{ state atomic.Int32 }
 
 const (
@@ -16,7 +16,7 @@ const (
 	wireFailed
 )
 
-// Trace is what the request's context has to carry.
+// Trace must be in the request's context.
 func (w *Wire) Trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { w.state.Store(wireBusy) },
@@ -28,5 +28,5 @@ func (w *Wire) Trace() *httptrace.ClientTrace {
 	}
 }
 
-// Busy tells that the server may have the request.
+// Busy reports that the server may have the request.
 func (w *Wire) Busy() bool { return w.state.Load() == wireBusy }

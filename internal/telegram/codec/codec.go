@@ -1,5 +1,5 @@
-// Package codec has telego use encoding/json, wherever a package imports it. Telego's own
-// choice depends on build tags, and its default decodes bad updates very slowly.
+// Package codec sets encoding/json as telego's codec. Telego's own choice depends on build tags, and its
+// default decodes bad updates very slowly.
 package codec
 
 import (

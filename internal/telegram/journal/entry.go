@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// An entry is stored as: version, status, digest of the call, then for a result the
-// JSON as it came, for a refusal the refusal as JSON, for an intent nothing.
+// An entry is stored as version, status and digest, then a result's JSON as it came, or a refusal as JSON.
 const (
 	entryVersion = 1
 	digestLen    = 16
@@ -27,10 +26,10 @@ const (
 	Refused Status = 'n'
 )
 
-// Digest tells one call from another: method, parameters, files.
+// Digest identifies a call by method, parameters and files.
 type Digest [digestLen]byte
 
-// DigestOf is over what is sent. A nil files means no upload.
+// DigestOf hashes what is sent. A nil files means no upload.
 func DigestOf(method string, params, files []byte) Digest {
 	h := sha256.New()
 	_, _ = h.Write([]byte(method))
@@ -51,7 +50,7 @@ type Entry struct {
 	Refusal *Refusal
 }
 
-// Refusal is an answer of the Bot API that refuses a call for good.
+// Refusal is a final refusal by the Bot API.
 type Refusal struct {
 	Method      string
 	Code        int
@@ -60,7 +59,6 @@ type Refusal struct {
 	MigrateTo   int64
 }
 
-// storedRefusal is the form of a Refusal in an entry.
 type storedRefusal struct {
 	Method      string `json:"m"`
 	Code        int    `json:"c"`
@@ -92,7 +90,7 @@ func (e Entry) Encode() ([]byte, error) {
 	return b, nil
 }
 
-// Decode reads the stored form. It keeps nothing of b.
+// Decode reads the stored form and keeps nothing of b.
 func Decode(b []byte) (Entry, error) {
 	if len(b) < entryHead || b[0] != entryVersion {
 		return Entry{}, errEntry

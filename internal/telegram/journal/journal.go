@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Store keeps a turn's entries until the turn is committed. One turn at a time uses
-// it, with any number of concurrent calls.
+// Store keeps a turn's entries until its commit. One turn at a time uses it, with any number of concurrent
+// calls.
 type Store interface {
 	// Recall returns an entry of an earlier attempt, from memory.
 	Recall(index int) (entry []byte, ok bool)
@@ -17,16 +17,15 @@ type Store interface {
 	Record(ctx context.Context, index int, entry []byte) error
 }
 
-// recallGap is how many indexes in a row may be missing before the end of the
-// journal: calls that ran at the same time and were not recorded before a crash.
+// recallGap is how many missing indexes in a row end the journal. Gaps come from concurrent calls that a
+// crash kept from being recorded.
 const recallGap = 64
 
-// Journal matches the calls of one attempt with the entries of earlier ones. Safe for
-// concurrent use once its exported fields are set.
+// Journal matches the calls of one attempt with the entries of earlier ones. Safe for concurrent use once its
+// exported fields are set.
 //
-// A handler that calls concurrently does not call in the same order twice, so the
-// order only decides between equal calls. An entry that no call asked for stays in its
-// place, since a later call or attempt may ask for it: new entries go behind it.
+// Concurrent calls come in any order, so order decides only between equal calls. An entry that no call has
+// asked for keeps its index, since a later call or attempt may ask for it: new entries go behind it.
 type Journal struct {
 	Store      Store // nil keeps nothing: neither Begin nor Record may be called
 	Metrics    *Metrics
@@ -52,7 +51,7 @@ type Slot struct {
 	index int
 }
 
-// Begin takes a call's slot, as the call starts.
+// Begin takes a call's slot. Call it as the call starts.
 func (j *Journal) Begin(d Digest) Slot {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -76,8 +75,7 @@ func (j *Journal) Begin(d Digest) Slot {
 	return s
 }
 
-// load decodes what earlier attempts left, at the first call: most turns have one
-// attempt, and some make no call. The caller holds j.mu.
+// load decodes the entries at the first call, since most turns need none. The caller holds j.mu.
 func (j *Journal) load() {
 	if j.loaded {
 		return
@@ -96,8 +94,8 @@ func (j *Journal) load() {
 	}
 }
 
-// Record stores an entry in a slot. It outlives ctx by RecordTime: an answer that has
-// arrived must not be lost because the handler ran out of time meanwhile.
+// Record stores an entry, also up to RecordTime after ctx has ended: an answer that has arrived must not be
+// lost because the handler ran out of time.
 func (j *Journal) Record(ctx context.Context, s Slot, e Entry) error {
 	raw, err := e.Encode()
 	if err != nil {

@@ -5,13 +5,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Metrics count what the journals of a process answered.
+// Metrics count what journals answered.
 type Metrics struct {
 	replays     prometheus.Counter
 	divergences prometheus.Counter
 }
 
-// NewMetrics registers the counters; a nil reg keeps them unregistered.
+// NewMetrics registers the counters; a nil reg leaves them unregistered.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return promauto.With(reg).NewCounter(prometheus.CounterOpts{Name: name, Help: help})

@@ -6,14 +6,13 @@ import (
 	"errors"
 )
 
-// stepMethod stands for the method in the digest of a step. No method has such a name.
+// stepMethod is the method in a step's digest. No Bot API method has this name.
 const stepMethod = "\x00once"
 
-// errStep refuses a result that no later attempt could read.
 var errStep = errors.New("result of a step must be JSON")
 
-// Step runs do once over all attempts of a turn: if it succeeded in an earlier one,
-// its recorded result is returned instead.
+// Step runs do until it succeeds once over all attempts of a turn; later attempts get the recorded result.
+// The result must be JSON.
 func (j *Journal) Step(
 	ctx context.Context, key string, do func(context.Context) (json.RawMessage, error),
 ) (json.RawMessage, error) {

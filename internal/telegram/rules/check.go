@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Check refuses a call that Telegram refuses for its parameters alone, with a *Refusal.
-// Param gives a parameter as a form has it: strings bare, all else as JSON, empty if absent.
+// Check returns a *Refusal for a call that Telegram refuses for its parameters alone. param gives a parameter
+// as a form has it: strings bare, all else as JSON, empty if absent.
 func Check(method string, param func(name string) string) error {
 	mode := param("parse_mode")
 	if err := checkMarkup(param("reply_markup")); err != nil {
@@ -58,7 +58,6 @@ func checkCaption(caption, mode string) error {
 	return err
 }
 
-// checkContent is about the text of an inline result.
 func checkContent(result string) error {
 	var r struct {
 		Content *struct {
@@ -122,13 +121,11 @@ func checkInvoice(param func(string) string) error {
 	return nil
 }
 
-// button is a button of any keyboard; a key below the input field may be its text alone.
 type button struct {
 	Text string  `json:"text"`
 	Data *string `json:"callback_data"`
 }
 
-// UnmarshalJSON reads both forms.
 func (b *button) UnmarshalJSON(raw []byte) error {
 	if json.Unmarshal(raw, &b.Text) == nil {
 		return nil
@@ -169,7 +166,6 @@ func checkMarkup(markup string) error {
 	return nil
 }
 
-// checkButton is about an inline button, which has a text and does one thing.
 func checkButton(fields map[string]json.RawMessage) error {
 	var text, data string
 	_ = json.Unmarshal(fields["text"], &text)

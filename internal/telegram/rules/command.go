@@ -12,18 +12,17 @@ const (
 	maxMention     = 32
 )
 
-// IsWord tells that a character is part of a word: a letter, a digit or '_'.
+// IsWord reports a letter, a digit or '_'.
 func IsWord(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r) }
 
-// IsCommandName tells that Telegram marks "/" and this name as a command.
+// IsCommandName reports whether Telegram marks "/" and this name as a command.
 func IsCommandName(name string) bool {
 	return name != "" && len(name) <= MaxCommandName && asciiWord(name) == len(name)
 }
 
-// SplitCommand reads "name@mention" at the start of a text, which is what stands behind
-// the slash. It ends where Telegram's entity ends: at the first character that no word
-// has. Before a word, '/', '<' or '>' there is no command; then end is 0. Names with
-// letters other than a to z are read too, though Telegram does not mark them.
+// SplitCommand reads "name@mention", which stands behind the slash. end is where Telegram's entity ends, or 0
+// if this is no command: it stands before a word, '/', '<' or '>'. Names with letters other than a to z are
+// read too, though Telegram does not mark them.
 func SplitCommand(text string) (name, mention string, end int) {
 	for end < len(text) {
 		r, size := utf8.DecodeRuneInString(text[end:])
@@ -49,7 +48,7 @@ func SplitCommand(text string) (name, mention string, end int) {
 	return name, mention, end
 }
 
-// Commands calls yield for each command of a text, with its place in bytes.
+// Commands calls yield with the byte range of each command.
 func Commands(text string, yield func(start, end int)) {
 	before := ' '
 	for i := 0; i < len(text); {
@@ -65,10 +64,8 @@ func Commands(text string, yield func(start, end int)) {
 	}
 }
 
-// joinsCommand tells that next to this character there is no command.
 func joinsCommand(r rune) bool { return r == '/' || r == '<' || r == '>' || IsWord(r) }
 
-// asciiWord is how many bytes of letters, digits and '_' a text starts with.
 func asciiWord(text string) int {
 	for i := range len(text) {
 		c := text[i]

@@ -6,8 +6,7 @@ import (
 	"unicode/utf16"
 )
 
-// Lengths that the Bot API's page gives. Texts are counted in UTF-16, as Telegram's
-// entities are, after the marks of a parse mode are taken out.
+// Limits of the Bot API's page, in UTF-16 units after parsing unless a line says bytes.
 const (
 	MaxText    = 4096
 	MaxCaption = 1024
@@ -27,7 +26,7 @@ const (
 	MaxInvoicePayload     = 128 // bytes
 )
 
-// Length is the length of a text as Telegram counts it.
+// Length is a text's length in UTF-16 units, as Telegram counts.
 func Length(text string) (n int) {
 	for _, r := range text {
 		n += utf16.RuneLen(r)
@@ -35,7 +34,7 @@ func Length(text string) (n int) {
 	return n
 }
 
-// IsBlank tells that nothing of a text can be seen, which Telegram does not send.
+// IsBlank reports that nothing of a text is visible; Telegram refuses such texts.
 func IsBlank(text string) bool {
 	return strings.TrimFunc(text, isInvisible) == ""
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 )
 
-// markdown2 reads MarkdownV2.
 func (p *parser) markdown2() error {
 	for p.at < len(p.in) {
 		if err := p.sign(); err != nil {
@@ -19,7 +18,6 @@ func (p *parser) markdown2() error {
 	return nil
 }
 
-// sign reads one character, or the sign that begins or ends an entity.
 func (p *parser) sign() error {
 	c, rest := p.in[p.at], p.rest()
 	inside := p.inside()
@@ -53,7 +51,6 @@ func (p *parser) atLine() bool {
 	return p.at == 0 || p.in[p.at-1] == '\n'
 }
 
-// ends tells that the sign of the innermost entity comes again.
 func (p *parser) ends(sign string) bool {
 	rest := p.rest()
 	if sign == "_" && strings.HasPrefix(rest, "__") {
@@ -73,7 +70,6 @@ func (p *parser) close(sign string) error {
 	return nil
 }
 
-// link reads the (url) behind a [text].
 func (p *parser) link() error {
 	if !strings.HasPrefix(p.rest(), "(") {
 		return nil
@@ -92,7 +88,6 @@ func (p *parser) link() error {
 	return fmt.Errorf("can't find end of a URL at byte offset %d", start)
 }
 
-// starts reads the sign that begins an entity.
 func (p *parser) starts() error {
 	rest := p.rest()
 	for _, s := range [...]struct{ sign, end string }{

@@ -6,14 +6,13 @@ import (
 	"strings"
 )
 
-// Formatted is a text without its marks. Two texts with equal fields look the same.
+// Formatted is a text without its marks. Texts with equal fields look the same.
 type Formatted struct {
 	Text  string
 	Marks string // what is marked how, to compare
 }
 
-// Parse takes the marks of a parse mode out of a text. It fails as Telegram does where
-// they are wrong.
+// Parse removes a parse mode's marks from a text. Wrong marks give a *Refusal.
 func Parse(text, mode string) (Formatted, error) {
 	p := parser{in: text}
 	var err error
@@ -35,7 +34,6 @@ func Parse(text, mode string) (Formatted, error) {
 	return Formatted{Text: p.out.String(), Marks: p.marks.String()}, nil
 }
 
-// parser reads a text with marks.
 type parser struct {
 	in    string
 	at    int // bytes read
@@ -45,7 +43,6 @@ type parser struct {
 	quote bool // MarkdownV2: in a block quotation
 }
 
-// mark is a begun entity.
 type mark struct {
 	name       string // of the tag, or the sign that ends it
 	arg        string
@@ -73,13 +70,11 @@ func (p *parser) inside() string {
 
 func (p *parser) rest() string { return p.in[p.at:] }
 
-// take copies n bytes to the output.
 func (p *parser) take(n int) {
 	p.out.WriteString(p.in[p.at : p.at+n])
 	p.at += n
 }
 
-// html reads Telegram's HTML.
 func (p *parser) html() error {
 	for p.at < len(p.in) {
 		switch c := p.in[p.at]; {

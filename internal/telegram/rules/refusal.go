@@ -2,13 +2,12 @@ package rules
 
 import "fmt"
 
-// Refusal is what Telegram answers a call that breaks a rule.
+// Refusal is Telegram's answer to a call that breaks a rule.
 type Refusal struct {
 	Code        int
 	Description string
 }
 
-// Error is the description.
 func (r *Refusal) Error() string { return r.Description }
 
 func badRequest(format string, args ...any) *Refusal {
@@ -27,7 +26,7 @@ func NoTextToEdit() error { return badRequest("there is no text in the message t
 // NoCaptionToEdit refuses editMessageCaption of a message that takes none.
 func NoCaptionToEdit() error { return badRequest("there is no caption in the message to edit") }
 
-// Blocked refuses calls into a chat that the bot was shut out of; private is the user's.
+// Blocked refuses calls into a chat that the bot was shut out of. A private chat blocks, others kick.
 func Blocked(chatType string) error {
 	if chatType == "private" {
 		return &Refusal{403, "Forbidden: bot was blocked by the user"}
@@ -35,7 +34,7 @@ func Blocked(chatType string) error {
 	return &Refusal{403, "Forbidden: bot was kicked from the " + chatType + " chat"}
 }
 
-// TakesCaption tells that what a method sends has a caption.
+// TakesCaption reports whether the method's message has a caption.
 func TakesCaption(method string) bool {
 	switch method {
 	case "sendPhoto", "sendLivePhoto", "sendVideo", "sendAnimation", "sendAudio", "sendDocument", "sendVoice", "sendPaidMedia",

@@ -8,12 +8,11 @@ import (
 	"strings"
 )
 
-// ErrParts means that two parts of an upload have one name, so that one would be lost.
+// ErrParts means that two parts of an upload share a name, so that one would be lost.
 var ErrParts = errors.New("give each file of a call a name of its own")
 
-// CheckParts refuses a form in which a file would take another part's place: two files of
-// one name, which a parameter shows by naming it twice, or a file that is called like a
-// parameter. Files are the names of their parts.
+// CheckParts refuses a form in which a file would replace another part: two files of one name, shown by a
+// parameter that names it twice, or a file named like a parameter. files are the part names.
 func CheckParts(fields map[string]string, files []string) error {
 	named := map[string]int{}
 	for name, value := range fields {
@@ -37,7 +36,6 @@ func CheckParts(fields map[string]string, files []string) error {
 	return nil
 }
 
-// attach is how a parameter names a file of the same call.
 const attach = "attach://"
 
 func countAttached(v any, named map[string]int) {
@@ -59,5 +57,4 @@ func countAttached(v any, named map[string]int) {
 	}
 }
 
-// isText tells that a parameter or member is for people to read.
 func isText(name string) bool { return name == "text" || name == "caption" }

@@ -10,13 +10,12 @@ import (
 	_ "github.com/chatlane/chatlane/internal/telegram/codec" // for telego
 )
 
-// ErrUndecodable says that an update does not fit the decoder, even without its
-// optional parts. The text of such an error shows nothing of the update.
+// ErrUndecodable means that an update does not fit the decoder, even without its optional parts. The text
+// shows nothing of the update.
 var ErrUndecodable = errors.New("update does not fit the decoder")
 
-// Decode decodes an update that Peek has accepted. It leaves out optional parts that
-// telego's types do not fit, such as a newer kind of message origin, and returns their
-// paths in dropped.
+// Decode decodes an update that Peek has accepted. Optional parts that telego's types do not fit are left out
+// and listed by path in dropped.
 func Decode(body []byte) (u *telego.Update, dropped []string, err error) {
 	whole, err := decode(body)
 	if err == nil {

@@ -12,13 +12,11 @@ const (
 	MaxDepth = 128     // nested objects and arrays, the update itself included
 )
 
-// Envelope is what is known of an update before it is decoded: its type, chat and user.
+// Envelope is what is known of an update before decoding: its type, chat and user.
 //
-// The scope's chat is a chat of the bot's; for inline queries, payments and other
-// updates without one it is the user's private chat, whose id is the user's. Its user
-// is who acted: for an anonymous administrator or a channel that writes in a group the
-// sender chat (Telegram's `from` is a stand-in then), for a member's change the one who
-// made it, not the member.
+// Updates without a chat, such as inline queries and payments, get the user's private chat, whose id is the
+// user's. The user is the one that acted: the sender chat of an anonymous administrator or a channel (`from`
+// is a stand-in there), and for a member's change its maker, not the member.
 type Envelope struct {
 	lane.Scope
 	UpdateID int64
@@ -26,8 +24,8 @@ type Envelope struct {
 	Album    string // media group that a message is part of, else empty
 }
 
-// Peek reads the envelope of an update in one pass, without decoding it. Every error
-// is ErrUnreadable with a Reason. It keeps nothing of body. Safe for concurrent use.
+// Peek reads the envelope in one pass, without decoding the update. Every error is ErrUnreadable with a
+// Reason. It keeps nothing of body. Safe for concurrent use.
 func Peek(bot int64, body []byte) (Envelope, error) {
 	switch {
 	case len(body) > MaxBody:
@@ -44,8 +42,7 @@ func Peek(bot int64, body []byte) (Envelope, error) {
 	return e, nil
 }
 
-// tooDeep counts brackets outside strings. In a malformed document it may count
-// wrongly; the walk refuses those.
+// tooDeep may count wrongly in a malformed document; the walk refuses those.
 func tooDeep(body []byte) bool {
 	depth := 0
 	for i := 0; i < len(body); i++ {
@@ -63,7 +60,6 @@ func tooDeep(body []byte) bool {
 	return false
 }
 
-// stringLen is how many bytes end the string that b is inside of, its quote included.
 func stringLen(b []byte) int {
 	n := 0
 	for {

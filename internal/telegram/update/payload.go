@@ -6,14 +6,13 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// How deep below the payload's own members an unknown type is searched: a query's
-// message has a chat, a boost's source has a user.
+// How deep below the payload an unknown type is searched: a query's message has a chat, a boost's source a
+// user.
 const (
 	chatLevels = 2
 	userLevels = 3
 )
 
-// update walks the whole document.
 func (w *walker) update(bot int64) (e Envelope, reason Reason) {
 	isObject, err := w.enter()
 	switch {
@@ -50,7 +49,7 @@ func (w *walker) update(bot int64) (e Envelope, reason Reason) {
 	return w.address(e, bot, id, payloads, known)
 }
 
-// whole puts what is no JSON at all before every other flaw.
+// whole lets NotJSON win over every other flaw.
 func (w *walker) whole(flaw Reason) Reason {
 	if w.end() != nil {
 		return NotJSON
@@ -58,7 +57,6 @@ func (w *walker) whole(flaw Reason) Reason {
 	return flaw
 }
 
-// address makes the envelope of a document that was read whole.
 func (w *walker) address(e Envelope, bot, id int64, payloads int, known bool) (Envelope, Reason) {
 	switch {
 	case id < 0:
@@ -95,8 +93,8 @@ func (w *walker) updateID(to *int64) (Reason, error) {
 	return "", nil
 }
 
-// member reads what is a payload if it is an object. Null is an absent member, and
-// a value of a name that nobody knows may be anything.
+// member counts an object as a payload. Null is an absent member; the value of an unknown name may be
+// anything.
 func (w *walker) member(name []byte, was bool, payloads *int, e *Envelope) (known bool, flaw Reason, err error) {
 	updateType, known := typeOf(name)
 	switch kind := w.dec.PeekKind(); {
@@ -117,7 +115,6 @@ func (w *walker) member(name []byte, was bool, payloads *int, e *Envelope) (know
 	return was, flaw, w.skip()
 }
 
-// payload collects what the route needs from an object at a level below the update.
 func (w *walker) payload(f *findings, level int) error {
 	isObject, err := w.enter()
 	if err != nil || !isObject {
@@ -139,7 +136,6 @@ func (w *walker) payload(f *findings, level int) error {
 	}
 }
 
-// finding reads one member of a payload.
 func (w *walker) finding(name []byte, f *findings) error {
 	switch string(name) {
 	case "sender_chat":
@@ -178,7 +174,7 @@ func (w *walker) finding(name []byte, f *findings) error {
 	return w.search(name, f, 1)
 }
 
-// search reads chat and user; of several, the shallowest counts, and of those the first.
+// search prefers the shallowest chat and user, and of those the first.
 func (w *walker) search(name []byte, f *findings, level int) error {
 	switch string(name) {
 	case "chat":
@@ -194,7 +190,6 @@ func (w *walker) search(name []byte, f *findings, level int) error {
 	return w.skip()
 }
 
-// nearest reads the id of a chat or a user, and keeps it if none was found as near.
 func (w *walker) nearest(to *int64, at *int, level, deepest int) error {
 	if level > deepest {
 		return w.skip()

@@ -6,8 +6,8 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// route says where an update of a type belongs; false if it lacks what its type
-// must have, or for an unknown type, if it carries nothing to go by.
+// route says where an update belongs; false if it lacks what its type must have, or, for an unknown type, if
+// it carries nothing to go by.
 func (w *walker) route(updateType string) (lane.Scope, bool) {
 	f := &w.top
 	switch updateType {
@@ -44,8 +44,7 @@ func (w *walker) route(updateType string) (lane.Scope, bool) {
 	return f.unknown()
 }
 
-// button is the place of a callback query: that of the message with the button, if
-// the bot has it, but the user is who pressed.
+// button uses the chat of the message with the button, and as user the one that pressed.
 func (w *walker) button() (lane.Scope, bool) {
 	if w.message.chat == 0 {
 		return private(w.top.from)
@@ -53,23 +52,21 @@ func (w *walker) button() (lane.Scope, bool) {
 	return w.message.scope(w.top.from), true
 }
 
-// joinRequest is the private chat with the person who asks to join: the bot may write
-// there, and a conversation that begins with the request goes on there.
+// joinRequest uses the private chat with the asker: the bot may write there, and the conversation goes on
+// there.
 func (f *findings) joinRequest() (lane.Scope, bool) {
 	chat := cmp.Or(f.private, f.from)
 	return lane.Scope{Kind: lane.KindChat, Chat: chat, User: cmp.Or(f.from, chat)}, f.chat != 0 && chat != 0
 }
 
-// private is the private chat of a user, for updates that have no chat.
 func private(user int64) (lane.Scope, bool) {
 	return lane.Scope{Kind: lane.KindChat, Chat: user, User: user}, user != 0
 }
 
-// author is who wrote a message. Beside a sender chat, `from` is a stand-in.
+// author prefers the sender chat, beside which `from` is a stand-in.
 func (f *findings) author() int64 { return cmp.Or(f.sender, f.from) }
 
-// scope is the scope of something that happened in a chat. In a private chat of the
-// bot's it is the other side's doing if nobody is named.
+// scope takes the other side of a private chat as user if none is named.
 func (f *findings) scope(user int64) lane.Scope {
 	s := lane.Scope{Kind: lane.KindChat, Chat: f.chat, User: user, Thread: f.topic}
 	if s.Thread == 0 && f.isTopic {
@@ -86,8 +83,8 @@ func (f *findings) scope(user int64) lane.Scope {
 	return s
 }
 
-// unknown routes a type that is newer than this code: by chat, else by user. A chat
-// of a business connection or of a guest stays in its namespace.
+// unknown routes a type newer than this code by chat, else by user. A business or guest chat stays in its
+// namespace.
 func (f *findings) unknown() (lane.Scope, bool) {
 	user := f.from
 	if user == 0 || f.user != 0 && f.userLevel < f.fromLevel {

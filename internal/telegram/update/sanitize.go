@@ -7,12 +7,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxTries is how often a document is decoded to find what in it is at fault.
 const maxTries = 256
 
-// sanitizer removes from a document what a decoder refuses. It rebuilds each object from
-// its essential members: a further member stays if the document still decodes, else it
-// is sanitized itself, else it is dropped.
+// sanitizer rebuilds each object from its essential members. A further member stays if the document still
+// decodes; else it is sanitized itself; else it is dropped.
 type sanitizer struct {
 	tries   int // left
 	deepest int // level of the last object that is sanitized within; the update is level 0
@@ -26,7 +24,6 @@ type memberOf struct {
 	v    jsontext.Value
 }
 
-// try spends one of the tries; without any left nothing is taken any more.
 func (m *sanitizer) try(fits attempt, doc []byte) bool {
 	if m.tries--; m.tries <= 0 {
 		return false
@@ -73,7 +70,6 @@ func (m *sanitizer) object(path string, doc []byte, level int, fits attempt) ([]
 	return objectOf(kept), true
 }
 
-// put is members with x, in the place of one of its name if there is one.
 func put(members []memberOf, x memberOf) []memberOf {
 	all := slices.Clone(members)
 	if i := slices.IndexFunc(all, func(m memberOf) bool { return m.name == x.name }); i >= 0 {
@@ -104,7 +100,7 @@ func (m *sanitizer) array(path string, doc []byte, level int, fits attempt) ([]b
 	return arrayOf(kept), true
 }
 
-// value sanitizes within a value. If that does not help, it takes back what it dropped there.
+// value sanitizes within a value, and takes back what it dropped there if that does not help.
 func (m *sanitizer) value(path string, v jsontext.Value, level int, fits attempt) (out []byte, ok bool) {
 	before := len(m.dropped)
 	switch v.Kind() {
@@ -120,8 +116,7 @@ func (m *sanitizer) value(path string, v jsontext.Value, level int, fits attempt
 	return out, ok
 }
 
-// isEssential names what an object cannot do without: who and where it is about, and
-// what tells its variants apart.
+// isEssential names what an object needs: whom and what it is about, and what tells its variants apart.
 func isEssential(x memberOf) bool {
 	switch x.label("") {
 	case "update_id", "message_id", "id", "date", "chat", "from", "user", "boost", "old_chat_member", "new_chat_member", "type", "status", "source":
@@ -130,7 +125,6 @@ func isEssential(x memberOf) bool {
 	return false
 }
 
-// label is a member's part of a path.
 func (x memberOf) label(path string) string {
 	name := x.name[1 : len(x.name)-1]
 	if path == "" {
@@ -160,7 +154,6 @@ func membersOf(doc []byte) (all []memberOf, ok bool) {
 	return all, true
 }
 
-// elementsOf splits an array that is known to be valid.
 func elementsOf(doc []byte) (all []jsontext.Value) {
 	w := borrowWalker(doc)
 	defer w.giveBack()

@@ -36,10 +36,10 @@ const (
 	typeStoppedMessageGeneration = "stopped_message_generation"
 )
 
-// UnknownType stands for a type whose name is not fit to be one.
+// UnknownType replaces a type name that is unfit for headers and logs.
 const UnknownType = "unknown"
 
-// names is an array, so that looking one up allocates nothing.
+// names returns an array, so that a look-up allocates nothing.
 func names() [27]string {
 	return [...]string{
 		typeMessage, typeEditedMessage, typeChannelPost, typeEditedChannelPost,
@@ -51,7 +51,7 @@ func names() [27]string {
 	}
 }
 
-// Types lists the update types that are known by name, in the Bot API's order.
+// Types lists the known update types in the Bot API's order.
 func Types() []string {
 	all := names()
 	return all[:]
@@ -60,9 +60,8 @@ func Types() []string {
 // IsKnown tells whether a type is among Types.
 func IsKnown(updateType string) bool { return slices.Contains(Types(), updateType) }
 
-// AnswerWithin is the deadline class of an update type: how long after its arrival an
-// answer still does what it is for; 0 means for ever. Where Telegram keeps a query for
-// longer than its asker waits (checkouts: 150 s against 10 s), the asker counts.
+// AnswerWithin is how long after an update's arrival an answer is still useful; 0 means for ever. Where
+// Telegram keeps a query longer than its asker waits (checkouts: 150 s against 10 s), the asker counts.
 func AnswerWithin(updateType string) time.Duration {
 	switch updateType {
 	case typeShippingQuery, typePreCheckoutQuery, typeChatJoinRequest:
@@ -77,8 +76,7 @@ func AnswerWithin(updateType string) time.Duration {
 	return 0
 }
 
-// typeOf gives a type's name without holding on to the body. A name that is not
-// known must be fit for a header and a log, or it is UnknownType.
+// typeOf keeps nothing of the body.
 func typeOf(name []byte) (updateType string, known bool) {
 	for _, t := range names() {
 		if t == string(name) {

@@ -5,11 +5,10 @@ import (
 	"fmt"
 )
 
-// Reason says why a body is no update that can be routed. The set is closed, so
-// that it can be a metric's label.
+// Reason says why a body cannot be routed. The set is closed: it is a metric's label.
 type Reason string
 
-// The reasons. What they describe is stored all the same, as a dead letter.
+// The reasons. Such updates are stored all the same, as dead letters.
 const (
 	TooBig      Reason = "too_big"      // over MaxBody
 	TooDeep     Reason = "too_deep"     // nested deeper than MaxDepth
@@ -30,7 +29,7 @@ func Reasons() []Reason {
 	}
 }
 
-// ErrUnreadable is what every error of [Peek] is.
+// ErrUnreadable matches every error of [Peek].
 var ErrUnreadable = errors.New("update is unreadable")
 
 // UnreadableError carries the reason. Its text shows nothing of the update.
@@ -38,7 +37,6 @@ type UnreadableError struct{ Reason Reason }
 
 func (e *UnreadableError) Error() string { return fmt.Sprintf("%v: %s", ErrUnreadable, e.Reason) }
 
-// Unwrap makes every one of them ErrUnreadable.
 func (e *UnreadableError) Unwrap() error { return ErrUnreadable }
 
 // ReasonOf is the reason of an error of Peek's, empty for any other.

@@ -10,7 +10,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errWalk ends a walk over what is not JSON.
 var errWalk = errors.New("not json")
 
 // walker reads one body token by token. It borrows the body and copies what it keeps.
@@ -27,7 +26,7 @@ type walker struct {
 	message   findings // of a callback query
 }
 
-// findings is what a payload says about where it belongs. Zero ids are absent.
+// findings is what a payload says about its place. Zero ids are absent.
 type findings struct {
 	chat, from, user, sender, actor, voter int64
 	private                                int64 // of a join request: the chat with the person who asks
@@ -56,7 +55,6 @@ func (w *walker) giveBack() {
 	walkers.Put(w)
 }
 
-// read takes the next value whole, checked.
 func (w *walker) read() (jsontext.Value, error) {
 	v, err := w.dec.ReadValue()
 	if err != nil {
@@ -65,7 +63,6 @@ func (w *walker) read() (jsontext.Value, error) {
 	return v, nil
 }
 
-// enter opens an object. Anything else is read and refused.
 func (w *walker) enter() (isObject bool, err error) {
 	if w.dec.PeekKind() != '{' {
 		_, err = w.read()
@@ -77,8 +74,7 @@ func (w *walker) enter() (isObject bool, err error) {
 	return true, nil
 }
 
-// next reads the name of the next member; more is false after the last one. The name
-// is valid until the next read.
+// next reads the next member's name, valid until the next read; more is false after the last.
 func (w *walker) next() (name []byte, more bool, err error) {
 	if w.dec.PeekKind() == '}' {
 		if _, err = w.dec.ReadToken(); err != nil {
@@ -99,7 +95,7 @@ func (w *walker) next() (name []byte, more bool, err error) {
 	return w.scratch, true, nil
 }
 
-// number reads a whole number. Null is absent; anything else is noted as bad.
+// number treats null as absent and marks all but whole numbers as bad.
 func (w *walker) number(to *int64) error {
 	v, err := w.read()
 	if err != nil {
@@ -117,7 +113,6 @@ func (w *walker) number(to *int64) error {
 	return nil
 }
 
-// text reads a string. Anything else is skipped.
 func (w *walker) text(to *string) error {
 	v, err := w.read()
 	if err != nil || v.Kind() != '"' {
@@ -141,7 +136,6 @@ func (w *walker) skip() error {
 	return err
 }
 
-// numberIn reads one number out of an object. Anything but an object is skipped.
 func (w *walker) numberIn(member string, to *int64) error {
 	isObject, err := w.enter()
 	if err != nil || !isObject {
@@ -163,7 +157,6 @@ func (w *walker) numberIn(member string, to *int64) error {
 	}
 }
 
-// end checks that nothing follows the document.
 func (w *walker) end() error {
 	if _, err := w.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return errWalk
