@@ -12,8 +12,8 @@ import (
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
-// Worker is everything that a worker can be told. A field that is zero has the default
-// of its tag; nothing works without a bot. Package worker has a public form of each group.
+// Worker is all settings of a worker. A zero field has the default of its tag; at least one bot is required.
+// Package worker has a public form of each group.
 type Worker struct {
 	Bots      config.Bots         `embed:"" prefix:"bots-" group:"Bots"`
 	Broker    broker.Settings     `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
@@ -60,8 +60,8 @@ type Forward struct {
 	Secret string `env:"CHATLANE_FORWARD_SECRET" secret:"true" help:"Secret that the existing bot expects in the webhook's secret header. Empty: the first of the bot's CHATLANE_WEBHOOK_SECRET."`
 }
 
-// Limits bound what is sent, over all workers. -1 is no limit; 0 is the default, where a
-// program sets the field, and no limit, where a person sets the variable.
+// Limits bound what is sent, over all workers. -1 is no limit. 0 is the default in a program, and no limit in
+// a variable.
 type Limits struct {
 	Bot   int `env:"CHATLANE_LIMIT_BOT" unit:"limit" default:"30" help:"Messages a second of one bot, over all workers; 0: no limit."`
 	Chat  int `env:"CHATLANE_LIMIT_CHAT" unit:"limit" default:"1" help:"Messages a second into one chat; 0: no limit."`
@@ -74,7 +74,6 @@ const (
 	storeNATS  = "nats"
 )
 
-// withDefaults is the config as the environment would give it.
 func (c Worker) withDefaults() Worker {
 	config.Defaults(&c)
 	if c.Telemetry.Service == "" {
@@ -86,8 +85,7 @@ func (c Worker) withDefaults() Worker {
 	return c
 }
 
-// Validate names each variable with a wrong value; those of Telemetry and Broker are
-// theirs to validate.
+// Validate names each variable with a wrong value, but for those of Telemetry and Broker.
 func (c Worker) Validate() error {
 	c = c.withDefaults()
 	p := config.Problems{}

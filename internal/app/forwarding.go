@@ -12,7 +12,6 @@ import (
 	"github.com/chatlane/chatlane/internal/forward"
 )
 
-// targets says where the updates of each bot are handed to; none without forwarding.
 func (c Worker) targets() (map[int64]forward.Target, error) {
 	forwards := c.Forward.URL != ""
 	for _, b := range c.Bots.All {
@@ -52,8 +51,7 @@ func checkSecret(s string) error {
 	return nil
 }
 
-// target is a bot's own address, else that of all; the secret is that of all, else
-// the bot's own.
+// target prefers a bot's own address to the common one, and the common secret to the bot's own.
 func (c Worker) target(b config.Bot) forward.Target {
 	t := forward.Target{URL: c.Forward.URL, Secret: c.Forward.Secret}
 	if b.Forward != "" {
@@ -65,8 +63,6 @@ func (c Worker) target(b config.Bot) forward.Target {
 	return t
 }
 
-// forwarding gives the router that hands updates on, where the settings ask for it;
-// else the program's own.
 func (w *worker) forwarding(ctx context.Context, own *bot.Router) *bot.Router {
 	targets, err := w.cfg.targets()
 	if err != nil || len(targets) == 0 { // Validate has reported the error

@@ -13,18 +13,18 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 )
 
-// Health is a command that asks a running program whether it is ready: the health check
-// of containers that have no shell.
+// Health is a command that asks a running program whether it is ready: the health check of containers without
+// a shell.
 type Health struct {
 	URL         string `arg:"" optional:"" help:"What to ask; by default /readyz of the admin address on this machine."`
 	AdminListen string `env:"CHATLANE_ADMIN_LISTEN" default:":9090" help:"Admin address of the program that is asked."`
 }
 
-// healthWait bounds the question, so that a check ends before its caller gives up.
+// healthWait lets a check end before its caller gives up.
 const healthWait = 3 * time.Second
 
-// Run prints nothing and succeeds if the answer is 200. Else the error has the answer,
-// which says why the program is not ready.
+// Run prints nothing and succeeds on 200. Else the error has the answer, which says why the program is not
+// ready.
 func (h *Health) Run(ctx context.Context) error {
 	url := h.URL
 	if url == "" {

@@ -19,7 +19,6 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
-// intake is a running ingress.
 type intake struct {
 	process
 	cfg    ingress.Config
@@ -27,8 +26,8 @@ type intake struct {
 	shared bool // the telemetry is another's
 }
 
-// RunIngress takes in updates until ctx ends, then drains: not ready, no more intake,
-// answers to what is in flight. It returns nil after a clean stop.
+// RunIngress takes in updates until ctx ends, then drains: not ready, no more intake, answers to what is in
+// flight. It returns nil after a clean stop.
 func RunIngress(ctx context.Context, cfg ingress.Config, parts Parts) (err error) {
 	cfg = cfg.WithDefaults()
 	if err := errors.Join(cfg.Telemetry.Validate(), cfg.Broker.Validate(), cfg.Validate()); err != nil {
@@ -52,7 +51,6 @@ func RunIngress(ctx context.Context, cfg ingress.Config, parts Parts) (err error
 	return in.serve(ctx, parts.Listener)
 }
 
-// serve takes in updates until ctx ends.
 func (in *intake) serve(ctx context.Context, ln net.Listener) error {
 	store := struct {
 		*queue.Publisher
@@ -75,8 +73,7 @@ func (in *intake) serve(ctx context.Context, ln net.Listener) error {
 	return group.Wait()
 }
 
-// serveScale tells autoscalers how many workers are wanted. In a process that has a
-// worker, too, nothing is scaled.
+// serveScale serves /scale, unless the process also has a worker: such a process is not scaled.
 func (in *intake) serveScale() error {
 	if in.shared {
 		return nil
@@ -115,7 +112,6 @@ func (in *intake) poll(ctx context.Context, group *errgroup.Group, updates *ingr
 	return nil
 }
 
-// register tells Telegram where the webhooks are.
 func (in *intake) register(ctx context.Context, group *errgroup.Group) error {
 	m := ingress.NewRegistrarMetrics(in.tel.Registry)
 	for _, bot := range in.cfg.Bots.All {
@@ -171,7 +167,6 @@ func (in *intake) drain(ctx, serving context.Context, stop context.CancelFunc) {
 // headroom is kept free in a message for its headers, in bytes.
 const headroom = 16 << 10
 
-// largest is the largest update that the broker takes, in bytes.
 func (in *intake) largest(ctx context.Context) int64 {
 	const telegrams = 512 << 10 // Telegram drops larger updates itself
 	most := in.conn.MaxPayload() - headroom
@@ -182,7 +177,6 @@ func (in *intake) largest(ctx context.Context) int64 {
 	return most
 }
 
-// api calls the Bot API for one bot.
 func (in *intake) api(bot config.Bot) (ingress.API, error) {
 	if in.client == nil {
 		in.client = api.NewClient(api.Config{BaseURL: in.cfg.BotAPIURL}, nil, in.ownRegistry())
@@ -195,8 +189,7 @@ func (in *intake) api(bot config.Bot) (ingress.API, error) {
 	return in.client.Account(token), nil
 }
 
-// ownRegistry is nil where the registry is another's: a client of that owner may
-// have registered the same metrics.
+// ownRegistry is nil where the registry is another's, whose client may have registered the same metrics.
 func (in *intake) ownRegistry() prometheus.Registerer {
 	if in.shared {
 		return nil

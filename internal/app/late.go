@@ -8,8 +8,8 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
-// skipAfter is the age after which an update of a type gets no answer, 0 for never. A
-// forwarded update always gets one: its bot decides.
+// skipAfter is the age after which an update gets no answer, 0 for never. Forwarded updates always get one:
+// their bot decides.
 func (c Worker) skipAfter() func(updateType string) time.Duration {
 	targets, _ := c.targets()               // validated
 	ages, err := skipAges(c.Turns.SkipLate) // validated
@@ -19,7 +19,6 @@ func (c Worker) skipAfter() func(updateType string) time.Duration {
 	return func(updateType string) time.Duration { return ages[updateType] }
 }
 
-// skipAges reads CHATLANE_SKIP_LATE.
 func skipAges(types []string) (map[string]time.Duration, error) {
 	ages := make(map[string]time.Duration, len(types))
 	for _, one := range types {

@@ -13,14 +13,13 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// How often a name that is not known is asked for.
 const (
 	askFirst = 5 * time.Second
 	askMost  = time.Minute
 )
 
-// identities are the bots by id. A name that no setting gives is asked of the Bot API,
-// once: where that is away the worker starts all the same.
+// identities asks the Bot API once for each name that no setting gives. The worker starts even if it does not
+// answer.
 func (w *worker) identities(ctx context.Context, client *api.Client) (map[int64]turn.Identity, error) {
 	bots := make(map[int64]turn.Identity, len(w.cfg.Bots.All))
 	for _, b := range w.cfg.Bots.All {
@@ -40,7 +39,7 @@ func (w *worker) identities(ctx context.Context, client *api.Client) (map[int64]
 	return bots, nil
 }
 
-// learnNames goes on asking for the names that are missing, until ctx ends.
+// learnNames goes on asking for missing names until ctx ends.
 func (w *worker) learnNames(ctx context.Context, client *api.Client, bots map[int64]turn.Identity, named func(bot int64, username string)) {
 	missing := make(map[int64]api.Token)
 	for bot, id := range bots {
@@ -69,10 +68,8 @@ func (w *worker) learnNames(ctx context.Context, client *api.Client, bots map[in
 	})
 }
 
-// errNoName is why learnNames asks again.
 var errNoName = errors.New("a bot's name is not known yet")
 
-// username asks for a bot's name, which commands in groups carry.
 func username(ctx context.Context, client *api.Client, token api.Token) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -9,16 +9,14 @@ import (
 	"github.com/chatlane/chatlane/internal/preflight"
 )
 
-// check examines one server's settings.
 type check func(ctx context.Context) ([]preflight.Finding, error)
 
-// brokerCheck is the broker's own preflight.
 func (w *worker) brokerCheck(ctx context.Context) ([]preflight.Finding, error) {
 	return w.conn.Preflight(ctx, w.cfg.Broker.Topology())
 }
 
-// preflight logs once which settings endanger a law. A server that does not answer is
-// asked again: the worker starts without it too.
+// preflight logs once which settings endanger a law. It asks again while a server does not answer, since the
+// worker starts without it.
 func (w *worker) preflight(ctx context.Context) {
 	every := lifecycle.Backoff{First: 5 * time.Second, Most: 5 * time.Second}
 	for _, check := range w.checks {

@@ -1,5 +1,5 @@
-// Package app assembles the two programs, worker and ingress, from their parts, and
-// takes them apart again. It touches no signal and no environment.
+// Package app assembles the two programs, worker and ingress, from their parts, and takes them apart again.
+// It touches no signal and no environment.
 package app
 
 import (
@@ -14,8 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
-// Parts are what assemblies may share in one process. Each may be nil: then the
-// assembly makes its own, and ends it.
+// Parts are what assemblies may share in one process. For a nil part the assembly makes its own, and ends it.
 type Parts struct {
 	Telemetry *telemetry.Telemetry // its admin server is run by its owner
 	Conn      *broker.Conn         // for ingress it must fail fast
@@ -23,7 +22,6 @@ type Parts struct {
 	Listener  net.Listener         // for ingress only, instead of one on Listen
 }
 
-// process is what both assemblies consist of.
 type process struct {
 	health string // what readiness calls this assembly
 	tel    *telemetry.Telemetry
@@ -31,7 +29,6 @@ type process struct {
 	lifecycle.Steps
 }
 
-// observe sets up logs, metrics and traces, and serves readiness from the first moment.
 func (p *process) observe(ctx context.Context, cfg telemetry.Config, shared *telemetry.Telemetry) error {
 	if p.tel = shared; shared == nil {
 		tel, err := telemetry.Start(ctx, cfg)
@@ -62,7 +59,6 @@ func (p *process) admin(ctx context.Context) error {
 	return nil
 }
 
-// connect waits for the broker as long as it takes.
 func (p *process) connect(ctx context.Context, cfg broker.Config, shared *broker.Conn) error {
 	if p.conn = shared; shared == nil {
 		cfg.Logger = p.tel.Log
@@ -79,8 +75,7 @@ func (p *process) connect(ctx context.Context, cfg broker.Config, shared *broker
 	return nil
 }
 
-// await tries until it works, and says what it waits for. A broker that is set up for
-// another topology is an error.
+// await tries until it works. A broker that is set up for another topology is a final error.
 func (p *process) await(ctx context.Context, what string, try func(context.Context) error) error {
 	return lifecycle.Backoff{
 		Final: func(err error) bool { return errors.Is(err, broker.ErrTopology) },
@@ -91,7 +86,6 @@ func (p *process) await(ctx context.Context, what string, try func(context.Conte
 	}.Await(ctx, try)
 }
 
-// clean turns an error that the end of ctx brought about into a clean stop.
 func clean(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err

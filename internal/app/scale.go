@@ -13,7 +13,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fleet"
 )
 
-// Scale is the answer of /scale: how much waits, and how many workers it asks for.
+// Scale is the answer of /scale.
 type Scale struct {
 	Unfinished uint64  `json:"unfinished"`     // updates that are stored and not finished, parked ones too
 	Parked     uint64  `json:"parked"`         // of these, updates that wait for their time
@@ -22,10 +22,9 @@ type Scale struct {
 	Workers    int     `json:"workers"`        // workers wanted
 }
 
-// wanted is how many workers the age of the oldest update asks for. More are wanted in
-// proportion to the age, at most twice as many at a time, so that one late figure does not
-// start a crowd; one fewer while the age is under half the target. More workers than
-// partitions have nothing to do, and more workers do not help with a few long turns.
+// wanted is how many workers the oldest update's age asks for: in proportion to it, at most twice as many at
+// a time, so that one late figure does not start a crowd; one fewer while the age is under half the target.
+// Workers beyond the partitions have nothing to do, and more workers do not help with a few long turns.
 func wanted(b broker.Backlog, running, partitions int, target time.Duration) int {
 	n := max(running, 1)
 	switch {
@@ -37,7 +36,6 @@ func wanted(b broker.Backlog, running, partitions int, target time.Duration) int
 	return min(max(n, 1), partitions)
 }
 
-// scaleTTL is how long an answer of the broker serves all who ask.
 const scaleTTL = time.Second
 
 // scaler serves /scale. Safe for concurrent use.
@@ -57,8 +55,8 @@ func newScaler(conn *broker.Conn, census *fleet.Census, partitions int, target t
 	return &scaler{backlog: conn.Backlog, workers: census.Workers, partitions: partitions, target: target, log: log}
 }
 
-// ServeHTTP answers with [Scale] as JSON, or with 503 while the broker does not answer:
-// an autoscaler then keeps the number of workers as it is.
+// ServeHTTP answers with [Scale], or with 503 while the broker does not answer: an autoscaler then keeps the
+// number of workers.
 func (s *scaler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b, err := s.read(r.Context())
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// openState opens the store, and the limiter that goes with it.
 func (w *worker) openState(ctx context.Context) (api.Limiter, error) {
 	if w.cfg.State.Store == storeNATS {
 		return w.openBucket(ctx)
@@ -50,7 +49,6 @@ func (w *worker) openRedis() (api.Limiter, error) {
 	return limit.NewRedis(client, w.limits()), nil
 }
 
-// limits are those of the settings; package limit has 0 for no limit.
 func (w *worker) limits() limit.Config {
 	l := w.cfg.Limits
 	return limit.Config{

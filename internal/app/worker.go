@@ -25,7 +25,6 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// worker is a running worker.
 type worker struct {
 	process
 	cfg    Worker
@@ -33,8 +32,8 @@ type worker struct {
 	checks []check // at the servers' settings, once the worker runs
 }
 
-// RunWorker works until ctx ends, then hands its partitions over within cfg.Grace and
-// returns nil. Its body is the assembly, in the order of the layers.
+// RunWorker works until ctx ends, then hands its partitions over within cfg.Grace and returns nil. Its body
+// is the assembly, in the order of the layers.
 func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts) (err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Check(); err != nil {
@@ -85,7 +84,6 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 		func(ctx context.Context) { w.learnNames(ctx, client, bots, runner.Named) })
 }
 
-// connect waits for the broker and makes its streams and consumers.
 func (w *worker) connect(ctx context.Context, shared *broker.Conn) error {
 	if err := w.process.connect(ctx, w.cfg.Broker.Config(w.cfg.Name), shared); err != nil {
 		return err
@@ -99,9 +97,8 @@ func (w *worker) connect(ctx context.Context, shared *broker.Conn) error {
 	})
 }
 
-// work runs the fleet, and the loops that the worker has besides. Turns that still run
-// when three quarters of the grace period are over are cancelled; the next owners of
-// their partitions recover them.
+// work runs the fleet and the worker's other loops. After three quarters of the grace period it cancels
+// running turns; the next owners of their partitions recover them.
 func (w *worker) work(ctx context.Context, workers *fleet.Fleet, loops ...func(context.Context)) error {
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
@@ -135,7 +132,7 @@ func (w *worker) work(ctx context.Context, workers *fleet.Fleet, loops ...func(c
 
 var errGrace = errors.New("worker stops: the grace period is nearly over")
 
-// uniqueName tells a worker from all others, its own predecessors included.
+// uniqueName differs from all others, the worker's own predecessors included.
 func uniqueName() string {
 	host, err := os.Hostname()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Bot is one bot and what its webhook requests must carry.
+// Bot is one bot, with the secrets that its webhook requests must carry.
 type Bot struct {
 	Token    Secret
 	Secrets  []Secret // accepted in the webhook's secret header; the first is the one to set
@@ -57,8 +57,7 @@ func (b *Bots) Resolve(getenv func(string) string) error {
 	return errors.Join(append(problems, b.twice())...)
 }
 
-// Check names what is wrong with All, wherever the bots come from: none, one whose
-// token or secrets cannot be right, or one twice.
+// Check names what is wrong with All: no bot, a bad token or secret, or a bot that is there twice.
 func (b *Bots) Check() error {
 	if len(b.All) == 0 {
 		return errors.New("CHATLANE_BOT_TOKEN: no bot is set; set its token, or list several in CHATLANE_BOTS_FILE")
@@ -86,8 +85,7 @@ func (b *Bots) twice() error {
 	return errors.Join(problems...)
 }
 
-// Check says what is wrong with token and secrets, without showing them, under the
-// names of the settings that gave them.
+// Check says what is wrong with token and secrets, under the given names and without showing the values.
 func (b Bot) Check(token, secret string) error {
 	var problems []error
 	if !regexp.MustCompile(`^\d+:[\w-]{35}$`).MatchString(string(b.Token)) || b.ID() == 0 {
@@ -105,7 +103,6 @@ func (b Bot) Check(token, secret string) error {
 	return errors.Join(problems...)
 }
 
-// readBots reads the file of bots.
 func readBots(path string, getenv func(string) string) ([]Bot, error) {
 	wrap := func(err error) error { return fmt.Errorf("CHATLANE_BOTS_FILE: %w", err) }
 	text, err := readFile(path)
@@ -139,7 +136,7 @@ func readBots(path string, getenv func(string) string) ([]Bot, error) {
 	return bots, errors.Join(problems...)
 }
 
-// botReader reads one entry. Files are named from the folder of the list.
+// botReader reads one entry. Relative paths start at the list's folder.
 type botReader struct {
 	getenv func(string) string
 	folder string

@@ -10,12 +10,10 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// completionFlag prints a script of a shell. The scripts are written here: kong has none,
-// and the libraries that add some are bound to old versions of kong and to packages that
-// nobody maintains.
+// completionFlag prints a shell's script. kong has none, and the libraries with some need old versions of
+// kong and unmaintained packages.
 type completionFlag string
 
-// BeforeReset prints the script for the shell that the flag names.
 func (completionFlag) BeforeReset(ctx *kong.Context, trace *kong.Path) error {
 	shell := fmt.Sprint(ctx.FlagValue(trace.Flag))
 	var err error
@@ -33,7 +31,6 @@ func (completionFlag) BeforeReset(ctx *kong.Context, trace *kong.Path) error {
 	return errors.Join(errPrinted, err)
 }
 
-// bash offers the subcommands and flags of the command that has been typed.
 func bash(w io.Writer, app *kong.Application) error {
 	function := "_" + strings.ReplaceAll(app.Name, "-", "_")
 	var cases strings.Builder
@@ -55,7 +52,6 @@ complete -o default -F %[1]s %[3]s
 	return err
 }
 
-// fish offers the same, with the help of each.
 func fish(w io.Writer, app *kong.Application) error {
 	var out strings.Builder
 	line := func(n *kong.Node, what, help string) {
@@ -78,7 +74,6 @@ func fish(w io.Writer, app *kong.Application) error {
 	return err
 }
 
-// leavesFirst lists a node after all below it.
 func leavesFirst(n *kong.Node) []*kong.Node {
 	var all []*kong.Node
 	for _, child := range n.Children {
@@ -87,8 +82,6 @@ func leavesFirst(n *kong.Node) []*kong.Node {
 	return append(all, n)
 }
 
-// words are what may follow a command: its subcommands and flags, and those of its
-// default command.
 func words(n *kong.Node) []string {
 	var all []string
 	for _, child := range n.Children {

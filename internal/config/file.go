@@ -11,7 +11,6 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// readFile takes the values of the YAML file; an empty path names none.
 func (l *loader) readFile(path string) map[string]input {
 	values := map[string]input{}
 	if path == "" {
@@ -27,7 +26,6 @@ func (l *loader) readFile(path string) map[string]input {
 	return values
 }
 
-// readYAML takes the values of a mapping of names to scalars and lists.
 func (l *loader) readYAML(text []byte, file string, values map[string]input) error {
 	root, err := parseYAML(text)
 	if err != nil || root == nil {
@@ -65,15 +63,13 @@ func (l *loader) takeYAML(values map[string]input, name, at string, value *yaml.
 	}
 }
 
-// unknownKey reports a key that is nearly one of a setting. A file that several programs
-// share holds others.
+// unknownKey reports only keys that are nearly a setting's: programs may share a file.
 func (l *loader) unknownKey(at, key string) {
 	if hint := l.suggest(key); hint != "" {
 		l.problem("", "%s: %q: no such key; did you mean %s?", at, key, keyOf(hint))
 	}
 }
 
-// parseYAML reads one document; nil if there is none.
 func parseYAML(text []byte) (*yaml.Node, error) {
 	var doc yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -93,8 +89,8 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 	return nil, nil //nolint:nilnil // as above
 }
 
-// scalars reads a value: none for null, one, or those of a list. Its errors show
-// no value: the value may be a secret.
+// scalars reads a value: none for null, one, or those of a list. Its errors show no value, which may be a
+// secret.
 func scalars(n *yaml.Node) ([]string, error) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias

@@ -12,10 +12,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// errPrinted ends a run whose flag asked for a text instead.
 var errPrinted = errors.New("what was asked for is printed")
 
-// common are the flags of every program.
 type common struct {
 	Help       helpFlag       `short:"h" help:"Show this help."`
 	Version    versionFlag    `help:"Show the version."`
@@ -23,7 +21,6 @@ type common struct {
 	Config     string         `placeholder:"FILE" help:"YAML file of settings (CHATLANE_CONFIG)."`
 }
 
-// options are what a program needs besides those of the loader.
 func (p Program) options(l *loader) []kong.Option {
 	return []kong.Option{
 		kong.Name(p.Name), kong.Description(p.About), kong.Writers(p.Stdout, p.Stderr),
@@ -35,7 +32,6 @@ func (p Program) options(l *loader) []kong.Option {
 	}
 }
 
-// describe adds a setting's variables to its help.
 func (l *loader) describe(v *kong.Value) string {
 	if s := l.settings[v]; s != nil {
 		return v.Help + " (" + strings.Join(s.names(), ", ") + ")"
@@ -43,7 +39,6 @@ func (l *loader) describe(v *kong.Value) string {
 	return v.Help
 }
 
-// help is kong's, with what holds for all settings below those of a command.
 func (p Program) help(options kong.HelpOptions, ctx *kong.Context) error {
 	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
 		return err
@@ -61,7 +56,6 @@ default. An empty variable counts as none. A secret may be named by file: CHATLA
 
 type helpFlag bool
 
-// BeforeReset prints the help of the program or command.
 func (helpFlag) BeforeReset(ctx *kong.Context) error {
 	if err := ctx.PrintUsage(false); err != nil {
 		return err
@@ -69,13 +63,11 @@ func (helpFlag) BeforeReset(ctx *kong.Context) error {
 	return errPrinted
 }
 
-// release is the version of an image, whose build has no checkout to take it from: the
-// Dockerfile sets it with -ldflags -X.
+// release is set by the Dockerfile with -ldflags -X, since an image's build has no checkout.
 var release string //nolint:gochecknoglobals // the linker sets no other kind of thing
 
 type versionFlag bool
 
-// BeforeReset prints what the binary was built from.
 func (versionFlag) BeforeReset(ctx *kong.Context, p Program) error {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -85,8 +77,7 @@ func (versionFlag) BeforeReset(ctx *kong.Context, p Program) error {
 	return errors.Join(errPrinted, err)
 }
 
-// Version is the module's version and, where it was built from a checkout, the
-// commit: "v1.2.0", "devel 1a2b3c4d5e6f, changed".
+// Version is the module's version and, if built from a checkout, the commit: "devel 1a2b3c4d5e6f, changed".
 func Version(info *debug.BuildInfo) string {
 	version := info.Main.Version
 	if version == "" || version == "(devel)" {

@@ -8,8 +8,6 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// resolver is a struct that derives values from those that were loaded: from files and
-// variables that it names.
 type resolver interface {
 	Resolve(getenv func(name string) string) error
 }
@@ -18,7 +16,7 @@ type validator interface {
 	Validate() error
 }
 
-// hooks calls Resolve of each struct that was filled, inner ones first, then each Validate.
+// hooks calls Resolve of each filled struct, inner ones first, then each Validate.
 func (l *loader) hooks(ctx *kong.Context) (valid bool) {
 	valid = true
 	var structs []reflect.Value
@@ -42,7 +40,6 @@ func (l *loader) hooks(ctx *kong.Context) (valid bool) {
 	return valid
 }
 
-// nested lists a struct and those embedded in it, inner ones first; commands are apart.
 func nested(v reflect.Value) []reflect.Value {
 	v = reflect.Indirect(v)
 	var all []reflect.Value
@@ -54,8 +51,7 @@ func nested(v reflect.Value) []reflect.Value {
 	return append(all, v)
 }
 
-// report adds the lines of err that are news: nothing twice, and nothing more about a
-// variable whose value could not be read.
+// report skips lines about a variable whose value could not be read.
 func (l *loader) report(err error) {
 	for _, line := range Lines(err) {
 		if !slices.ContainsFunc(l.bad, func(name string) bool { return mentions(line, name) }) {
@@ -64,7 +60,7 @@ func (l *loader) report(err error) {
 	}
 }
 
-// mentions says whether line names the variable, and not one that only begins so.
+// mentions does not count a longer variable that begins with name.
 func mentions(line, name string) bool {
 	_, after, found := strings.Cut(line, name)
 	return found && (after == "" || !isNameByte(after[0]))

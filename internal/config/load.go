@@ -9,13 +9,11 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Prefix is what every name of ours begins with.
+// Prefix begins every name of ours.
 const Prefix = "CHATLANE_"
 
-// fileName is the variable that names the YAML file.
 const fileName = Prefix + "CONFIG"
 
-// loader is one reading of settings.
 type loader struct {
 	common   common
 	all      []*setting
@@ -39,7 +37,6 @@ func newLoader(environ []string) *loader {
 	return l
 }
 
-// options are what every reading needs of kong.
 func (l *loader) options() []kong.Option {
 	return []kong.Option{
 		kong.WithHyphenPrefixedParameters(true), // ids of groups are negative
@@ -83,7 +80,6 @@ func (l *loader) load(k *kong.Kong, args []string) (*kong.Context, error) {
 	return ctx, nil
 }
 
-// withoutUnknown takes an unknown flag out of args, with the value that may follow it.
 func (l *loader) withoutUnknown(args []string, err error) (rest []string, unknown bool) {
 	if err == nil {
 		return args, false
@@ -125,12 +121,11 @@ func (l *loader) problem(name, format string, args ...any) {
 	}
 }
 
-// NoLimit is what a setting with unit "limit" is where 0 is set: the zero value of its
-// field stands for the default.
+// NoLimit replaces 0 in a setting with unit "limit", since a field's zero value stands for the default.
 const NoLimit = -1
 
-// Defaults gives each field of the struct that into points to the default of its tag,
-// where it is zero.
+// Defaults sets each zero field of the struct that into points to, to its tag's default. It panics on wrong
+// tags.
 func Defaults(into any) {
 	l := newLoader(nil)
 	k, err := kong.New(into, l.options()...)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Problems gathers everything that is wrong with a Config, a line each: the name of the
-// variable and what would be right. The zero value is ready to use.
+// Problems gathers what is wrong with a Config, a line each: the variable and what would be right. The zero
+// value is ready to use.
 type Problems struct{ all []error }
 
 // Must adds "name: right" unless holds is true.
@@ -38,7 +38,7 @@ type Error struct {
 // Error joins the problems, a line each.
 func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 
-// Lines are those of an error; errors.Join gives each of its errors a line.
+// Lines splits an error such as errors.Join makes.
 func Lines(err error) []string {
 	if err == nil {
 		return nil

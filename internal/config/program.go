@@ -19,7 +19,7 @@ const (
 	ExitUsage  = 2 // the command line or settings are wrong
 )
 
-// ErrUsage marks an error of a command that another command line would not have.
+// ErrUsage marks an error that another command line would avoid.
 var ErrUsage = errors.New("see --help")
 
 // Program is a program with what it was started with, and where it prints.
@@ -32,9 +32,9 @@ type Program struct {
 	Stdout, Stderr io.Writer
 }
 
-// Run reads the command line into grammar, a pointer to a struct with tags, and calls
-// Run of the chosen command, which may take a context.Context and a Program. It prints
-// errors, a line each, and returns the exit code.
+// Run reads the command line into grammar, a pointer to a struct with tags, and calls Run of the chosen
+// command, which may take a context.Context and a Program. It prints errors, a line each, and returns the
+// exit code.
 func (p Program) Run(ctx context.Context, grammar any) int {
 	chosen, err := p.Load(grammar)
 	if err == nil {
@@ -57,9 +57,8 @@ func isUsage(err error) bool {
 	return settings || errors.Is(err, ErrUsage)
 }
 
-// Load reads the command line, the environment and the file into grammar. The error is
-// an [Error] with all problems. It panics where grammar is no pointer to a struct, or
-// its tags are wrong.
+// Load reads command line, environment and file into grammar. The error is an [Error] with all problems. It
+// panics if grammar is no pointer to a struct or its tags are wrong.
 func (p Program) Load(grammar any) (*kong.Context, error) {
 	l := newLoader(p.Environ)
 	k, err := kong.New(grammar, append(l.options(), p.options(l)...)...)
@@ -69,8 +68,8 @@ func (p Program) Load(grammar any) (*kong.Context, error) {
 	return l.load(k, p.Args)
 }
 
-// UntilSignal ends with the first SIGTERM or SIGINT. A second signal, or the end of the
-// grace period, ends the process at once: nothing depends on a clean stop.
+// UntilSignal ends with the first SIGTERM or SIGINT. A second signal, or the end of the grace period, ends
+// the process at once: nothing depends on a clean stop.
 func (p Program) UntilSignal(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
@@ -93,7 +92,6 @@ func (p Program) UntilSignal(ctx context.Context, grace time.Duration) (context.
 	return ctx, cancel
 }
 
-// say prints each line of err after the program's name.
 func (p Program) say(err error) {
 	for _, line := range Lines(err) {
 		_, _ = fmt.Fprintf(p.Stderr, "%s: %s\n", p.Name, line)

@@ -8,10 +8,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// kong takes the value of the last resolver that has one: so fromFile, fromEnvironment
-// and fromFileFlag are passed in this order.
+// kong takes the value of the last resolver that has one, so the order of fromFile, fromEnvironment and
+// fromFileFlag counts.
 
-// fromFile resolves a setting from the YAML file that --config or CHATLANE_CONFIG names.
 func (l *loader) fromFile(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if l.file == nil {
 		path, _ := ctx.FlagValue(l.configFlag(ctx)).(string)
@@ -28,7 +27,7 @@ func (l *loader) configFlag(ctx *kong.Context) *kong.Flag {
 	return ctx.Model.Flags[at]
 }
 
-// fromEnvironment resolves a setting from its variable. An empty one counts as none.
+// fromEnvironment counts an empty variable as none.
 func (l *loader) fromEnvironment(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	s := l.settings[flag.Value]
 	if s == nil {
@@ -43,7 +42,6 @@ func (l *loader) fromEnvironment(_ *kong.Context, _ *kong.Path, flag *kong.Flag)
 	return l.resolved(flag, values), nil
 }
 
-// fromFileFlag resolves a secret from the file that its flag --x-file names.
 func (l *loader) fromFileFlag(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	s := l.settings[flag.Value]
 	if s == nil || s.path == nil {
@@ -56,7 +54,6 @@ func (l *loader) fromFileFlag(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) 
 	return l.resolved(flag, map[string]input{s.name + "_FILE": {items: []string{path}, from: "--" + s.path.Name}}), nil
 }
 
-// resolved is the flag's value in a source; nil: none, or a problem that is noted.
 func (l *loader) resolved(flag *kong.Flag, source map[string]input) any {
 	s := l.settings[flag.Value]
 	if s == nil {
@@ -73,14 +70,12 @@ func (l *loader) resolved(flag *kong.Flag, source map[string]input) any {
 	return in
 }
 
-// getenv looks a variable up, and notes that it is wanted.
 func (l *loader) getenv(name string) string {
 	l.used[name] = true
 	return l.env[name]
 }
 
-// misspelt reports variables of ours that are nearly the name of a setting. Other
-// unknown ones are no fault: programs that share an environment do not share all settings.
+// misspelt reports variables that are nearly a setting's. Other unknown ones may be another program's.
 func (l *loader) misspelt() {
 	for _, s := range l.all {
 		for _, name := range s.names() {
@@ -96,13 +91,11 @@ func (l *loader) misspelt() {
 	}
 }
 
-// isServiceLink says whether Kubernetes sets such a variable for a Service.
 func isServiceLink(name string) bool {
 	return strings.Contains(name, "_SERVICE_HOST") || strings.Contains(name, "_SERVICE_PORT") ||
 		strings.HasSuffix(name, "_PORT") || strings.Contains(name, "_PORT_")
 }
 
-// byKey finds the variable that a key of the file, or the variable's own name, stands for.
 func (l *loader) byKey(key string) (name string, s *setting) {
 	key = keyOf(strings.ToUpper(strings.ReplaceAll(key, "-", "_")))
 	for _, s := range l.all {
@@ -115,7 +108,7 @@ func (l *loader) byKey(key string) (name string, s *setting) {
 	return "", nil
 }
 
-// suggest is the variable whose key is nearest to a wrong one; empty if none is near.
+// suggest is the nearest variable within two letters, empty if there is none.
 func (l *loader) suggest(key string) string {
 	best, least := "", 3
 	for _, s := range l.all {
@@ -128,8 +121,7 @@ func (l *loader) suggest(key string) string {
 	return best
 }
 
-// distance is the number of letters to change, add or drop (Levenshtein); kong keeps
-// its own for flags to itself.
+// distance is Levenshtein's; kong does not export its own.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -12,9 +12,8 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret is a text that shows itself nowhere: fmt, slog, JSON and YAML get
-// "[redacted]", or nothing where it is empty. Mind that fmt does not ask a value
-// in an unexported field.
+// Secret is a text that fmt, slog, JSON and YAML show as "[redacted]", or as nothing where it is empty. But
+// fmt does not ask a value in an unexported field.
 type Secret string
 
 // Reveal is the text itself.
@@ -34,7 +33,7 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 // LogValue is the redacted form.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText writes the redacted form.
+// MarshalText is the redacted form.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 func isSecret(t reflect.Type) bool {
@@ -42,7 +41,7 @@ func isSecret(t reflect.Type) bool {
 	return t == secret || t.Kind() == reflect.Slice && t.Elem() == secret
 }
 
-// readSecret reads what a file holds, without the white space around it.
+// readSecret turns white space between a file's words into commas.
 func readSecret(path string) (string, error) {
 	text, err := readFile(path)
 	if err != nil {
@@ -55,7 +54,6 @@ func readSecret(path string) (string, error) {
 	return strings.Join(strings.Fields(trimmed), ","), nil
 }
 
-// maxFile is the largest file that is read, in bytes.
 const maxFile = 1 << 20
 
 func readFile(path string) ([]byte, error) {

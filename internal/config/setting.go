@@ -11,7 +11,6 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// setting is a flag that has a variable, too.
 type setting struct {
 	name   string // CHATLANE_NATS_URL
 	flag   *kong.Flag
@@ -22,15 +21,15 @@ type setting struct {
 	least  int64 // of a whole number that is set; 0: any
 }
 
-// keyOf is a variable's name in the YAML file: nats_url. With dashes it is the flag.
+// keyOf is a variable's name in the YAML file: nats_url.
 func keyOf(name string) string {
 	return strings.ToLower(strings.TrimPrefix(name, Prefix))
 }
 
 func flagOf(name string) string { return strings.ReplaceAll(keyOf(name), "_", "-") }
 
-// adopt makes settings of kong's flags: it names them after their variables, takes the
-// environment out of kong's hands, and has wrong values noted.
+// adopt names kong's flags after their variables, takes the environment out of kong's hands, and has wrong
+// values noted.
 func (l *loader) adopt(k *kong.Kong) error {
 	return kong.Visit(k.Model, func(v kong.Visitable, next kong.Next) error {
 		if node, ok := v.(*kong.Node); ok {
@@ -85,7 +84,6 @@ func (l *loader) adoptFlag(node *kong.Node, flag *kong.Flag) error {
 	return s.checkDefault()
 }
 
-// fileFlag is the flag that names the file of a secret.
 func fileFlag(of *kong.Flag) *kong.Flag {
 	path := new(string)
 	value := &kong.Value{
@@ -97,7 +95,6 @@ func fileFlag(of *kong.Flag) *kong.Flag {
 	return flag
 }
 
-// names are those that a source may use for the setting.
 func (s *setting) names() []string {
 	if s.secret {
 		return []string{s.name, s.name + "_FILE"}
@@ -105,10 +102,8 @@ func (s *setting) names() []string {
 	return []string{s.name}
 }
 
-// isList says whether the setting takes several values.
 func (s *setting) isList() bool { return s.flag.Target.Kind() == reflect.Slice }
 
-// pick takes the setting's value from a source, reading the file of a secret.
 func (s *setting) pick(source map[string]input) (in input, ok bool, err error) {
 	in, ok = source[s.name]
 	byFile, named := source[s.name+"_FILE"]
@@ -122,7 +117,6 @@ func (s *setting) pick(source map[string]input) (in input, ok bool, err error) {
 	return in, true, err
 }
 
-// read takes a secret from the file that the input names.
 func (in input) read() (input, error) {
 	text, err := readSecret(in.text())
 	if err == nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// input is a value as a source gave it.
 type input struct {
 	items []string // one, or those of a YAML list
 	from  string   // "--listen", "chatlane.yaml:3"; empty for the environment
@@ -21,7 +20,6 @@ type input struct {
 
 func (in input) text() string { return strings.Join(in.items, ",") }
 
-// where tells the reader which source to correct.
 func (in input) where() string {
 	if in.from == "" {
 		return ""
@@ -29,18 +27,17 @@ func (in input) where() string {
 	return " (" + in.from + ")"
 }
 
-// mapper reads a setting's values with the mapper that kong chose for its type. It notes
-// a wrong value as a problem and reports success, so that kong goes on to the next one.
+// mapper wraps kong's for the type. It notes a wrong value and reports success, so that kong goes on.
 type mapper struct {
 	inner kong.Mapper
 	s     *setting
 	l     *loader
 }
 
-// IsBool makes --name without a value a true one.
+// IsBool makes --name alone mean true.
 func (m *mapper) IsBool() bool { return m.s.flag.Target.Kind() == reflect.Bool }
 
-// Decode reads the next value into target. It never fails.
+// Decode never fails: problems are noted.
 func (m *mapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	in, ok := m.input(ctx.Scan)
 	if !ok {
@@ -72,7 +69,6 @@ func (m *mapper) input(scan *kong.Scanner) (input, bool) {
 	}
 }
 
-// inner is the mapper for the type: kong's, but for lists of texts and for sizes.
 func (s *setting) inner(of kong.Mapper) kong.Mapper {
 	switch t := s.flag.Target; {
 	case t.Kind() == reflect.Slice && t.Type().Elem().Kind() == reflect.String:
@@ -83,7 +79,7 @@ func (s *setting) inner(of kong.Mapper) kong.Mapper {
 	return of
 }
 
-// decodeList adds what commas separate, without the white space that kong would keep.
+// decodeList trims white space, which kong would keep.
 func decodeList(ctx *kong.DecodeContext, target reflect.Value) error {
 	for item := range strings.SplitSeq(ctx.Scan.Pop().String(), ",") {
 		if item = strings.TrimSpace(item); item != "" {
@@ -99,7 +95,6 @@ func decodeSize(ctx *kong.DecodeContext, target reflect.Value) error {
 	return err
 }
 
-// assign reads in into target. Its errors say what would be right.
 func (s *setting) assign(by kong.Mapper, ctx *kong.DecodeContext, in input, target reflect.Value) error {
 	if len(in.items) > 1 && !s.isList() {
 		return fmt.Errorf("a list of %d values is set; give one", len(in.items))
@@ -123,7 +118,7 @@ func (s *setting) assign(by kong.Mapper, ctx *kong.DecodeContext, in input, targ
 	return nil
 }
 
-// asBool adds on and off, as YAML has them, to the words that kong knows.
+// asBool adds YAML's on and off to kong's words.
 func asBool(text string) string {
 	switch strings.ToLower(text) {
 	case "on":
@@ -154,8 +149,6 @@ func (s *setting) wording(text string, target reflect.Value, err error) error {
 	return s.wrong(text, "no whole number", "10")
 }
 
-// wrong says what is wrong with the text, and what would be right: the default, or an
-// example.
 func (s *setting) wrong(text, what, example string) error {
 	if s.flag.Default != "" && !s.secret {
 		example = s.flag.Default
@@ -163,7 +156,6 @@ func (s *setting) wrong(text, what, example string) error {
 	return fmt.Errorf("%s is %s; set it like %s", s.quote(text), what, example)
 }
 
-// quote shows a wrong value, unless it is secret.
 func (s *setting) quote(text string) string {
 	if s.secret {
 		return "the value"
@@ -171,7 +163,6 @@ func (s *setting) quote(text string) string {
 	return strconv.Quote(text)
 }
 
-// checkDefault refuses a default that cannot be right: a wiring mistake.
 func (s *setting) checkDefault() error {
 	if s.flag.Default == "" {
 		return nil
@@ -188,7 +179,7 @@ func (s *setting) checkDefault() error {
 	return nil
 }
 
-// units of sizes, largest first, so that the longest suffix that fits is found.
+// units are largest first, so that the longest suffix that fits is found.
 func units() []struct {
 	suffix string
 	bytes  int64
@@ -209,7 +200,6 @@ func units() []struct {
 	}
 }
 
-// parseSize reads a size in bytes: 512, 64KiB, 1.5GB.
 func parseSize(text string) (int64, error) {
 	number, factor := text, int64(1)
 	for _, u := range units() {

@@ -19,7 +19,7 @@ import (
 	"github.com/chatlane/chatlane/bot"
 )
 
-// Config says where updates go. Targets must be there; zero values of the rest are usable.
+// Config says where updates go. Targets is required; other zero values are usable.
 type Config struct {
 	Targets     map[int64]Target  // by the bot's id
 	Connections int               // kept open to each bot; 0 means 1024
@@ -60,9 +60,8 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Forwarder {
 	}
 }
 
-// newTransport keeps a connection for each turn that may run at once, and drops idle
-// ones before the servers of Node and of Python do (5 s): a request that is written
-// into a connection which is just being closed counts as lost.
+// newTransport keeps a connection for each turn that may run at once. It drops idle ones before servers in
+// Node and Python do (5 s), since a request written into a closing connection counts as lost.
 func newTransport(connections int) *http.Transport {
 	dialer := net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	t := &http.Transport{
@@ -80,14 +79,13 @@ func newTransport(connections int) *http.Transport {
 // Close drops idle connections.
 func (f *Forwarder) Close() { f.http.CloseIdleConnections() }
 
-// Router makes a router that has no handler but the POST, for all updates.
+// Router sends every update to the POST.
 func (f *Forwarder) Router() *bot.Router {
 	r := bot.New("forward")
 	r.On(bot.AnyUpdate, f.handle)
 	return r
 }
 
-// handle asks the bot once over all attempts of the turn, then does what it said.
 func (f *Forwarder) handle(ctx context.Context, t *bot.Turn) error {
 	target, ok := f.cfg.Targets[t.Bot().ID]
 	if !ok {
@@ -103,7 +101,7 @@ func (f *Forwarder) handle(ctx context.Context, t *bot.Turn) error {
 	return f.carryOut(ctx, t, answer)
 }
 
-// tell logs that a bot is away, once a minute: with it thousands of lanes may wait.
+// tell logs once a minute that a bot is away: thousands of lanes may wait for it.
 func (f *Forwarder) tell(ctx context.Context, id int64, err error) {
 	var away *bot.UnavailableError
 	now, said := time.Now().UnixNano(), f.said[id]

@@ -11,7 +11,6 @@ import (
 	"github.com/chatlane/chatlane/bot"
 )
 
-// Outcomes of a request.
 const (
 	outOK       = "ok"
 	outAway     = "away"   // not reached, or said to come again later
@@ -21,7 +20,6 @@ const (
 	outTimeout  = "cancelled" // by the deadline, or with the partition
 )
 
-// What came of the calls in answers.
 const (
 	replyCalled  = "called"
 	replyRefused = "refused"

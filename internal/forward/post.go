@@ -24,20 +24,18 @@ import (
 const (
 	// HeaderSecret is the header in which Telegram sends the webhook's secret.
 	HeaderSecret = "X-Telegram-Bot-Api-Secret-Token" //nolint:gosec // the name of a header
-	// HeaderUpdate is "<bot id>:<update id>": the same whenever the update comes again.
+	// HeaderUpdate is "<bot id>:<update id>", the same each time the update comes.
 	HeaderUpdate = "X-Chatlane-Update"
-	// HeaderAttempt counts the attempts at the update, from 1. One that ended with its
-	// worker is not counted.
+	// HeaderAttempt counts the attempts at the update, from 1. Attempts that ended with their worker do not
+	// count.
 	HeaderAttempt = "X-Chatlane-Attempt"
 )
 
-// Errors of a request that reached the bot, as far as anybody can tell.
 var (
 	errLost    = errors.New("bot's answer was lost")
 	errTooLong = errors.New("bot's answer is too long")
 )
 
-// post hands the update to the bot and reads its answer.
 func (f *Forwarder) post(ctx context.Context, target Target, t *bot.Turn) (reply, error) {
 	ctx, span := f.tracer.Start(ctx, "forward.post", trace.WithSpanKind(trace.SpanKindClient))
 	defer span.End()
@@ -93,8 +91,8 @@ func (f *Forwarder) request(ctx context.Context, target Target, t *bot.Turn) (*h
 	return req, nil
 }
 
-// refusal is the error of an answer that is not 2xx. A gateway whose bot is away, and
-// whoever says when to come again, cost no attempt.
+// refusal is the error of an answer other than 2xx. A gateway without its bot, and an answer that says when
+// to come again, use no attempt up.
 func refusal(resp *http.Response) error {
 	err := &StatusError{Code: resp.StatusCode}
 	after, asked := retryAfter(resp.Header)
@@ -110,16 +108,13 @@ func refusal(resp *http.Response) error {
 	return err
 }
 
-// StatusError is an answer of the bot's that is not 2xx. What it says besides is
-// nobody's business: it may quote the update.
+// StatusError is an answer other than 2xx. It leaves the body out, which may quote the update.
 type StatusError struct{ Code int }
 
-// Error gives the status.
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("bot answered %d %s", e.Code, http.StatusText(e.Code))
 }
 
-// retryAfter reads whole seconds up to an hour, as Telegram does.
 func retryAfter(h http.Header) (d time.Duration, asked bool) {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil {
@@ -128,8 +123,8 @@ func retryAfter(h http.Header) (d time.Duration, asked bool) {
 	return time.Duration(min(max(n, 0), 3600)) * time.Second, true
 }
 
-// broken is the error of a request without an answer. If it did not reach the bot
-// that is nobody's fault; else the update itself may have brought the bot down.
+// broken is the error of a request without an answer. If the request reached the bot, the update itself may
+// have brought the bot down, so it uses an attempt up.
 func broken(ctx context.Context, reached bool, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("no answer: %w", ctx.Err())

@@ -19,8 +19,7 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
-// reply is the call that an answer carries, as it is kept in the journal. Without a
-// method there is none.
+// reply is the call that an answer carries, as the journal keeps it; no method means no call.
 type reply struct {
 	Method string            `json:"method,omitempty"`
 	Params json.RawMessage   `json:"params,omitempty"` // of an answer in JSON
@@ -28,15 +27,13 @@ type reply struct {
 	Files  []file            `json:"files,omitempty"`
 }
 
-// file is a file in a form.
 type file struct {
 	Field string `json:"field"`
 	Name  string `json:"name"`
 	Data  []byte `json:"data"`
 }
 
-// read finds the call in an answer, by its content type, as Telegram does. What
-// cannot be read carries no call.
+// read finds the call by content type, as Telegram does. What cannot be read carries no call.
 func read(contentType string, body []byte) reply {
 	kind, attrs, err := mime.ParseMediaType(contentType)
 	if err != nil || len(bytes.TrimSpace(body)) == 0 {
@@ -111,7 +108,6 @@ func formReply(fields map[string]string, files []file) reply {
 	return reply{Method: method, Fields: fields, Files: files}
 }
 
-// params are what the call is made with.
 func (r reply) params() any {
 	if r.Params != nil {
 		return r.Params
@@ -128,10 +124,8 @@ type upload struct {
 	name string
 }
 
-// Name is the file's name.
 func (u upload) Name() string { return u.name }
 
-// allowed tells that Telegram carries a method out which it finds in an answer.
 func allowed(method string) bool {
 	switch name := strings.ToLower(method); name {
 	case "setwebhook", "deletewebhook", "close", "logout":
@@ -141,8 +135,8 @@ func allowed(method string) bool {
 	}
 }
 
-// carryOut makes the call of an answer. Its result is nobody's, and so is a refusal:
-// the bot could not have learned of it from Telegram either.
+// carryOut makes the call of an answer. It drops the result and a final refusal: Telegram would not have told
+// the bot either.
 func (f *Forwarder) carryOut(ctx context.Context, t *bot.Turn, r reply) error {
 	if r.Method == "" {
 		return nil
@@ -165,7 +159,6 @@ func (f *Forwarder) carryOut(ctx context.Context, t *bot.Turn, r reply) error {
 	return nil
 }
 
-// refused tells that the call is refused for what it is, and would be again.
 func refused(err error) bool {
 	no, ok := errors.AsType[*ta.Error](err)
 	if !ok {

@@ -17,7 +17,7 @@ type Target struct {
 	Secret string // sent as Telegram sends it; empty: no such header
 }
 
-// For is the address with the bot's id in its place.
+// For puts the bot's id into the address.
 func (t Target) For(id int64) Target {
 	t.URL = strings.ReplaceAll(t.URL, BotID, strconv.FormatInt(id, 10))
 	return t
@@ -30,7 +30,7 @@ var (
 	errExtra  = errors.New("the address has a fragment or a user name, which cannot be sent; set one like http://bot:3000/webhook")
 )
 
-// Validate says what is wrong with the address, and what would be right.
+// Validate says what is wrong with the address and what would be right.
 func (t Target) Validate() error {
 	t = t.For(1)
 	if strings.ContainsAny(t.URL, "{}") {

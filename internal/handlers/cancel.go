@@ -6,7 +6,6 @@ import (
 	"github.com/chatlane/chatlane/bot"
 )
 
-// cancel leaves any flow.
 func cancel(r *bot.Router) {
 	r.Message(leave, bot.Command("cancel"), bot.InAnyState()).To(bot.None)
 	r.Message(say("There is nothing to cancel."), bot.Command("cancel"))

@@ -16,7 +16,6 @@ type review struct {
 	Rating string `json:"rating"`
 }
 
-// feedback asks for a rating from 1 to 5, then for a comment, and thanks.
 func feedback(r *bot.Router) {
 	r.Message(askRating, bot.Command("feedback")).To(feedbackRating)
 

@@ -1,10 +1,8 @@
-// Package handlers is the bundled bot: small flows that show what Chatlane keeps
-// true, one file each.
+// Package handlers is the bundled bot: small flows that show what Chatlane keeps true, one file each.
 //
-// A command that begins a flow always wins: it leaves the flow that the conversation is
-// in, drops that flow's data, and begins its own, also if it is the same one. So commands
-// are on the root, whose handlers come before those of the flows. Other input that does
-// not fit a state is answered with a hint and changes nothing.
+// A command that begins a flow always wins: it drops the present flow with its data and begins its own. So
+// commands are on the root, whose handlers come before those of the flows. Other input that does not fit a
+// state gets a hint and changes nothing.
 package handlers
 
 import (
@@ -25,7 +23,6 @@ func New() *bot.Router {
 	return r
 }
 
-// say answers with a text and changes nothing.
 func say(text string) bot.Handler {
 	return func(ctx context.Context, t *bot.Turn) error { return t.Answer(ctx, text) }
 }

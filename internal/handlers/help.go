@@ -9,7 +9,6 @@ const helpText = `/start - tell me your name and age
 /cancel - leave whatever you are in
 /help - this message`
 
-// help explains the bot in one message; the conversation stays where it is.
 func help(r *bot.Router) {
 	r.Message(say(helpText), bot.Command("help"))
 }

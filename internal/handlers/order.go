@@ -9,7 +9,6 @@ import (
 
 const orderQuantity bot.State = "order:quantity"
 
-// order asks how many, and takes a number or "cancel".
 func order(r *bot.Router) {
 	r.Message(askQuantity, bot.Command("order")).To(orderQuantity)
 

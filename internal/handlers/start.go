@@ -17,7 +17,6 @@ type profile struct {
 	Name string `json:"name"`
 }
 
-// start asks for a name, then for an age, and greets.
 func start(r *bot.Router) {
 	r.Message(askName, bot.Command("start")).To(startName)
 

@@ -7,18 +7,15 @@ import (
 	"sync"
 )
 
-// maxPooled is the largest buffer that is kept, in bytes: one large update must not occupy
-// its size for ever.
+// maxPooled, in bytes, keeps one large update from occupying its size for ever.
 const maxPooled = 64 << 10
 
-// bodies lends buffers to requests.
 type bodies struct {
 	pool sync.Pool
 	max  int64 // largest body, in bytes
 }
 
-// read reads the body. The caller returns the buffer with give, but only if its bytes are no
-// longer in use; otherwise it drops the buffer.
+// read reads the body. The caller gives the buffer back only once its bytes are no longer in use.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*bytes.Buffer, outcome) {
 	buf, ok := b.pool.Get().(*bytes.Buffer)
 	if !ok {

@@ -12,7 +12,7 @@ import (
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
-// Config is the settings of ingress. The zero value needs at least a bot.
+// Config is the settings of ingress. The zero value lacks only bots.
 type Config struct {
 	Bots      config.Bots      `embed:"" prefix:"bots-" group:"Bots"`
 	Broker    broker.Settings  `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
@@ -35,7 +35,7 @@ type Config struct {
 	AllowedUpdates []string `env:"CHATLANE_ALLOWED_UPDATES" help:"Update types to ask Telegram for. Empty: all but chat_member, message_reaction and message_reaction_count."`
 }
 
-// WithDefaults returns the config with the same defaults as from the environment.
+// WithDefaults fills in the environment's defaults.
 func (c Config) WithDefaults() Config {
 	config.Defaults(&c)
 	if c.Telemetry.Service == "" {
@@ -44,9 +44,8 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Validate returns an error for each variable with a wrong value, joined, except for those of
-// Telemetry and Broker. It refuses a webhook without a secret, since anyone could send
-// updates in the name of any user.
+// Validate returns an error for each variable with a wrong value, joined; those of Telemetry and Broker
+// validate themselves. A webhook without a secret is refused: anyone could send updates in any user's name.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	p := config.Problems{}

@@ -15,8 +15,6 @@ const (
 	maxPause = 30 * time.Second
 )
 
-// failures are a series of failed calls of the Bot API without a success between.
-// The zero value is an empty series.
 type failures struct {
 	pauses *backoff.ExponentialBackOff
 	reason string
@@ -35,7 +33,6 @@ func (f *failures) add(err error) (pause time.Duration, news bool) {
 	return max(pause, api.RetryAfter(err)), news
 }
 
-// end ends the series, and reports whether there was one.
 func (f *failures) end() bool {
 	was := f.reason != ""
 	*f = failures{}

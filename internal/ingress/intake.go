@@ -21,8 +21,7 @@ type Publisher interface {
 	Publish(ctx context.Context, u queue.Update) error
 }
 
-// DeadLetters stores bodies that cannot be read or routed. A nil error means that the body
-// is durably stored.
+// DeadLetters stores bodies that cannot be read or routed. A nil error means durably stored.
 type DeadLetters interface {
 	Reject(ctx context.Context, bot int64, body []byte, reason string) error
 }
@@ -52,15 +51,12 @@ func NewIntake(cfg Config, s Store, reg prometheus.Registerer, log *slog.Logger)
 	}
 }
 
-// logPause is the least time between two log lines of one kind.
 const logPause = 10 * time.Second
 
-// errTooSlow is the cause when the broker does not confirm within PublishTimeout.
 var errTooSlow = errors.New("the broker did not confirm in time")
 
-// take stores an update, or a dead letter if the update cannot be routed. Any outcome but
-// accepted and deadLetter means that Telegram must send the update again. The bytes of the
-// body may then still be in use.
+// take stores an update, or a dead letter if the update cannot be routed. On any outcome but accepted and
+// deadLetter Telegram must send the update again, and body may still be in use.
 func (in *Intake) take(ctx context.Context, bot int64, body []byte) outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, in.wait, errTooSlow)
 	defer cancel()
@@ -81,7 +77,7 @@ func (in *Intake) take(ctx context.Context, bot int64, body []byte) outcome {
 	return accepted
 }
 
-// albumOf is the media group of a new message. An edit belongs to a single message and has none.
+// albumOf is the media group of a new message; an edit is of a single message.
 func albumOf(e update.Envelope) string {
 	switch e.Type {
 	case "message", "channel_post", "business_message":
@@ -90,8 +86,8 @@ func albumOf(e update.Envelope) string {
 	return ""
 }
 
-// reject stores a body that cannot be routed as a dead letter. If it were refused, Telegram
-// would repeat it, and hold back all updates queued behind it.
+// reject stores an unroutable body as a dead letter: if it were refused, Telegram would repeat it and hold
+// back all updates queued behind it.
 func (in *Intake) reject(ctx context.Context, bot int64, body []byte, why error) outcome {
 	if err := in.store.Reject(ctx, bot, body, why.Error()); err != nil {
 		return in.refuse(ctx, bot, err)
@@ -112,7 +108,6 @@ func (in *Intake) refuse(ctx context.Context, bot int64, err error) outcome {
 	return unavailable
 }
 
-// lane is the lane that an update belongs to; updates without a lane share one.
 func (in *Intake) lane(bot int64, body []byte) lane.Key {
 	read, err := update.Peek(bot, body)
 	if err != nil {

@@ -16,7 +16,6 @@ type metrics struct {
 	bytes    prometheus.Counter
 }
 
-// newMetrics registers with reg unless it is nil.
 func newMetrics(reg prometheus.Registerer) *metrics {
 	with := promauto.With(reg)
 	requests := with.NewCounterVec(prometheus.CounterOpts{
@@ -46,7 +45,6 @@ func (m *metrics) done(o outcome, took time.Duration) {
 	m.seconds.Observe(took.Seconds())
 }
 
-// newDeadLetterCounters has one counter for each reason why an update is unreadable.
 func newDeadLetterCounters(reg prometheus.Registerer) map[update.Reason]prometheus.Counter {
 	vec := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "chatlane_ingress_dead_letters_total", Help: "Authentic updates that could not be routed, by reason.",

@@ -34,8 +34,7 @@ func (o outcome) status() int {
 	}[o]
 }
 
-// answer writes the outcome. No answer has a body: Telegram would take one for a
-// method to execute.
+// answer writes the outcome. No answer has a body: Telegram would take one for a method to execute.
 func (o outcome) answer(w http.ResponseWriter) {
 	switch o.status() {
 	case http.StatusMethodNotAllowed:

@@ -20,16 +20,14 @@ type API interface {
 }
 
 const (
-	// pollWait is how long Telegram keeps a getUpdates waiting when there is no update.
-	pollWait = 50 * time.Second
-	// pollBatch is the most updates that one getUpdates returns.
+	// pollWait is how long Telegram holds a getUpdates when there is no update.
+	pollWait  = 50 * time.Second
 	pollBatch = 100
-	// pollLanes is how many lanes of one batch are stored at once.
 	pollLanes = 16
 )
 
-// Poller receives one bot's updates by long polling. Only one poller of a bot may run:
-// Telegram answers a second one with 409, and the poller retries until the other has ended.
+// Poller receives one bot's updates by long polling. Telegram answers a second poller of a bot with 409; it
+// retries until the other has ended.
 type Poller struct {
 	bot    int64
 	api    API
@@ -47,8 +45,7 @@ func NewPoller(cfg Config, bot int64, api API, intake *Intake) *Poller {
 	return &Poller{bot: bot, api: api, intake: intake, types: types, log: intake.log.With(slog.Int64("bot", bot))}
 }
 
-// Run polls until ctx ends. An offset is confirmed only once every update below it
-// is stored.
+// Run polls until ctx ends and returns nil. It confirms an offset only once every update below it is stored.
 func (p *Poller) Run(ctx context.Context) error {
 	var offset int64
 	var failed failures
@@ -81,7 +78,6 @@ type getUpdates struct {
 	AllowedUpdates []string `json:"allowed_updates"`
 }
 
-// fetch waits for updates from offset on.
 func (p *Poller) fetch(ctx context.Context, offset int64) ([]json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, pollWait+10*time.Second)
 	defer cancel()
@@ -98,7 +94,6 @@ func (p *Poller) fetch(ctx context.Context, offset int64) ([]json.RawMessage, er
 	return updates, nil
 }
 
-// polled is one update of a batch.
 type polled struct {
 	id     int64
 	body   json.RawMessage
@@ -108,11 +103,10 @@ type polled struct {
 // errNoID means that a batch would come again for ever.
 var errNoID = errors.New("updates have no id that could be confirmed")
 
-// errNotStored means that the rest of a batch must be fetched again.
 var errNotStored = errors.New("updates were not stored")
 
-// storeAll stores a batch, each lane in order and several lanes in parallel. It returns the
-// offset below which all updates are stored.
+// storeAll stores each lane in order and several in parallel. It returns the offset below which all is
+// stored.
 func (p *Poller) storeAll(ctx context.Context, updates []json.RawMessage, offset int64) (int64, error) {
 	batch := make([]polled, len(updates))
 	lanes := map[lane.Key][]*polled{}
@@ -131,8 +125,8 @@ func (p *Poller) storeAll(ctx context.Context, updates []json.RawMessage, offset
 		})
 	}
 	wg.Wait()
-	// The ids of a batch ascend. They may begin below the offset: after a week without
-	// updates Telegram may restart at a lower id, and then ignores a higher offset.
+	// The ids of a batch ascend. They may begin below the offset: after a week without updates Telegram may
+	// restart at a lower id, and then ignores a higher offset.
 	next := int64(0)
 	for _, u := range batch {
 		if !u.stored {
@@ -156,7 +150,7 @@ func (p *Poller) storeLane(ctx context.Context, updates []*polled) {
 	}
 }
 
-// updateID reads the id for the offset, also of updates that cannot be routed.
+// updateID also reads updates that cannot be routed.
 func updateID(body []byte) int64 {
 	var u struct {
 		ID int64 `json:"update_id"`

@@ -17,14 +17,13 @@ import (
 )
 
 const (
-	// maxConnections is the most connections that Telegram opens to a webhook. A bot's
-	// highest rate is this number divided by the time of one answer.
+	// maxConnections is the most that Telegram opens to a webhook. A bot's highest rate is this number
+	// divided by the time of one answer.
 	maxConnections = 100
-	// watchPause is the time between two reads of the webhook's status.
-	watchPause = 30 * time.Second
+	watchPause     = 30 * time.Second
 )
 
-// Registrar sets one bot's webhook at Telegram, and watches the status that Telegram reports.
+// Registrar sets one bot's webhook at Telegram and watches the status that Telegram reports.
 type Registrar struct {
 	bot     config.Bot
 	api     API
@@ -34,8 +33,7 @@ type Registrar struct {
 	metrics *RegistrarMetrics
 }
 
-// NewRegistrar takes WebhookURL and AllowedUpdates from cfg. All registrars of a
-// process share m.
+// NewRegistrar takes WebhookURL and AllowedUpdates from cfg. All registrars of a process share m.
 func NewRegistrar(cfg Config, bot config.Bot, api API, m *RegistrarMetrics, log *slog.Logger) *Registrar {
 	types := cfg.AllowedUpdates
 	if types == nil {
@@ -48,7 +46,7 @@ func NewRegistrar(cfg Config, bot config.Bot, api API, m *RegistrarMetrics, log 
 	}
 }
 
-// Run sets the webhook, with retries until it is set, and then watches it until ctx ends.
+// Run retries until the webhook is set, then watches it until ctx ends. It returns nil.
 func (g *Registrar) Run(ctx context.Context) error {
 	var failed failures
 	for ctx.Err() == nil {
@@ -98,7 +96,6 @@ func (g *Registrar) watchLoop(ctx context.Context) {
 	}
 }
 
-// info is the status of a webhook, from Telegram.
 type info struct {
 	URL         string `json:"url"`
 	Pending     int    `json:"pending_update_count"`
@@ -138,8 +135,7 @@ type RegistrarMetrics struct {
 	failures  prometheus.Counter
 }
 
-// NewRegistrarMetrics registers with reg unless it is nil. The label bot is closed:
-// the ids of the configured bots.
+// NewRegistrarMetrics registers with reg unless it is nil. The label bot is closed: the configured ids.
 func NewRegistrarMetrics(reg prometheus.Registerer) *RegistrarMetrics {
 	with := promauto.With(reg)
 	return &RegistrarMetrics{

@@ -8,13 +8,11 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 )
 
-// headerSecret is the header with the secret, in canonical spelling.
+// headerSecret is in canonical spelling.
 const headerSecret = "X-Telegram-Bot-Api-Secret-Token" //nolint:gosec // the header's name is public
 
-// maxSecret is the longest secret that Telegram accepts, in bytes.
 const maxSecret = 256
 
-// digests are the digests of one bot's valid secrets.
 type digests [][sha256.Size]byte
 
 func newDigests(secrets []config.Secret) digests {
@@ -25,8 +23,7 @@ func newDigests(secrets []config.Secret) digests {
 	return d
 }
 
-// match reports whether the request carries one of the secrets. It compares with all of
-// them, by digest and in constant time, so that the response time reveals nothing.
+// match compares with all secrets, by digest and in constant time, so that the response time reveals nothing.
 func (d digests) match(r *http.Request) bool {
 	values := r.Header[headerSecret]
 	if len(values) != 1 || len(values[0]) > maxSecret {

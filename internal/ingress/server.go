@@ -12,18 +12,17 @@ import (
 )
 
 const (
-	// idleTimeout exceeds the 60 s after which Telegram closes an idle connection. If
-	// ingress closed first, it could close while a request is on its way.
+	// idleTimeout exceeds the 60 s after which Telegram closes an idle connection: if ingress closed first,
+	// it could do so while a request is on its way.
 	idleTimeout = 75 * time.Second
-	// readTimeout bounds the reading of one request, head and body.
 	readTimeout = 15 * time.Second
 	headTimeout = 5 * time.Second
-	// maxHead is the largest head of a request, in bytes. Telegram's has 4 KiB at most.
+	// maxHead is in bytes. Telegram's heads have 4 KiB at most.
 	maxHead = 16 << 10
 )
 
-// Server serves a handler on keep-alive connections of limited age. Telegram keeps its
-// connections, so without the limit a new instance would receive no traffic.
+// Server serves a handler on keep-alive connections of limited age. Telegram keeps its connections, so
+// without the limit a new instance would receive no traffic.
 type Server struct {
 	handler http.Handler
 	maxAge  time.Duration
@@ -37,8 +36,8 @@ func NewServer(cfg Config, h http.Handler, log *slog.Logger) *Server {
 	return &Server{handler: h, maxAge: cfg.ConnMaxAge, grace: cfg.Grace, log: log}
 }
 
-// Serve accepts from ln until ctx ends. Then it closes ln and idle connections, and answers
-// the requests in flight for at most the grace period.
+// Serve accepts from ln until ctx ends, then closes ln and idle connections and answers requests in flight
+// within the grace period.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.aging(s.handler),
@@ -68,7 +67,6 @@ func (s *Server) drain(ctx context.Context, srv *http.Server) error {
 	return nil
 }
 
-// deadline is the context key of the time at which a connection should close.
 type deadline struct{}
 
 // connContext sets a connection's deadline: the maximum age, a fifth more or less.
@@ -77,8 +75,8 @@ func (s *Server) connContext(ctx context.Context, _ net.Conn) context.Context {
 	return context.WithValue(ctx, deadline{}, time.Now().Add(time.Duration(jitter*float64(s.maxAge))))
 }
 
-// aging closes a connection with the first answer after its deadline. All other answers
-// keep it open: without keep-alive Telegram slows down to 20 updates a second.
+// aging closes a connection with the first answer after its deadline. All other answers keep it open: without
+// keep-alive Telegram slows down to 20 updates a second.
 func (s *Server) aging(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if end, ok := r.Context().Value(deadline{}).(time.Time); ok && time.Now().After(end) {

@@ -8,13 +8,11 @@ import (
 	"strings"
 )
 
-// networks is a list of address ranges.
 type networks []netip.Prefix
 
 // telegramNetworks are the documented source addresses of Telegram's webhook requests.
 func telegramNetworks() []string { return []string{"149.154.160.0/20", "91.108.4.0/22"} }
 
-// parseNetworks reads addresses, CIDR ranges and the word "telegram".
 func parseNetworks(list []string) (networks, error) {
 	var out networks
 	for _, item := range list {
@@ -43,20 +41,17 @@ func (n networks) contain(addr netip.Addr) bool {
 	return slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// sources is the addresses that requests may come from.
 type sources struct {
 	allowed networks // empty: any address
 	proxies networks // their X-Forwarded-For headers are trusted
 }
 
-// allow reports whether the request comes from an allowed address.
 func (s sources) allow(r *http.Request) bool {
 	return len(s.allowed) == 0 || s.allowed.contain(s.of(r))
 }
 
-// of is the source address of the request: the peer's, or if that is a trusted proxy, the
-// nearest address in X-Forwarded-For that is not one. An address that cannot be read gives
-// the zero address, which no range contains.
+// of is the peer's address, or behind a trusted proxy the nearest untrusted address in X-Forwarded-For. An
+// unreadable address gives the zero address, which no range contains.
 func (s sources) of(r *http.Request) netip.Addr {
 	addr := parseHost(r.RemoteAddr)
 	if !s.proxies.contain(addr) {
@@ -74,7 +69,6 @@ func (s sources) of(r *http.Request) netip.Addr {
 	return addr
 }
 
-// parseHost reads an address with or without a port; the zero address if it is none.
 func parseHost(host string) netip.Addr {
 	if at, err := netip.ParseAddrPort(host); err == nil {
 		return at.Addr().Unmap().WithZone("")

@@ -1,8 +1,8 @@
 // Package ingress receives Telegram's updates and stores each one before it confirms it.
 //
-// It answers 200 only after the broker has confirmed the update. It stores every authentic
-// request, if need be as a dead letter, and drops all others before they are read. No token,
-// secret or text of an update appears in a log, metric, trace or answer.
+// It answers 200 only after the broker has confirmed the update. It stores every authentic request, if need
+// be as a dead letter, and drops all others before reading them. No token, secret or text of an update
+// appears in a log, metric, trace or answer.
 package ingress
 
 import (
@@ -26,14 +26,11 @@ import (
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
-// scopeName is the instrumentation scope of the spans made here.
 const scopeName = "github.com/chatlane/chatlane/internal/ingress"
 
-// webhookPath precedes the bot's id in a path.
 const webhookPath = "/webhook/"
 
-// Webhook answers Telegram's webhook requests: POST /webhook/{bot_id}.
-// Safe for concurrent use.
+// Webhook answers POST /webhook/{bot_id}. Safe for concurrent use.
 type Webhook struct {
 	endpoints map[string]endpoint // by bot id as in the path
 	sources   sources
@@ -46,7 +43,6 @@ type Webhook struct {
 	limiters  [outcomes]telemetry.LogLimiter
 }
 
-// endpoint is one bot's webhook.
 type endpoint struct {
 	bot     int64
 	secrets digests
@@ -94,7 +90,6 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	result.answer(w)
 }
 
-// guarded turns a panic into an outcome.
 func (h *Webhook) guarded(ctx context.Context, w http.ResponseWriter, r *http.Request) (result outcome) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -148,7 +143,6 @@ func (h *Webhook) admit(r *http.Request) (endpoint, outcome) {
 	return e, accepted
 }
 
-// store reads the body and passes it to the intake.
 func (h *Webhook) store(ctx context.Context, w http.ResponseWriter, r *http.Request, bot int64) outcome {
 	body, result := h.bodies.read(w, r)
 	if result != accepted {
@@ -162,7 +156,7 @@ func (h *Webhook) store(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return result
 }
 
-// refused logs requests that point to a wrong setting. The metrics count the others.
+// refused logs requests that point to a wrong setting; metrics count the others.
 func (h *Webhook) refused(ctx context.Context, result outcome) {
 	switch result {
 	case tooLarge, forbidden, unauthorized:
@@ -174,8 +168,7 @@ func (h *Webhook) refused(ctx context.Context, result outcome) {
 	}
 }
 
-// logPanic logs a panic with its stack. It logs the value only if it is a runtime error:
-// other values might contain a part of the update.
+// logPanic logs a panic's value only if it is a runtime error: others might hold a part of the update.
 func (h *Webhook) logPanic(ctx context.Context, p any) {
 	what := fmt.Sprintf("%T", p)
 	if err, ok := p.(runtime.Error); ok {

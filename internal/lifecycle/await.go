@@ -8,8 +8,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// Backoff says how to wait between attempts. The zero value waits 100 ms at first,
-// twice as long after each failure, and 2 s at most, each a tenth more or less.
+// Backoff says how to wait between attempts. The zero value waits 100 ms at first, doubled after each failure
+// up to 2 s, each a tenth more or less.
 type Backoff struct {
 	First time.Duration
 	Most  time.Duration
@@ -18,8 +18,8 @@ type Backoff struct {
 	Waiting func(error)      // called before a wait whose reason differs from the one before; nil: not called
 }
 
-// Await calls try until it succeeds, fails for good, or ctx ends. It returns nil, the
-// final error, or the cause of ctx's end.
+// Await calls try until it succeeds, fails for good, or ctx ends. It returns nil, the final error, or the
+// cause of ctx's end.
 func (b Backoff) Await(ctx context.Context, try func(context.Context) error) error {
 	reason := ""
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {

@@ -1,5 +1,5 @@
-// Package lifecycle starts and stops the parts of a process in order: named stop
-// steps that run in reverse, and waiting with backoff for a server that is not there yet.
+// Package lifecycle starts and stops a process's parts: stop steps in reverse order, and waiting with backoff
+// for servers.
 package lifecycle
 
 import (
@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// Steps are the stop steps of a process, in the order in which its parts started.
-// The zero value is ready to use. Not safe for concurrent use.
+// Steps are a process's stop steps. The zero value is ready to use. Not safe for concurrent use.
 type Steps struct {
 	Log *slog.Logger // takes a line for each step; nil: none
 
@@ -24,14 +23,13 @@ type step struct {
 	stop func(context.Context) error
 }
 
-// OnStop adds a step. Stop runs it before all steps that were added earlier.
+// OnStop adds a step. Stop runs it before those added earlier.
 func (s *Steps) OnStop(name string, stop func(context.Context) error) {
 	s.all = append(s.all, step{name, stop})
 }
 
-// Stop runs every step, last one first, and joins their errors, each with the step's
-// name. All steps share the time limit; a step that fails or is late holds back no other.
-// The steps still run when ctx has ended. A second Stop does nothing.
+// Stop runs every step, last one first, also when ctx has ended, and joins their errors with the steps'
+// names. All steps share the time limit; one that fails holds back no other. A second Stop does nothing.
 func (s *Steps) Stop(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()

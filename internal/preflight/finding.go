@@ -1,8 +1,7 @@
 // Package preflight holds what every check of a server's settings reports.
 package preflight
 
-// Finding is one setting of a server under which a law would not hold, or that could be
-// better.
+// Finding is a server's setting under which a law would not hold, or that could be better.
 type Finding struct {
 	Server  string `json:"server"`  // "nats", or "redis" with its address
 	Setting string `json:"setting"` // as the server's own documentation spells it

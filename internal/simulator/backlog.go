@@ -9,10 +9,9 @@ import (
 	"time"
 )
 
-// Telegram's limit for one update; a bigger one is dropped.
+// Telegram drops updates over this size, in bytes.
 const maxUpdate = 512 << 10
 
-// update is a pending update.
 type update struct {
 	id      int64
 	kind    string
@@ -33,7 +32,6 @@ type queue struct {
 	loaded  bool
 }
 
-// backlog holds the pending updates of one bot, and the webhook that they go to.
 type backlog struct {
 	mu       sync.Mutex
 	limit    int
@@ -63,7 +61,6 @@ func newBacklog(limit int, firstID int64) *backlog {
 	return &backlog{limit: limit, lastID: firstID, queues: make(map[int64]*queue), changed: make(chan struct{}, 1)}
 }
 
-// push queues an update and returns its id, 0 if the webhook does not take that type.
 func (b *backlog) push(kind string, p *probe, payload json.RawMessage) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -138,7 +135,6 @@ func (b *backlog) take(now time.Time) (q *queue, wait time.Duration) {
 	return q, 0
 }
 
-// finish removes a queue's first update.
 func (b *backlog) finish(q *queue, now time.Time) {
 	u := q.updates[0]
 	q.updates[0] = nil
@@ -161,7 +157,6 @@ func (b *backlog) finish(q *queue, now time.Time) {
 	b.quiet.send()
 }
 
-// forget drops updates that are gone from the order.
 func (b *backlog) forget() {
 	for len(b.order) > 0 && b.order[0].gone {
 		b.order[0] = nil
@@ -172,7 +167,6 @@ func (b *backlog) forget() {
 	}
 }
 
-// confirm removes all updates below an id, and returns up to n of those that remain.
 func (b *backlog) confirm(below int64, n int) []json.RawMessage {
 	now := time.Now()
 	b.mu.Lock()
@@ -200,7 +194,6 @@ func (b *backlog) confirm(below int64, n int) []json.RawMessage {
 	return out
 }
 
-// end removes an update that is the first of its queue.
 func (b *backlog) end(u *update, now time.Time) {
 	q := u.queue
 	if len(q.updates) == 0 || q.updates[0] != u {
@@ -212,7 +205,6 @@ func (b *backlog) end(u *update, now time.Time) {
 	b.finish(q, now)
 }
 
-// clear drops everything that is pending.
 func (b *backlog) clear() {
 	for _, q := range b.queues {
 		for _, u := range q.updates {
@@ -224,13 +216,10 @@ func (b *backlog) clear() {
 	b.quiet.send()
 }
 
-// sendHeap is a heap of queues by the time of their next request.
 type sendHeap []*queue
 
-// Len is heap's.
 func (d *sendHeap) Len() int { return len(*d) }
 
-// Less is heap's.
 func (d *sendHeap) Less(i, j int) bool {
 	a, b := (*d)[i], (*d)[j]
 	if !a.due.Equal(b.due) {
@@ -239,21 +228,18 @@ func (d *sendHeap) Less(i, j int) bool {
 	return a.rank < b.rank
 }
 
-// Swap is heap's.
 func (d *sendHeap) Swap(i, j int) {
 	q := *d
 	q[i], q[j] = q[j], q[i]
 	q[i].index, q[j].index = i, j
 }
 
-// Push is heap's.
 func (d *sendHeap) Push(x any) {
 	q := x.(*queue)
 	q.index = len(*d)
 	*d = append(*d, q)
 }
 
-// Pop is heap's.
 func (d *sendHeap) Pop() any {
 	last := len(*d) - 1
 	q := (*d)[last]

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Bot is one bot: its chats, and the updates that wait for it.
+// Bot is one bot, with its chats and pending updates.
 type Bot struct {
 	tg    *Telegram
 	id    int64
@@ -52,8 +52,7 @@ func newBot(t *Telegram, cfg BotConfig, seed uint64) *Bot {
 // ID is the number before the colon of the token.
 func (b *Bot) ID() int64 { return b.id }
 
-// Push queues an update of the type with any payload. It returns the update's id, 0 if the
-// bot does not receive that type.
+// Push queues an update with any payload and returns its id, 0 if the bot does not receive that type.
 func (b *Bot) Push(updateType string, payload any) (id int64) {
 	raw := mustJSON("payload of "+updateType, payload)
 	p := probeOf(raw)
@@ -61,7 +60,6 @@ func (b *Bot) Push(updateType string, payload any) (id int64) {
 	return b.box.push(updateType, &p, raw)
 }
 
-// openFor opens the chats and queries of a raw update.
 func (b *Bot) openFor(updateType string, p *probe) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +75,7 @@ func (b *Bot) openFor(updateType string, p *probe) {
 	}
 }
 
-// open makes a chat; it needs b.mu.
+// open needs b.mu.
 func (b *Bot) open(info ChatInfo) *Chat {
 	if info.Type == "" {
 		info.Type = "private"
@@ -90,7 +88,6 @@ func (b *Bot) open(info ChatInfo) *Chat {
 	return c
 }
 
-// chat returns the chat of that id, and opens it if it is new.
 func (b *Bot) chat(info ChatInfo) *Chat {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -100,21 +97,19 @@ func (b *Bot) chat(info ChatInfo) *Chat {
 	return b.open(info)
 }
 
-// SetWebhook sets where updates go. Requests in flight are cancelled and sent again, as
-// by Telegram.
+// SetWebhook sets where updates go. As at Telegram, requests in flight are cancelled and sent again.
 func (b *Bot) SetWebhook(cfg WebhookConfig) {
 	cfg = cfg.withDefaults(b.tg.cfg.Seed)
 	b.box.setWebhook(&cfg, false)
 }
 
-// deleteWebhook leaves pending updates for getUpdates or the next webhook.
 func (b *Bot) deleteWebhook() {
 	cfg := b.box.config()
 	cfg.URL, cfg.Targets = "", nil
 	b.box.setWebhook(&cfg, false)
 }
 
-// Deliver gives the bot a webhook and delivers to it until ctx ends.
+// Deliver sets a webhook, delivers to it until ctx ends, and removes it. Undelivered updates stay pending.
 func (b *Bot) Deliver(ctx context.Context, cfg WebhookConfig) {
 	b.SetWebhook(cfg)
 	b.send(ctx)
@@ -124,7 +119,7 @@ func (b *Bot) Deliver(ctx context.Context, cfg WebhookConfig) {
 // Webhook is the present setting; its URL is empty when there is none.
 func (b *Bot) Webhook() WebhookConfig { return b.box.config() }
 
-// Pending is how many updates wait to be delivered, those in flight included.
+// Pending counts undelivered updates, those in flight included.
 func (b *Bot) Pending() int {
 	b.box.mu.Lock()
 	defer b.box.mu.Unlock()
@@ -140,7 +135,7 @@ func (b *Bot) Idle(ctx context.Context) error {
 	})
 }
 
-// AwaitRoom waits until at most half as many updates are pending as may be.
+// AwaitRoom waits until at most half of MaxPending updates are pending.
 func (b *Bot) AwaitRoom(ctx context.Context) error {
 	return b.box.quiet.until(ctx, func() bool { return b.Pending() <= b.box.limit/2 })
 }
@@ -152,7 +147,7 @@ func (b *Bot) Sent() Sent {
 	return b.box.sent
 }
 
-// newID makes a number for a query or a file; it needs b.mu.
+// newID needs b.mu.
 func (b *Bot) newID() int64 {
 	b.serial++
 	return b.id%1_000_000*1_000_000_000 + b.serial

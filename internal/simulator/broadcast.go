@@ -30,7 +30,6 @@ func (b *broadcast) send() {
 	}
 }
 
-// until waits until ok is true, and calls it again after each send.
 func (b *broadcast) until(ctx context.Context, ok func() bool) error {
 	for {
 		next := b.next()

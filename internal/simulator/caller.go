@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// callerConn is a caller's connection. It holds the last answered call, to find out
-// whether the caller left with that answer unread: closing a socket that holds unread
-// bytes resets the connection, and so do bytes that arrive at a closed one.
+// callerConn is a caller's connection. It holds the last answered call, to find out whether the caller left
+// with the answer unread: closing a socket that holds unread bytes resets the connection, and so do bytes
+// that arrive at a closed socket.
 type callerConn struct {
 	net.Conn
 	record *record
@@ -40,7 +40,6 @@ func connOf(ctx context.Context) *callerConn {
 	return l
 }
 
-// watch tracks the connections that a caller's listener accepts.
 func (r *record) watch(l net.Listener, caller string) net.Listener {
 	return &callerListener{l, r, caller}
 }
@@ -51,7 +50,6 @@ type callerListener struct {
 	caller string
 }
 
-// Accept waits for the next caller.
 func (s *callerListener) Accept() (net.Conn, error) {
 	c, err := s.Listener.Accept()
 	if err != nil {
@@ -62,7 +60,6 @@ func (s *callerListener) Accept() (net.Conn, error) {
 	return l, nil
 }
 
-// Read reads as the connection does, and notes its end.
 func (l *callerConn) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
@@ -95,7 +92,6 @@ func (l *callerConn) callerName() string {
 	return l.caller
 }
 
-// asked notes that a request came: whatever was answered before has been read.
 func (l *callerConn) asked() {
 	if l == nil {
 		return
@@ -105,8 +101,7 @@ func (l *callerConn) asked() {
 	l.last = -1
 }
 
-// answered notes that the answer to a call was written, and reports whether the caller
-// left without reading it. A caller that read it and then left is not gone.
+// answered notes that the answer was written, and reports whether the caller left without reading it.
 func (l *callerConn) answered(seq int) (gone bool) {
 	if l == nil {
 		return false
@@ -117,7 +112,6 @@ func (l *callerConn) answered(seq int) (gone bool) {
 	return l.ended && (l.reset || socketFailed(l.Conn))
 }
 
-// socketFailed reports whether the peer has reset the connection.
 func socketFailed(c net.Conn) bool {
 	sc, ok := c.(syscall.Conn)
 	if !ok {

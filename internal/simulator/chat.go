@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Chat is a chat that a bot is in: a private one, a group or a channel. Safe for
-// concurrent use.
+// Chat is a private chat, group or channel that a bot is in. Safe for concurrent use.
 type Chat struct {
 	bot     *Bot
 	info    ChatInfo
@@ -25,8 +24,8 @@ type Chat struct {
 // ID is the chat's id.
 func (c *Chat) ID() int64 { return c.info.ID }
 
-// post gives a message its id and puts it into the chat. Unless kind is empty, it queues an
-// update of that type, in the order of the message ids.
+// post puts a message into the chat and, unless kind is empty, queues its update in the order of the message
+// ids.
 func (c *Chat) post(kind string, m Message) Message {
 	c.bot.mu.Lock()
 	defer c.bot.mu.Unlock()
@@ -46,14 +45,13 @@ func (c *Chat) put(m *Message) {
 	c.order = append(c.order, m.ID)
 }
 
-// push queues an update of this chat; it needs the bot's mutex.
+// push needs the bot's mutex.
 func (c *Chat) push(kind string, payload any) {
 	raw := mustJSON(kind, payload)
 	p := probeOf(raw)
 	c.bot.box.push(kind, &p, raw)
 }
 
-// kind is the update type of this chat's messages.
 func (c *Chat) kind() string {
 	if c.info.Type == "channel" {
 		return "channel_post"
@@ -61,12 +59,12 @@ func (c *Chat) kind() string {
 	return "message"
 }
 
-// Say is a text of a person; nil is the channel itself, or an anonymous admin.
+// Say posts a person's text; nil is the channel itself or an anonymous admin.
 func (c *Chat) Say(from *Person, text string) Message {
 	return c.Send(from, Message{Text: text, Entities: entitiesOf(text)})
 }
 
-// Send is any message of a person; its id, date and chat are filled in.
+// Send posts any message of a person; id, date and chat are filled in.
 func (c *Chat) Send(from *Person, m Message) Message {
 	switch {
 	case from != nil:
@@ -81,7 +79,7 @@ func (c *Chat) Send(from *Person, m Message) Message {
 	return c.post(c.kind(), m)
 }
 
-// Edit changes the text of a message and queues the update for the bot.
+// Edit changes a message's text and queues the update.
 func (c *Chat) Edit(messageID int64, text string) Message {
 	c.bot.mu.Lock()
 	defer c.bot.mu.Unlock()
@@ -113,7 +111,7 @@ func (c *Chat) Press(from *Person, messageID int64, data string) string {
 	return id
 }
 
-// React sets a person's reaction to a message. The bot receives it if it asked for that type.
+// React sets a person's reaction. The bot receives it if it asked for that type.
 func (c *Chat) React(from *Person, messageID int64, emoji string) {
 	c.bot.mu.Lock()
 	defer c.bot.mu.Unlock()
@@ -123,7 +121,7 @@ func (c *Chat) React(from *Person, messageID int64, emoji string) {
 	})
 }
 
-// Join lets a person join: a service message, and chat_member if the bot asked for it.
+// Join queues a service message, and chat_member if the bot asked for it.
 func (c *Chat) Join(p *Person) {
 	c.member(p, "member", Message{From: &p.user, Joined: []User{p.user}})
 }
@@ -154,7 +152,7 @@ func change(chat ChatInfo, actor, subject User, from, to string) map[string]any 
 	}
 }
 
-// Migrate turns the group into a supergroup with a new id and returns the supergroup.
+// Migrate turns the group into a supergroup with a new id, which it returns.
 func (c *Chat) Migrate(newID int64) *Chat {
 	info := c.info
 	info.ID, info.Type = newID, "supergroup"
@@ -167,7 +165,7 @@ func (c *Chat) Migrate(newID int64) *Chat {
 	return to
 }
 
-// Sees are the bot's messages in the chat as they stand now, without deleted ones.
+// Sees are the bot's present messages in the chat: as edited, without deleted ones.
 func (c *Chat) Sees() []Message {
 	c.bot.mu.Lock()
 	defer c.bot.mu.Unlock()
@@ -189,8 +187,7 @@ func (c *Chat) Texts() []string {
 	return out
 }
 
-// Await waits until ok returns true for the bot's messages in the chat, and calls it
-// again after each that is sent, edited or deleted.
+// Await calls ok with the bot's messages, again after each that is sent, edited or deleted, until it is true.
 func (c *Chat) Await(ctx context.Context, ok func([]Message) bool) error {
 	return c.changed.until(ctx, func() bool { return ok(c.Sees()) })
 }

@@ -11,21 +11,19 @@ import (
 	"time"
 )
 
-// Token is the token of the simulated bot unless configured.
+// Token is the default token of the simulated bot.
 const Token = "424242:simulated-telegram-token-0123456789"
 
-// Config is the bots of a simulated Telegram. The zero value is one bot with Token.
+// Config lists the bots of a simulated Telegram. The zero value is one bot with Token.
 type Config struct {
 	Token    string        // of the first bot; empty means Token
 	Username string        // of the first bot; empty means "chatlane_bot"
 	Webhook  WebhookConfig // of the first bot; without URL and Targets there is none
 	More     []BotConfig   // further bots
 	Seed     uint64        // of all that is left to chance
-	// AnyChat allows calls to chats that are not open yet; else they fail with "chat not
-	// found".
+	// AnyChat allows calls to chats that are not open; else they fail with "chat not found".
 	AnyChat bool
-	// MaxPending is the most pending updates of a bot; further ones are dropped silently.
-	// 0 means Telegram's 100,000.
+	// MaxPending is the most pending updates of a bot; more are dropped silently. 0 means Telegram's 100,000.
 	MaxPending int
 	Flood      Flood
 	// Dial opens the sender's connections; nil means TCP.
@@ -39,12 +37,12 @@ type BotConfig struct {
 	Webhook  WebhookConfig
 }
 
-// WebhookConfig is a bot's webhook and how requests to it are made. setWebhook changes URL,
-// Secret, MaxConnections and AllowedUpdates and leaves the rest.
+// WebhookConfig is a bot's webhook and how requests are made. setWebhook changes URL, Secret, MaxConnections
+// and AllowedUpdates and leaves the rest.
 type WebhookConfig struct {
 	URL string
-	// Targets replace the URL: requests go to each in turn, as by a load balancer. A target
-	// is "host:port", with the URL's path, or a URL.
+	// Targets replace the URL: requests go to each in turn, as by a load balancer. A target is a URL, or
+	// "host:port" with the URL's path.
 	Targets []string
 	// Failover tries the next target if one refuses the connection.
 	Failover       bool
@@ -55,12 +53,12 @@ type WebhookConfig struct {
 	Twice       float64       // the share of updates that are sent a second time
 	TwiceWithin time.Duration // how much later than the first, at most; 0 means 300 ms
 	Seed        uint64        // of what is sent twice; 0 means Config.Seed
-	// RetryBase is the wait before the third attempt, doubled five times from there;
-	// the second attempt follows at once. 0 means Telegram's 2 s.
+	// RetryBase is the wait before the third attempt, then doubled five times; the second attempt follows at
+	// once. 0 means Telegram's 2 s.
 	RetryBase     time.Duration
 	AnswerTimeout time.Duration // 0 means Telegram's 60 s
-	// StrictConnections opens connections as slowly as Telegram does: one at the
-	// start and after 10 s without success, else 20 a second with a burst of 10.
+	// StrictConnections opens connections as slowly as Telegram: one at the start and after 10 s without
+	// success, else 20 a second with a burst of 10.
 	StrictConnections bool
 }
 
@@ -76,7 +74,6 @@ func (c WebhookConfig) withDefaults(seed uint64) WebhookConfig {
 	return c
 }
 
-// bots are all configured bots, the first one first.
 func (c Config) bots() []BotConfig {
 	first := BotConfig{Token: cmp.Or(c.Token, Token), Username: cmp.Or(c.Username, "chatlane_bot"), Webhook: c.Webhook}
 	return append([]BotConfig{first}, c.More...)

@@ -11,7 +11,6 @@ import (
 	"time"
 )
 
-// outcome is the result of one request to a webhook.
 type outcome struct {
 	code       int
 	err        error
@@ -22,7 +21,6 @@ type outcome struct {
 
 func (o outcome) ok() bool { return o.err == nil && o.code/100 == 2 }
 
-// deliver makes one request, and executes the method in its answer, if there is one.
 func (s *sender) deliver(ctx context.Context, h *webhook, u *update) outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, h.cfg.AnswerTimeout, errReadTimeout)
 	defer cancel()
@@ -47,7 +45,6 @@ func (s *sender) deliver(ctx context.Context, h *webhook, u *update) outcome {
 	return out
 }
 
-// post makes one request with the headers that Telegram sends.
 func (h *webhook) post(ctx context.Context, target string, body []byte) outcome {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
@@ -81,7 +78,7 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
-// retryAfter is the Retry-After header, cut to 0 to 3600 s; -1 if it is missing or no number.
+// retryAfter is capped at 3600 s; -1 if it is missing or no number.
 func retryAfter(h http.Header) time.Duration {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil {
@@ -90,8 +87,8 @@ func retryAfter(h http.Header) time.Duration {
 	return time.Duration(min(max(n, 0), 3600)) * time.Second
 }
 
-// copy sends the share Twice of the updates a second time: at the same time as the first
-// request, or a little after its answer. Copies fail silently.
+// copy sends the share Twice of the updates a second time: along with the first request, or a little after
+// its answer. Copies fail silently.
 func (s *sender) copy(ctx context.Context, h *webhook, u *update) (answered func(ok bool)) {
 	none := func(bool) {}
 	if h.cfg.Twice == 0 {

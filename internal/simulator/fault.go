@@ -16,8 +16,7 @@ type Fault struct {
 	LoseAnswer bool          // execute, then close the connection
 }
 
-// Faults applies the fault that f returns to each call from now on; nil means none. f must
-// be safe for concurrent use.
+// Faults applies f's fault to each call from now on; nil means none. f must be safe for concurrent use.
 func (t *Telegram) Faults(f func(method string, chat int64) Fault) {
 	if f == nil {
 		f = func(string, int64) Fault { return Fault{} }
@@ -25,7 +24,6 @@ func (t *Telegram) Faults(f func(method string, chat int64) Fault) {
 	t.faults.Store(&f)
 }
 
-// chance is a random source that depends only on the numbers.
 func chance(numbers ...uint64) *rand.Rand {
 	var a, b uint64 = 0x9e3779b97f4a7c15, 0xd1b54a32d192ed03
 	for _, n := range numbers {

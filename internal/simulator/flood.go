@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Flood are the limits beyond which messages are refused with 429. 0 is no limit.
+// Flood is the limits beyond which messages are refused with 429; 0 is no limit.
 type Flood struct {
 	PerSecond        int // messages of a bot
 	ChatPerSecond    int // messages into one chat
@@ -12,7 +12,7 @@ type Flood struct {
 	RetryAfterSecond int // sent with the 429; 0 means the rest of the second or minute
 }
 
-// flood counts messages in windows. Guarded by the bot's mutex.
+// flood is guarded by the bot's mutex.
 type flood struct {
 	limits Flood
 	bot    window

@@ -25,7 +25,7 @@ type ChatInfo struct {
 	IsForum   bool   `json:"is_forum,omitempty"`
 }
 
-// Message is a message of a chat in its present form.
+// Message is a message in its present form.
 type Message struct {
 	ID              int64           `json:"message_id"`
 	Thread          int64           `json:"message_thread_id,omitempty"`
@@ -75,7 +75,7 @@ type Button struct {
 	URL  string `json:"url,omitempty"`
 }
 
-// Buttons are the buttons of the message's inline keyboard, row by row.
+// Buttons are the message's inline keyboard, row by row.
 func (m Message) Buttons() [][]Button {
 	var k struct {
 		Rows [][]Button `json:"inline_keyboard"`
@@ -86,7 +86,6 @@ func (m Message) Buttons() [][]Button {
 	return k.Rows
 }
 
-// entitiesOf finds the commands of a text, as Telegram marks them.
 func entitiesOf(text string) (out []Entity) {
 	rules.Commands(text, func(start, end int) {
 		out = append(out, Entity{"bot_command", rules.Length(text[:start]), rules.Length(text[start:end])})

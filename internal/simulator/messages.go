@@ -8,8 +8,8 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
-// inChat finds the chat of a call, and refuses the call where Telegram does. Quiet
-// methods take the bot's mutex here; for the others, execute holds it.
+// inChat finds a call's chat, and refuses the call where Telegram does. It takes the bot's mutex for quiet
+// methods; execute holds it for the others.
 func inChat(do func(r *request, c *Chat) (any, error)) func(context.Context, *request) (any, error) {
 	return func(_ context.Context, r *request) (any, error) {
 		if strings.HasPrefix(r.method, "get") {
@@ -57,7 +57,6 @@ func (r *request) chat(param string) (*Chat, error) {
 	return nil, badRequest("chat not found")
 }
 
-// post puts a message of the bot into a chat.
 func (r *request) post(c *Chat, m Message) *Message {
 	m.From = &r.bot.user
 	m.Thread = r.params.number("message_thread_id")
@@ -102,7 +101,6 @@ func sendMedia(r *request, c *Chat) (any, error) {
 	return r.post(c, m), nil
 }
 
-// file is the file of a parameter: an upload, or one known by its id or URL.
 func (r *request) file(field string) (File, error) {
 	name := field
 	if attached, ok := strings.CutPrefix(r.params[field], "attach://"); ok {
@@ -187,7 +185,6 @@ func deleteMessages(r *request, c *Chat) (any, error) {
 	return true, nil
 }
 
-// original is the message that is to be copied or forwarded.
 func (r *request) original() (*Message, error) {
 	from, err := r.chat("from_chat_id")
 	if err != nil {

@@ -13,15 +13,13 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
-// method is one method of the Bot API.
 type method struct {
 	name string // as documented
 	do   func(ctx context.Context, r *request) (any, error)
-	// quiet methods only read, and are not in the record.
+	// quiet methods only read, and are not recorded.
 	quiet bool
 }
 
-// methods are the simulated methods, by name in lower case.
 func methods() map[string]method {
 	all := make(map[string]method)
 	add := func(do func(ctx context.Context, r *request) (any, error), names ...string) {
@@ -57,8 +55,7 @@ func methods() map[string]method {
 	return all
 }
 
-// execute executes a call and records it. seq is its position in the record, -1 if it is
-// not recorded.
+// execute executes a call and records it. seq is -1 for a call that is not recorded.
 func (t *Telegram) execute(ctx context.Context, m method, r *request) (result any, seq int, err error) {
 	if m.quiet {
 		result, err = m.do(ctx, r)
@@ -111,8 +108,8 @@ func asAPIError(err error) *apiError {
 	return &apiError{code: 500, what: "Internal Server Error: " + err.Error()}
 }
 
-// executeReply executes the method in the answer to a webhook request, if Telegram allows
-// it there. The result is dropped.
+// executeReply executes the method in the answer to a webhook request, if Telegram allows it there, and drops
+// the result.
 func (b *Bot) executeReply(ctx context.Context, h http.Header, body []byte) {
 	p, files, err := readParams(url.Values{}, h.Get("Content-Type"), bytes.NewReader(body))
 	if err != nil {
@@ -136,7 +133,6 @@ func getMe(_ context.Context, r *request) (any, error) {
 	}{r.bot.user, true, false, true}, nil
 }
 
-// accept does nothing, successfully.
 func accept(*request, *Chat) (any, error) { return true, nil }
 
 func keepSetting(_ context.Context, r *request) (any, error) {
@@ -157,7 +153,7 @@ func getSetting(_ context.Context, r *request) (any, error) {
 	return json.RawMessage("[]"), nil
 }
 
-// getFile answers for any file id of the simulator, whether or not it has the content.
+// getFile answers for any file id of the simulator, with or without content.
 func getFile(_ context.Context, r *request) (any, error) {
 	id := r.params["file_id"]
 	folder, number, ok := strings.Cut(id, "_")
@@ -170,7 +166,6 @@ func getFile(_ context.Context, r *request) (any, error) {
 	return map[string]any{"file_id": id, "file_unique_id": "u" + number, "file_size": len(r.bot.files[path]), "file_path": path}, nil
 }
 
-// answerQuery answers a callback, inline or other query that has not expired.
 func answerQuery(_ context.Context, r *request) (any, error) {
 	var id string
 	for _, name := range []string{"callback_query_id", "inline_query_id", "pre_checkout_query_id", "shipping_query_id", "web_app_query_id", "guest_query_id"} {

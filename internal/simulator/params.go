@@ -14,8 +14,7 @@ import (
 	"strconv"
 )
 
-// params are a call's parameters from query, form or JSON: strings as they are, other
-// values as JSON.
+// params are a call's parameters: strings as they are, other values as JSON.
 type params map[string]string
 
 func (p params) number(name string) int64 {
@@ -42,7 +41,6 @@ func (p params) list(name string, into any) bool {
 // maxParams is the largest request without files, in bytes.
 const maxParams = 4 << 20
 
-// readParams reads a body by its content type, and adds to the query's parameters.
 func readParams(query url.Values, contentType string, body io.Reader) (params, []Upload, error) {
 	p := make(params, 8)
 	p.addForm(query)

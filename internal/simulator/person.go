@@ -5,16 +5,14 @@ import (
 	"time"
 )
 
-// Person is someone who talks to a bot, in private unless a chat is named. Safe for
-// concurrent use.
+// Person talks to a bot, in private unless a chat is named. Safe for concurrent use.
 type Person struct {
 	*Chat // the private chat with the bot
 
 	user User
 }
 
-// Person returns the person of that id, with an open private chat. The same id gives the
-// same person.
+// Person returns the person of that id, with an open private chat.
 func (b *Bot) Person(id int64, name string) *Person {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -58,7 +56,7 @@ type Topic struct {
 // Topic is the topic of that thread id.
 func (c *Chat) Topic(thread int64) Topic { return Topic{c, thread} }
 
-// Say is a text of a person in the topic.
+// Say posts a person's text in the topic.
 func (t Topic) Say(from *Person, text string) Message {
 	return t.chat.Send(from, Message{Text: text, Entities: entitiesOf(text), Thread: t.thread, IsTopic: true})
 }
@@ -74,23 +72,22 @@ func (t Topic) Sees() []Message {
 	return out
 }
 
-// Say is a text to the bot.
+// Say posts a text to the bot.
 func (p *Person) Say(text string) Message { return p.Chat.Say(p, text) }
 
-// Send is any message to the bot.
+// Send posts any message to the bot.
 func (p *Person) Send(m Message) Message { return p.Chat.Send(p, m) }
 
-// Press presses a button under one of the bot's messages; it returns the query's id.
+// Press presses a button under a message and returns the query's id.
 func (p *Person) Press(messageID int64, data string) string { return p.Chat.Press(p, messageID, data) }
 
-// Document is a file with a caption.
+// Document posts a file with a caption.
 func (p *Person) Document(name, caption string, content []byte) Message {
 	f := p.bot.keep("documents", content)
 	f.Name, f.MIME = name, "application/octet-stream"
 	return p.Send(Message{Document: &f, Caption: caption, CaptionEntities: entitiesOf(caption)})
 }
 
-// keep stores a file for getFile.
 func (b *Bot) keep(folder string, content []byte) File {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -99,12 +96,12 @@ func (b *Bot) keep(folder string, content []byte) File {
 	return File{ID: folder + "_" + id, UniqueID: "u" + id, Size: int64(len(content))}
 }
 
-// Inline is an inline query; it returns the query's id.
+// Inline makes an inline query and returns its id.
 func (p *Person) Inline(query string) string {
 	return p.query("inline_query", map[string]any{"query": query, "offset": "", "chat_type": "sender"})
 }
 
-// Pay begins a payment with the final check; it returns the query's id.
+// Pay begins a payment with the final check and returns the query's id.
 func (p *Person) Pay(payload string, amount int) string {
 	return p.query("pre_checkout_query", map[string]any{"currency": "XTR", "total_amount": amount, "invoice_payload": payload})
 }
@@ -120,8 +117,7 @@ func (p *Person) query(kind string, fields map[string]any) string {
 	return id
 }
 
-// Answered waits for the bot's answer to a query and returns it: the text shown, or
-// the results given.
+// Answered waits for the answer to a query: the text shown, or the results given.
 func (p *Person) Answered(ctx context.Context, query string) (string, error) {
 	answer, found := "", false
 	err := p.bot.answered.until(ctx, func() bool {
@@ -133,7 +129,7 @@ func (p *Person) Answered(ctx context.Context, query string) (string, error) {
 	return answer, err
 }
 
-// Block blocks the bot: the bot receives an update, and its calls to this chat fail with 403.
+// Block blocks the bot, which receives an update; its calls to this chat fail with 403.
 func (p *Person) Block() {
 	p.bot.mu.Lock()
 	defer p.bot.mu.Unlock()

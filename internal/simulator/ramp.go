@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// ramp is how fast Telegram opens connections to a webhook: at the start, and when
-// the last success is more than 10 s old, one at a time and at most one in 2 s; after
-// a success 20 a second with a burst of 10.
+// ramp limits how fast Telegram opens connections to a webhook: at the start, and when the last success is
+// more than 10 s old, one at a time and one in 2 s; after a success 20 a second with a burst of 10.
 type ramp struct {
 	strict bool
 
@@ -29,7 +28,6 @@ const (
 	rampCredit = time.Second / rampRate
 )
 
-// wait waits until a connection may be opened.
 func (r *ramp) wait(ctx context.Context) error {
 	for {
 		next := r.changed.next()
@@ -49,7 +47,6 @@ func (r *ramp) wait(ctx context.Context) error {
 	}
 }
 
-// reserve counts one connection and returns 0, or returns how long to wait first.
 func (r *ramp) reserve(now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,7 +72,6 @@ func (r *ramp) reserve(now time.Time) time.Duration {
 	return 0
 }
 
-// succeeded notes a 2xx.
 func (r *ramp) succeeded(now time.Time) {
 	if !r.strict {
 		return

@@ -24,11 +24,11 @@ type Call struct {
 
 	Caller   string    // the name given to ServeAPI
 	Answered time.Time // when the answer was written; zero if it was not
-	// Gone means that the answer did not reach the caller: it hung up, its connection
-	// died or it was stopped with the answer unread, or a fault lost the answer.
+	// Gone means that the answer did not reach the caller: it hung up, its connection died, it was stopped
+	// with the answer unread, or a fault lost the answer.
 	Gone bool
-	// Stop is the number of the Stopped, from 1, that came between the answer and its
-	// caller's note of it; 0 if there was none.
+	// Stop numbers, from 1, the Stopped that came between the answer and the caller's record of it; 0 if none
+	// did.
 	Stop   int
 	Closed time.Time // when the caller closed the connection; zero if it did not
 
@@ -63,8 +63,7 @@ func makesMessage(method string) bool {
 	return strings.HasPrefix(method, "send") || method == "copyMessage" || method == "forwardMessage"
 }
 
-// record is the calls so far. Refused calls are kept apart, so that the executed ones
-// stay one slice.
+// record keeps refused calls apart, so that the executed ones stay one slice.
 type record struct {
 	mu       sync.Mutex
 	done     []Call
@@ -77,7 +76,6 @@ type record struct {
 
 func newRecord() *record { return &record{open: make(map[int]*callerConn)} }
 
-// add notes a call and returns its Seq, -1 if it was refused.
 func (r *record) add(c Call) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,7 +89,6 @@ func (r *record) add(c Call) int {
 	return c.Seq
 }
 
-// gone notes that the answer to a call did not reach its caller.
 func (r *record) gone(seq int) {
 	if seq < 0 {
 		return
@@ -102,7 +99,6 @@ func (r *record) gone(seq int) {
 	r.changed.send()
 }
 
-// opened gives a new connection its number.
 func (r *record) opened(l *callerConn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,7 +107,6 @@ func (r *record) opened(l *callerConn) {
 	r.open[l.number] = l
 }
 
-// closed notes that the caller closed a connection.
 func (r *record) closed(conn int, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,7 +114,6 @@ func (r *record) closed(conn int, at time.Time) {
 	delete(r.open, conn)
 }
 
-// answered notes when the answer to a call was written.
 func (r *record) answered(seq int, at time.Time) {
 	if seq < 0 {
 		return
@@ -130,7 +124,7 @@ func (r *record) answered(seq int, at time.Time) {
 	r.changed.send()
 }
 
-// current is a call with its present Closed and Gone; it needs r.mu.
+// current fills in Closed and Gone as of now; it needs r.mu.
 func (r *record) current(c Call) Call {
 	if c.conn != 0 {
 		c.Closed = r.closedAt[c.conn-1]

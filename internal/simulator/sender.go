@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// send delivers the bot's updates to its webhook until ctx ends. A second send waits
-// until the first has ended.
+// send delivers until ctx ends. A second send waits until the first has ended.
 func (b *Bot) send(ctx context.Context) {
 	select {
 	case b.sender <- struct{}{}:
@@ -26,14 +25,12 @@ func (b *Bot) send(ctx context.Context) {
 	}
 }
 
-// sender sends the updates of one bot.
 type sender struct {
 	bot     *Bot
 	box     *backlog
 	running sync.WaitGroup
 }
 
-// slot is one of up to max_connections concurrent series of requests.
 type slot struct {
 	webhook *webhook
 }
@@ -54,8 +51,6 @@ func (s *sender) run(ctx context.Context) {
 	}
 }
 
-// start fills slots while an update is due and a slot is free. It returns the wait
-// until the next is due, -1 if that is not known.
 func (s *sender) start(ctx context.Context) time.Duration {
 	s.box.mu.Lock()
 	defer s.box.mu.Unlock()
@@ -83,8 +78,7 @@ func (s *sender) start(ctx context.Context) time.Duration {
 	return -1
 }
 
-// deliverAll delivers updates until none is due. life ends with the sender, ctx with the
-// webhook's setting.
+// deliverAll delivers until no update is due. life ends with the sender, ctx with the webhook's setting.
 func (s *sender) deliverAll(life, ctx context.Context, c *slot, q *queue, u *update) {
 	for q != nil {
 		copies := s.copy(life, c.webhook, u)
@@ -94,7 +88,6 @@ func (s *sender) deliverAll(life, ctx context.Context, c *slot, q *queue, u *upd
 	}
 }
 
-// finish notes the outcome and takes the next update that is due, if there is one.
 func (s *sender) finish(ctx context.Context, c *slot, q *queue, u *update, out outcome) (*queue, *update) {
 	now := time.Now()
 	b := s.box
@@ -123,7 +116,6 @@ func (s *sender) finish(ctx context.Context, c *slot, q *queue, u *update, out o
 	return nil, nil
 }
 
-// failed decides when to try again, if ever.
 func (b *backlog) failed(h *webhook, q *queue, u *update, out outcome, now time.Time) {
 	b.sent.Failed++
 	h.lastError, h.failedAt = problem(out.err, out.code), now
@@ -153,8 +145,8 @@ func (b *backlog) failed(h *webhook, q *queue, u *update, out outcome, now time.
 	b.wake() // the sender's timer may be set to a later time
 }
 
-// backoff is the wait after fails earlier failures: none, then RetryBase doubled each
-// time, from the seventh failure on between 30 and 60 times RetryBase.
+// backoff: none at first, then RetryBase doubled each time, after the seventh failure 30 to 60 times
+// RetryBase.
 func (c WebhookConfig) backoff(fails int, r *rand.Rand) time.Duration {
 	switch {
 	case fails == 0:

@@ -10,7 +10,6 @@ import (
 	"time"
 )
 
-// apiError is a refusal, as the Bot API puts it.
 type apiError struct {
 	code       int
 	what       string
@@ -18,7 +17,6 @@ type apiError struct {
 	migrateTo  int64
 }
 
-// Error is the description that the caller gets.
 func (e *apiError) Error() string { return e.what }
 
 func badRequest(format string, args ...any) *apiError {
@@ -29,7 +27,6 @@ func tooMany(seconds int) *apiError {
 	return &apiError{code: 429, what: fmt.Sprintf("Too Many Requests: retry after %d", seconds), retryAfter: seconds}
 }
 
-// request is one call of a method.
 type request struct {
 	bot    *Bot
 	method string
@@ -98,8 +95,6 @@ func (t *Telegram) serveCall(w http.ResponseWriter, r *http.Request, bot *Bot, n
 	t.record.answered(seq, time.Now()) // after the connection has noted it: see Stopped
 }
 
-// before applies the part of a fault that comes before a call is executed. It reports
-// whether to execute the call.
 func (f Fault) before(ctx context.Context, w http.ResponseWriter) bool {
 	pause(ctx, f.Latency)
 	if f.Hang > 0 {
@@ -139,7 +134,6 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// answer writes a result, and reports whether it was sent.
 func answer(w http.ResponseWriter, result any) bool {
 	body := mustJSON("result", struct {
 		OK     bool `json:"ok"`

@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// stop is a period in which a caller's process did not run: it was killed or frozen.
 type stop struct {
 	caller   string
 	from, to time.Time // to is zero while it lasts
@@ -18,12 +17,10 @@ func (s *stop) covers(at time.Time) bool {
 	return !at.Before(s.from) && (s.to.IsZero() || at.Before(s.to))
 }
 
-// Stopped notes that the process behind a caller has been killed or frozen. Answers from
-// now on do not reach it, nor do those that wait in its sockets: a killed process resets
-// its connections, the sockets of a frozen one are read from /proc (on Linux). The
-// process may have read an answer without recording it: noted must return whether it
-// recorded the last call that it made in each chat. Earlier calls of a chat were
-// recorded, since the chat went on.
+// Stopped notes that a caller's process has been killed or frozen. Answers from now on do not reach it, nor
+// do those waiting in its sockets: a killed process resets its connections; the sockets of a frozen one are
+// read from /proc (Linux). The process may have read an answer without recording it: noted must tell whether
+// it recorded its last call in each chat. Earlier calls of a chat were recorded, since the chat went on.
 func (t *Telegram) Stopped(caller string, noted func(Call) bool) {
 	r := t.record
 	// An answer counts as written after this until its connection has noted the write.
@@ -49,7 +46,6 @@ func (t *Telegram) Stopped(caller string, noted func(Call) bool) {
 	}
 }
 
-// unread finds the answers that wait in a stopped caller's sockets.
 func (r *record) unread(caller string) {
 	waiting := waitingBytes()
 	r.mu.Lock()
@@ -69,11 +65,10 @@ func (r *record) unread(caller string) {
 	}
 }
 
-// ends are the addresses of a connection, as one end sees them.
 type ends struct{ local, remote string }
 
-// waitingBytes is how much the process of each socket of this machine has not read,
-// after proc(5), /proc/net/tcp. Empty without a /proc.
+// waitingBytes is the unread bytes of each socket of this machine, from /proc/net/tcp (proc(5)). Empty
+// without a /proc.
 func waitingBytes() map[ends]uint64 {
 	proc, err := procfs.NewDefaultFS()
 	if err != nil {
@@ -105,8 +100,8 @@ func (t *Telegram) Resumed(caller string) {
 	}
 }
 
-// stoppedBefore reports whether a call's caller was stopped before the answer was written,
-// and still was when it was written; it needs r.mu.
+// stoppedBefore reports whether the caller was stopped when the answer was written, or after the call if none
+// was; it needs r.mu.
 func (r *record) stoppedBefore(c *Call) bool {
 	for i := range r.stops {
 		s := &r.stops[i]

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// Telegram is the simulated server; it is the http.Handler of its Bot API. Safe for
-// concurrent use.
+// Telegram is the simulated server and the http.Handler of its Bot API. Safe for concurrent use.
 type Telegram struct {
 	cfg     Config
 	bots    []*Bot
@@ -37,8 +36,8 @@ func New(cfg Config) *Telegram {
 	return t
 }
 
-// Run delivers the updates of all bots that have a webhook, until ctx ends; it
-// returns when no request is in flight.
+// Run delivers the updates of all bots with a webhook until ctx ends and no request is in flight. It returns
+// nil.
 func (t *Telegram) Run(ctx context.Context) error {
 	var senders sync.WaitGroup
 	for _, b := range t.bots {
@@ -56,8 +55,8 @@ func (t *Telegram) Serve(ctx context.Context, l net.Listener) error {
 	return t.ServeAPI(ctx, l, "")
 }
 
-// ServeAPI answers the Bot API on l until ctx ends, and closes l. Calls that come through
-// l have the caller's name in the record.
+// ServeAPI answers the Bot API on l until ctx ends, and closes l. Calls through l are recorded under the
+// caller's name.
 func (t *Telegram) ServeAPI(ctx context.Context, l net.Listener, caller string) error {
 	srv := &http.Server{
 		Handler: t, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -86,7 +85,7 @@ func (t *Telegram) Bot(id int64) *Bot {
 	return nil
 }
 
-// First is the first bot: people and groups of Telegram itself talk to it.
+// First is the first bot, which Telegram's own Person, Group, Push and Deliver use.
 func (t *Telegram) First() *Bot { return t.bots[0] }
 
 // Person is someone who talks to the first bot.
@@ -95,20 +94,18 @@ func (t *Telegram) Person(id int64, name string) *Person { return t.First().Pers
 // Group is a group of the first bot; an id below -10^12 makes it a supergroup.
 func (t *Telegram) Group(id int64, title string) *Chat { return t.First().Group(id, title) }
 
-// Say is a text from a person in their private chat with the first bot.
+// Say posts a person's text to the first bot in private.
 func (t *Telegram) Say(user int64, name, text string) { t.Person(user, name).Say(text) }
 
-// Push makes an update of the type out of any payload and queues it for the first
-// bot. It returns the update's id, 0 if the bot does not get that type.
+// Push queues an update for the first bot; see [Bot.Push].
 func (t *Telegram) Push(updateType string, payload any) (id int64) {
 	return t.First().Push(updateType, payload)
 }
 
-// Deliver gives the first bot a webhook and delivers to it until ctx ends. Then it removes
-// the webhook; undelivered updates wait for the next one.
+// Deliver is [Bot.Deliver] of the first bot.
 func (t *Telegram) Deliver(ctx context.Context, cfg WebhookConfig) { t.First().Deliver(ctx, cfg) }
 
-// Pending is how many updates wait to be delivered, those in flight included.
+// Pending counts undelivered updates of all bots, those in flight included.
 func (t *Telegram) Pending() int {
 	n := 0
 	for _, b := range t.bots {
@@ -127,10 +124,10 @@ func (t *Telegram) Idle(ctx context.Context) error {
 	return nil
 }
 
-// Calls are the executed calls that a filter takes, in order of execution.
+// Calls are the calls that a filter takes, in order of execution; without filters, all executed ones.
 func (t *Telegram) Calls(f ...Filter) []Call { return t.record.calls(f...) }
 
-// Replies are the texts that the bots sent to a chat, in order, as sent at first.
+// Replies are the texts that the bots sent to a chat, in order and unedited.
 func (t *Telegram) Replies(chat int64) []string {
 	var texts []string
 	for _, c := range t.Calls(Filter{Chat: chat, Sent: true}) {
@@ -139,8 +136,8 @@ func (t *Telegram) Replies(chat int64) []string {
 	return texts
 }
 
-// Await waits until done returns true for the executed calls, and calls it after each of
-// them. It must neither keep the slice nor call the simulator.
+// Await calls done with the executed calls, again after each change, until it is true. done must neither keep
+// the slice nor call the simulator.
 func (t *Telegram) Await(ctx context.Context, done func([]Call) bool) error {
 	return t.record.await(ctx, done)
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 )
 
-// probe is the fields of an update that decide its queue and when it expires.
 type probe struct {
 	ID            json.RawMessage `json:"id"`
 	Date          int64           `json:"date"`
@@ -74,7 +73,6 @@ func (p *probe) subjectID() int64 {
 	return p.userID()
 }
 
-// since is the time that an update's 24 hours are counted from.
 func (p *probe) since(now time.Time) time.Time {
 	date := max(p.Date, p.RemoveDate)
 	if p.Boost != nil {
@@ -92,7 +90,6 @@ const (
 	day       = 24 * time.Hour
 )
 
-// route returns an update's queue, and the time at which Telegram drops it.
 func route(updateType string, p *probe, updateID int64, now time.Time) (queue int64, expires time.Time) {
 	dayOn, dayFromNow := p.since(now).Add(day), now.Add(day)
 	switch updateType {

@@ -13,7 +13,6 @@ import (
 	"time"
 )
 
-// webhook is one setting of a bot's webhook, with its connections.
 type webhook struct {
 	cfg       WebhookConfig
 	targets   []string
@@ -28,7 +27,6 @@ type webhook struct {
 	goneSince time.Time // of the first 410 in a row
 }
 
-// takes reports whether the bot receives updates of that type.
 func (h *webhook) takes(kind string) bool {
 	if len(h.cfg.AllowedUpdates) == 0 {
 		return defaultAllowed(kind)
@@ -45,7 +43,7 @@ func (b *backlog) setWebhook(cfg *WebhookConfig, dropPending bool) {
 	}
 }
 
-// replace is setWebhook; it needs b.mu.
+// replace needs b.mu.
 func (b *backlog) replace(cfg *WebhookConfig) {
 	old := b.webhook
 	b.webhook = &webhook{cfg: *cfg, targets: cfg.targets(), cancels: make(map[*slot]context.CancelFunc)}
@@ -67,7 +65,6 @@ func (b *backlog) config() WebhookConfig {
 	return b.webhook.cfg
 }
 
-// targets are the URLs that requests go to, in turn.
 func (c WebhookConfig) targets() []string {
 	if c.URL == "" {
 		return nil
@@ -86,7 +83,6 @@ func (c WebhookConfig) targets() []string {
 	return out
 }
 
-// connect makes the transport of a webhook.
 func (h *webhook) connect(dial func(ctx context.Context, network, addr string) (net.Conn, error), opened func()) {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
@@ -110,14 +106,12 @@ func (h *webhook) connect(dial func(ctx context.Context, network, addr string) (
 	}
 }
 
-// outgoing is a connection to a webhook that is counted as long as it is open.
 type outgoing struct {
 	net.Conn
 	ramp   *ramp
 	closed atomic.Bool
 }
 
-// Close closes it.
 func (o *outgoing) Close() error {
 	if !o.closed.Swap(true) {
 		o.ramp.closed()
@@ -125,7 +119,7 @@ func (o *outgoing) Close() error {
 	return o.Conn.Close()
 }
 
-// problem is what getWebhookInfo says of a failed delivery, in Telegram's words.
+// problem is getWebhookInfo's text for a failed delivery, in Telegram's words.
 func problem(err error, code int) string {
 	switch {
 	case err == nil:

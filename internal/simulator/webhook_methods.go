@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// setWebhook changes the webhook. Without a difference it does nothing.
+// setWebhook does nothing if nothing would change.
 func setWebhook(_ context.Context, r *request) (any, error) {
 	if until := r.bot.lastSet.Add(time.Second); time.Now().Before(until) {
 		return nil, tooMany(1)
@@ -79,8 +79,8 @@ func getWebhookInfo(_ context.Context, r *request) (any, error) {
 	return info, nil
 }
 
-// getUpdates confirms the updates below the offset and waits until there is one to
-// return. A second call ends the one that waits.
+// getUpdates confirms the updates below the offset and waits for one to return. A second call ends the one
+// that waits.
 func getUpdates(ctx context.Context, r *request) (any, error) {
 	b := r.bot
 	if b.box.config().URL != "" {
@@ -120,7 +120,6 @@ func getUpdates(ctx context.Context, r *request) (any, error) {
 
 func conflict(what string) *apiError { return &apiError{code: 409, what: "Conflict: " + what} }
 
-// takePoll ends the getUpdates that waits. The next call closes the returned channel.
 func (b *Bot) takePoll() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -131,7 +130,6 @@ func (b *Bot) takePoll() <-chan struct{} {
 	return b.poll
 }
 
-// allow sets the update types that are accepted from now on.
 func (b *backlog) allow(kinds []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

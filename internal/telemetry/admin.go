@@ -57,8 +57,7 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ServeHTTP answers as the admin server does.
 func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
-// Handle adds a page, such as "GET /scale". A pattern that is there already panics.
-// Safe for concurrent use.
+// Handle adds a page, such as "GET /scale". A taken pattern panics. Safe for concurrent use.
 func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
 
 // Listen opens the address. An error names the variable.

@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// checkWait is the time limit of one round of checks.
 const checkWait = 2 * time.Second
 
-// Health is the readiness of a process, with the reasons against it. The zero value is ready.
-// Safe for concurrent use.
+// Health is a process's readiness, with the reasons against it. The zero value is ready. Safe for concurrent
+// use.
 type Health struct {
 	mu     sync.Mutex
 	checks map[string]func(context.Context) error
@@ -36,8 +35,7 @@ func (h *Health) SetReady(name string) {
 	delete(h.down, name)
 }
 
-// SetNotReady makes the process not ready until SetReady. The reason is public: it must
-// contain no secret.
+// SetNotReady holds until SetReady. The reason is public: it must contain no secret.
 func (h *Health) SetNotReady(name, reason string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -47,7 +45,7 @@ func (h *Health) SetNotReady(name, reason string) {
 	h.down[name] = reason
 }
 
-// Reasons returns, by name, why the process is not ready; empty if it is ready.
+// Reasons returns, by name, why the process is not ready; empty if it is.
 func (h *Health) Reasons(ctx context.Context) map[string]string {
 	h.mu.Lock()
 	reasons := map[string]string{}
@@ -74,7 +72,7 @@ func (h *Health) Reasons(ctx context.Context) map[string]string {
 	return reasons
 }
 
-// run runs a check; a panic counts as a failure, so that a probe cannot end the process.
+// run counts a panic as a failure, so that a probe cannot end the process.
 func run(ctx context.Context, check func(context.Context) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

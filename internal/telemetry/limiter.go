@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// LogLimiter allows one log line per period and counts the others, so that an outage or an
-// attack does not flood the log. The zero value limits nothing. Safe for concurrent use.
+// LogLimiter allows one log line per period and counts the others, so that an outage or an attack does not
+// flood the log. The zero value limits nothing. Safe for concurrent use.
 type LogLimiter struct {
 	Every time.Duration
 
@@ -15,7 +15,7 @@ type LogLimiter struct {
 	suppressed int
 }
 
-// Allow reports whether to log now, and how many lines it has refused since the last one.
+// Allow reports whether to log now, and how many lines were suppressed since the last one.
 func (l *LogLimiter) Allow() (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

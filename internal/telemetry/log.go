@@ -34,7 +34,6 @@ func readable(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// traceHandler adds the ids of the context's span to each record.
 type traceHandler struct{ slog.Handler }
 
 func (h traceHandler) Handle(ctx context.Context, r slog.Record) error {

@@ -1,8 +1,7 @@
-// Package telemetry sets up logs, metrics, traces and the admin server of a process. Metrics
-// and spans themselves are defined in the packages that record them.
+// Package telemetry sets up a process's logs, metrics, traces and admin server. The packages that record
+// metrics and spans define them.
 //
-// Without configuration it exports nothing. Every log line written with a context carries
-// the trace id. Shutdown flushes recorded traces.
+// Without configuration it exports nothing. Every log line with a context carries the trace id.
 package telemetry
 
 import (
@@ -25,8 +24,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Config is the settings of logs, metrics and traces. The OpenTelemetry SDK itself reads its
-// other variables (samplers, batches, headers, resource attributes).
+// Config is the settings of logs, metrics and traces. The OpenTelemetry SDK reads its other variables itself
+// (samplers, batches, headers, resource attributes).
 type Config struct {
 	AdminListen string `env:"CHATLANE_ADMIN_LISTEN" default:":9090" help:"Address of the admin server: /metrics, /healthz, /readyz."`
 	Pprof       bool   `env:"CHATLANE_PPROF" help:"Serve /debug/pprof/ on the admin server."`
@@ -43,7 +42,6 @@ type Config struct {
 	Output  io.Writer `kong:"-"` // of the log and console traces; nil means stderr
 }
 
-// withDefaults fills in what is empty.
 func (c Config) withDefaults() Config {
 	c.AdminListen = cmp.Or(c.AdminListen, ":9090")
 	c.LogLevel = cmp.Or(c.LogLevel, "info")
@@ -98,8 +96,8 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// Telemetry is a process's logger, registry, tracers and admin server. Its fields are safe
-// for concurrent use.
+// Telemetry is a process's logger, registry, tracers and admin server. Its fields are safe for concurrent
+// use.
 type Telemetry struct {
 	Log      *slog.Logger
 	Registry *prometheus.Registry
@@ -110,9 +108,8 @@ type Telemetry struct {
 	flush []func(context.Context) error
 }
 
-// Start sets up logs, metrics and traces, and sets the global tracer provider, W3C
-// propagator and error handler of OpenTelemetry. ctx bounds only Start itself. The caller
-// runs the admin server: [Admin.Run].
+// Start also sets OpenTelemetry's global tracer provider, W3C propagator and error handler. ctx bounds only
+// Start itself. The caller runs the admin server: [Admin.Run].
 func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

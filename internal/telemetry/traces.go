@@ -15,14 +15,12 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// The exporters, by their names in OTEL_TRACES_EXPORTER.
 const (
 	exporterOTLP    = "otlp"
 	exporterConsole = "console"
 	exporterNone    = "none"
 )
 
-// startTraces makes the tracer provider; Shutdown flushes it.
 func (t *Telemetry) startTraces(ctx context.Context, cfg Config) error {
 	if cfg.Disabled {
 		t.Tracers = noop.NewTracerProvider()
@@ -62,7 +60,6 @@ func newExporter(ctx context.Context, cfg Config) (sdktrace.SpanExporter, error)
 	return otlptracehttp.New(ctx, opts...)
 }
 
-// newResource names the service; OTEL_RESOURCE_ATTRIBUTES may add to it.
 func newResource(ctx context.Context, service string) (*resource.Resource, error) {
 	return resource.New(ctx,
 		resource.WithTelemetrySDK(),
@@ -72,10 +69,8 @@ func newResource(ctx context.Context, service string) (*resource.Resource, error
 	)
 }
 
-// errorPause is the least time between two logged errors of the SDK.
 const errorPause = time.Minute
 
-// newErrorHandler logs errors of the SDK, at most one a minute.
 func newErrorHandler(ctx context.Context, log *slog.Logger) otel.ErrorHandler {
 	limiter := LogLimiter{Every: errorPause}
 	return otel.ErrorHandlerFunc(func(err error) {

@@ -10,17 +10,15 @@ import (
 	"testing"
 )
 
-// The ports lie below those that Linux takes for outgoing connections and for listeners
-// on port 0 (net.ipv4.ip_local_port_range, 32768 to 60999 by default), so that no connection
-// takes the port of a server that is down at the moment.
+// The ports lie below net.ipv4.ip_local_port_range (32768 to 60999 by default), so that no connection takes
+// the port of a server that is down.
 const (
 	low   = 20_000
 	high  = 30_000
 	block = 100 // ports that one process of tests has for itself
 )
 
-// ports hands out the ports of blocks that this process has claimed. The process listens on
-// the first port of each until it exits: that keeps the test processes of other packages out.
+// ports hands out the ports of blocks that this process has claimed by listening on the first port of each.
 type ports struct {
 	mu     sync.Mutex
 	next   int
@@ -30,9 +28,8 @@ type ports struct {
 
 var mine ports //nolint:gochecknoglobals // no two tests of a process may get one port
 
-// Free returns a loopback port on which nothing listens. Neither another test of this
-// process gets it, nor one of another process, also while its server is down; after 99 ports
-// a process goes on in a further block. Safe for concurrent use.
+// Free returns a loopback port on which nothing listens. No other test of this or another process gets it,
+// even while its server is down. Safe for concurrent use.
 func Free(tb testing.TB) int {
 	tb.Helper()
 	mine.mu.Lock()
@@ -57,7 +54,6 @@ func Addr(tb testing.TB) string {
 	return fmt.Sprintf("127.0.0.1:%d", Free(tb))
 }
 
-// take returns the next port of the block, and claims a block when it needs one.
 func (p *ports) take() (int, error) {
 	if p.next == p.end {
 		if err := p.claimBlock(); err != nil {
@@ -68,7 +64,6 @@ func (p *ports) take() (int, error) {
 	return p.next - 1, nil
 }
 
-// claimBlock looks for a block that no process has, from a random one on.
 func (p *ports) claimBlock() error {
 	const blocks = (high - low) / block
 	start := rand.IntN(blocks) //nolint:gosec // no secret
