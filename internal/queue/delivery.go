@@ -11,11 +11,10 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// Causes with which [Delivery.Work] ends.
 var (
-	// ErrPinLost means that another worker owns the partition now.
+	// ErrPinLost ends [Delivery.Work]: another worker owns the partition now.
 	ErrPinLost = errors.New("partition pin lost")
-	// ErrSilent means that the broker has not answered for longer than the pin's TTL.
+	// ErrSilent ends [Delivery.Work]: the broker has not answered for longer than the pin's TTL.
 	ErrSilent = errors.New("broker silent for longer than the pin lives")
 )
 
@@ -23,9 +22,9 @@ var (
 type Delivery struct {
 	Update
 	Seq    uint64    // stream sequence: the order of the lane
-	Stream int64     // creation time of the stream, Unix nanoseconds: its identity
+	Stream int64     // the stream's creation time, Unix nanoseconds: its identity
 	Stored time.Time // by the broker's clock
-	// Inherited means that an earlier owner may have received the update, and begun it.
+	// Inherited means that an earlier owner may have received and begun the update.
 	Inherited bool
 
 	origin   Origin
@@ -33,8 +32,8 @@ type Delivery struct {
 	finished atomic.Bool // Ack was called
 }
 
-// Origin is what the owner adds to a delivery. The zero value suits a test: Ack does
-// nothing, and no update waits behind.
+// Origin is what the owner adds to a delivery. With the zero value Ack does nothing and no update waits
+// behind.
 type Origin struct {
 	Work   context.Context //nolint:containedctx // it ends with the term that the delivery belongs to
 	Header nats.Header
@@ -49,15 +48,15 @@ func (d *Delivery) Arrive(o Origin) {
 	d.origin, d.arrived = o, time.Now()
 }
 
-// Age is the time since the broker stored the update. It does not depend on the worker's
-// wall clock: the age at arrival is by the broker's clock, the rest by the monotonic one.
+// Age is the time since the broker stored the update: up to arrival by the broker's clock, then by the
+// monotonic one. The worker's wall clock plays no part.
 func (d *Delivery) Age() time.Duration { return d.origin.Age + time.Since(d.arrived) }
 
 // Here is the time since the update arrived at this worker.
 func (d *Delivery) Here() time.Duration { return time.Since(d.arrived) }
 
-// Work is the context of all attempts of the partition. It ends, with a cause, when another
-// worker takes the partition over. It is never nil.
+// Work is the context of all attempts of the partition. It ends with the term, with a cause if the term was
+// lost. Never nil.
 func (d *Delivery) Work() context.Context {
 	if d.origin.Work == nil {
 		return context.Background() //nolint:forbidigo // a delivery made by a test has no term
@@ -65,8 +64,8 @@ func (d *Delivery) Work() context.Context {
 	return d.origin.Work
 }
 
-// Behind lists updates of the same lane that wait behind this one, in order: parked ones
-// first. It may miss some, but lists none twice.
+// Behind lists updates of the lane that wait behind this one, in order, parked ones first. It may miss some,
+// but lists none twice.
 func (d *Delivery) Behind(ctx context.Context) ([]*Delivery, error) {
 	if d.origin.Behind == nil {
 		return nil, nil
@@ -80,12 +79,11 @@ type Attempt func(ctx context.Context) Next
 // Next is how a lane goes on after an attempt. The zero value: with the next update.
 type Next struct {
 	Again time.Duration // try the same update again after this time
-	Park  bool          // park the lane for that time: its updates leave the partition's window
+	Park  bool          // park the lane for that time, outside the partition's window
 }
 
-// Ack removes the update from the broker. Call it after the commit succeeded, or after the
-// store answered that the update was committed before. A lost acknowledgement is harmless:
-// the update comes again and is skipped.
+// Ack removes the update from the broker. Call it only once the update is committed. A lost acknowledgement
+// is harmless: the update comes again and is skipped.
 func (d *Delivery) Ack(context.Context) error {
 	d.finished.Store(true)
 	if d.origin.Ack == nil {
@@ -105,5 +103,5 @@ func (d *Delivery) Context(ctx context.Context, p propagation.TextMapPropagator)
 	return p.Extract(ctx, Carrier(d.origin.Header))
 }
 
-// Header is a header of the stored message, empty if it is missing.
+// Header is a header of the stored message; empty if missing.
 func (d *Delivery) Header(name string) string { return HeaderValue(d.origin.Header, name) }

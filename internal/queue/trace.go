@@ -2,11 +2,10 @@ package queue
 
 import "github.com/nats-io/nats.go"
 
-// scopeName is the instrumentation scope of the spans made here.
 const scopeName = "github.com/chatlane/chatlane/internal/queue"
 
-// Carrier gives a propagator access to NATS headers, in the spelling of the
-// W3C names (lower case), which nats.Header.Set would change.
+// Carrier gives a propagator NATS headers in the W3C spelling (lower case), which nats.Header.Set would
+// change.
 type Carrier nats.Header
 
 func (c Carrier) Get(key string) string { return HeaderValue(nats.Header(c), key) }

@@ -16,7 +16,7 @@ import (
 
 // Update is one Telegram update: the bytes that arrived, and the fields that ingress read.
 type Update struct {
-	ID        int64  // Telegram's update_id; 0 where there is none (a timer)
+	ID        int64  // Telegram's update_id; 0 for a timer
 	Type      string // "message", "callback_query", ...
 	Scope     lane.Scope
 	Lane      lane.Key
@@ -24,16 +24,16 @@ type Update struct {
 	Received  time.Time // at ingress
 	Body      []byte    // raw JSON, untouched
 
-	// Replay is the dead letter that this update was replayed from, 0 for none.
-	// The stream does not take a replayed update for a duplicate of the first one.
+	// Replay is the dead letter that was replayed, 0 for none. The stream does not take a replay for a
+	// duplicate.
 	Replay uint64
 
-	// Album is the media group of a new message; empty if it has none.
+	// Album is the media group of a new message; may be empty.
 	Album string
 }
 
-// Headers of a stored update. The envelope is a single header, because each header costs an
-// allocation on both sides: "1 <update> <type> <kind> <chat> <user> <thread> <received ms> [<ref>]".
+// The envelope is a single header, because each header costs an allocation on both sides: "1 <update> <type>
+// <kind> <chat> <user> <thread> <received ms> [<ref>]".
 const (
 	headerEnvelope = "Chatlane-Envelope"
 	headerReplay   = "Chatlane-Replay"
@@ -51,7 +51,7 @@ const envelopeVersion = "1"
 // ErrEnvelope means that a message has no envelope that this version can read.
 var ErrEnvelope = errors.New("envelope header is not ours")
 
-// EncodeHeader returns the headers by which a worker handles the update without reading its body.
+// EncodeHeader returns headers that spare a worker the reading of the body.
 func (u *Update) EncodeHeader() nats.Header {
 	b := make([]byte, 0, 96)
 	b = append(b, envelopeVersion...)
@@ -75,7 +75,6 @@ func (u *Update) EncodeHeader() nats.Header {
 	return h
 }
 
-// messageID is what the stream recognises duplicates by, within its duplicate window.
 func (u *Update) messageID() string {
 	id := strconv.FormatInt(u.Scope.Bot, 10) + ":" + strconv.FormatInt(u.ID, 10)
 	if u.Replay != 0 {
@@ -84,8 +83,7 @@ func (u *Update) messageID() string {
 	return id
 }
 
-// DecodeUpdate is the inverse of EncodeHeader, for a message on subject. Next to an error
-// it returns the fields that it could read.
+// DecodeUpdate is the inverse of EncodeHeader. Next to an error it returns the fields that it could read.
 func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	u := Update{Body: body}
 	var err error
@@ -121,7 +119,7 @@ func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 // HasEnvelope reports whether a message is an update, of this version or another.
 func HasEnvelope(h nats.Header) bool { return HeaderValue(h, headerEnvelope) != "" }
 
-// HeaderValue is the header of exactly that name, without canonical spelling; empty if it is missing.
+// HeaderValue is the header of exactly that name, without canonical spelling; empty if missing.
 func HeaderValue(h nats.Header, name string) string {
 	if v := h[name]; len(v) > 0 {
 		return v[0]
@@ -129,7 +127,7 @@ func HeaderValue(h nats.Header, name string) string {
 	return ""
 }
 
-// HeaderInt is a header that is a number; 0 if it is missing or damaged.
+// HeaderInt is a number in a header; 0 if missing or damaged.
 func HeaderInt(h nats.Header, name string) int64 {
 	n, err := strconv.ParseInt(HeaderValue(h, name), 10, 64)
 	if err != nil {
@@ -138,8 +136,7 @@ func HeaderInt(h nats.Header, name string) int64 {
 	return n
 }
 
-// PositionID identifies an update by its position. It is unique even if the stream is deleted
-// and created again.
+// PositionID identifies an update by its position, also if the stream is deleted and made again.
 func PositionID(k lane.Key, stream int64, seq uint64) string {
 	return string(k) + ":" + strconv.FormatInt(stream, 36) + ":" + strconv.FormatUint(seq, 10)
 }

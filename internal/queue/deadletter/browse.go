@@ -27,12 +27,12 @@ type Filter struct {
 	HeadersOnly bool
 }
 
-// mayMatch is matches for a letter that cannot be read, by what is known of it.
+// mayMatch is matches for a letter that cannot be read.
 func (f Filter) mayMatch(l *Letter) bool {
 	return (f.Lane == "" || l.Lane == f.Lane) && (f.Bot == 0 || l.Lane.Bot() == f.Bot) && (f.Reason == "" || l.Reason == f.Reason)
 }
 
-// matches checks what the subject could not.
+// matches also checks what the subject could not select.
 func (f Filter) matches(l *Letter) bool {
 	return (f.Bot == 0 || l.Bot == f.Bot) &&
 		(f.Chat == 0 || l.Scope.Chat == f.Chat) &&
@@ -42,7 +42,6 @@ func (f Filter) matches(l *Letter) bool {
 		(f.Until.IsZero() || l.Died.Before(f.Until))
 }
 
-// subject narrows what the broker has to read.
 func (f Filter) subject(n broker.Names) string {
 	switch {
 	case f.Lane != "":
@@ -54,14 +53,14 @@ func (f Filter) subject(n broker.Names) string {
 	return n.DeadLettersPrefix() + ">"
 }
 
-// ErrUnreadable says that a letter was written by a version with another envelope. Its ID
-// is known, so that it can be dropped; so are its lane and its reason.
+// ErrUnreadable means that another version wrote the letter. Its ID, lane and reason are known: it can be
+// dropped.
 var ErrUnreadable = errors.New("dead letter cannot be read by this version")
 
-// All yields the dead letters that match and are stored when the listing begins, oldest
-// first. ErrUnreadable comes with a letter of which only ID, Lane, Partition and Reason are
-// set, and the listing goes on; any other error ends it. A page of letters is in memory at
-// a time, and nothing is open at the broker while the caller works on one.
+// All yields the matching dead letters that are stored when the listing begins, oldest first. ErrUnreadable
+// comes with a letter of which only ID, Lane, Partition and Reason are set, and the listing goes on; any
+// other error ends it. One page of letters is in memory at a time, and nothing is open at the broker while
+// the caller works.
 func (s *Store) All(ctx context.Context, f Filter) iter.Seq2[Letter, error] {
 	return func(yield func(Letter, error) bool) {
 		for m, err := range s.messages(ctx, f) {
@@ -81,20 +80,17 @@ func (s *Store) All(ctx context.Context, f Filter) iter.Seq2[Letter, error] {
 	}
 }
 
-// message is a stored letter and its sequence in DEADLETTERS.
 type message struct {
 	jetstream.Msg
 	seq uint64
 }
 
-// Sizes of a page: with a body a letter may have 1 MiB, without one it has some KiB.
+// Letters in a page: a body may have 1 MiB, headers some KiB.
 const (
 	pageOfBodies  = 32
 	pageOfHeaders = 256
 )
 
-// messages yields what is stored under the filter's subject when the listing begins. An
-// error ends it.
 func (s *Store) messages(ctx context.Context, f Filter) iter.Seq2[message, error] {
 	return func(yield func(message, error) bool) {
 		stream, err := s.conn.Stream(ctx, s.conn.Names().DeadLetters())
@@ -122,8 +118,7 @@ func (s *Store) messages(ctx context.Context, f Filter) iter.Seq2[message, error
 	}
 }
 
-// page reads the next letters from a sequence on; none at the end. Its consumer at the
-// broker lives for this page alone.
+// page reads the letters from a sequence on; none at the end.
 func (s *Store) page(ctx context.Context, stream jetstream.Stream, f Filter, from uint64) (page []message, err error) {
 	size := pageOfBodies
 	if f.HeadersOnly {
@@ -140,7 +135,7 @@ func (s *Store) page(ctx context.Context, stream jetstream.Stream, f Filter, fro
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = stream.DeleteConsumer(ctx, info.Name) // else the broker forgets it after a while
+		_ = stream.DeleteConsumer(ctx, info.Name) // else the broker forgets it later
 	}()
 	want := min(uint64(size), info.NumPending)
 	if want == 0 {
@@ -169,5 +164,4 @@ func (s *Store) page(ctx context.Context, stream jetstream.Stream, f Filter, fro
 // forgetAfter is when the broker forgets the consumer of a reader that died.
 const forgetAfter = time.Minute
 
-// errGap says that the connection lost letters on their way.
 var errGap = errors.New("letters were lost on their way: list them again")

@@ -1,3 +1,3 @@
-// Package deadletter keeps the updates that used up their attempts or could not be read,
-// each with its error, until a person replays or drops it.
+// Package deadletter keeps updates that used up their attempts or could not be read, each with its error,
+// until a person replays or drops it.
 package deadletter

@@ -16,16 +16,16 @@ import (
 
 // Reasons why an update is a dead letter: a closed set, fit for a metric label.
 const (
-	ReasonUnreadable = "unreadable" // authentic, but no update that could be routed
-	ReasonUndecoded  = "undecoded"  // routed, but the worker's decoder could not read it
+	ReasonUnreadable = "unreadable" // authentic, but not routable
+	ReasonUndecoded  = "undecoded"  // routed, but the worker could not decode it
 	ReasonError      = "error"      // the handler failed at each attempt
 	ReasonPanic      = "panic"
 	ReasonTimeout    = "timeout"
 	ReasonRefused    = "refused" // the Bot API refused a call for good
-	ReasonCrash      = "crash"   // its worker died each time that it was under way
+	ReasonCrash      = "crash"   // its worker died each time
 )
 
-// Letter is an update that used up its attempts, with all a person needs to decide.
+// Letter is a given-up update with all that a person needs to decide.
 type Letter struct {
 	ID        uint64 // sequence in DEADLETTERS, set when read
 	Bot       int64
@@ -34,8 +34,8 @@ type Letter struct {
 	Scope     lane.Scope
 	Lane      lane.Key
 	Partition partition.ID
-	Stream    int64  // identity of UPDATES, see Delivery.Stream
-	Seq       uint64 // sequence in UPDATES, 0 if it never got there
+	Stream    int64  // see Delivery.Stream
+	Seq       uint64 // sequence in UPDATES; 0 if it never got there
 	Reason    string
 	Error     string
 	Stack     string
@@ -47,7 +47,7 @@ type Letter struct {
 	Body      []byte
 }
 
-// MaxNote bounds error and stack, so that the headers of a dead letter stay small, in bytes.
+// MaxNote bounds Error and Stack in bytes, so that the headers stay small.
 const MaxNote = 4 << 10
 
 const (
@@ -81,7 +81,7 @@ func (l *Letter) header() nats.Header {
 	return h
 }
 
-// decode is the inverse of header. With ErrUnreadable it returns what it could read.
+// decode returns what it could read with ErrUnreadable.
 func decode(subject string, h nats.Header, body []byte, id uint64) (Letter, error) {
 	u, err := queue.DecodeUpdate(subject, h, body)
 	if err != nil {
@@ -89,7 +89,7 @@ func decode(subject string, h nats.Header, body []byte, id uint64) (Letter, erro
 	}
 	stack, err := base64.StdEncoding.DecodeString(queue.HeaderValue(h, headerStack))
 	if err != nil {
-		stack = nil // a damaged stack is no reason to hide the letter
+		stack = nil // a damaged stack must not hide the letter
 	}
 	return Letter{
 		ID: id, Bot: u.Scope.Bot, Update: u.ID, Type: u.Type, Scope: u.Scope, Lane: u.Lane, Partition: u.Partition,
@@ -100,5 +100,4 @@ func decode(subject string, h nats.Header, body []byte, id uint64) (Letter, erro
 	}, nil
 }
 
-// clip cuts a note to its bound.
 func clip(s string) string { return s[:min(len(s), MaxNote)] }

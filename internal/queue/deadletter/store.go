@@ -18,8 +18,7 @@ type Store struct{ conn *broker.Conn }
 // New works on the stream over conn.
 func New(conn *broker.Conn) *Store { return &Store{conn: conn} }
 
-// Put stores a dead letter; nil means stored. Storing the same update twice
-// within the duplicate window stores it once.
+// Put returns nil once the letter is stored. Within the duplicate window an update with a Seq is stored once.
 func (s *Store) Put(ctx context.Context, l Letter) error {
 	msg := &nats.Msg{Subject: broker.LaneSubject(s.conn.Names().DeadLettersPrefix(), l.Partition, l.Lane), Header: l.header(), Data: l.Body}
 	if l.Seq != 0 {
@@ -31,8 +30,8 @@ func (s *Store) Put(ctx context.Context, l Letter) error {
 	return nil
 }
 
-// Has tells whether the letter of an update is stored, however long ago. It reads neither
-// bodies nor envelopes, so that a letter of another version is recognized too.
+// Has looks for an update's letter, however old. It reads headers alone, so it finds letters of other
+// versions too.
 func (s *Store) Has(ctx context.Context, l Letter) (bool, error) {
 	for m, err := range s.messages(ctx, Filter{Lane: l.Lane, HeadersOnly: true}) {
 		if err != nil {
@@ -46,7 +45,7 @@ func (s *Store) Has(ctx context.Context, l Letter) (bool, error) {
 	return false, nil
 }
 
-// Get reads one dead letter. Errors are ErrNotFound, ErrUnreadable, or those of the connection.
+// Get reads one dead letter. Errors: ErrNotFound, ErrUnreadable, or the connection's.
 func (s *Store) Get(ctx context.Context, id uint64) (Letter, error) {
 	stream, err := s.conn.Stream(ctx, s.conn.Names().DeadLetters())
 	if err != nil {
@@ -62,11 +61,10 @@ func (s *Store) Get(ctx context.Context, id uint64) (Letter, error) {
 	return decode(m.Subject, m.Header, m.Data, m.Sequence)
 }
 
-// ErrNotFound says that there is no such dead letter.
+// ErrNotFound means that there is no such dead letter.
 var ErrNotFound = errors.New("not found")
 
-// Drop removes one dead letter for good, and decodes nothing of it. ErrNotFound says that
-// it is gone already.
+// Drop removes one dead letter for good without decoding it. ErrNotFound means that it is gone already.
 func (s *Store) Drop(ctx context.Context, id uint64) error {
 	stream, err := s.conn.Stream(ctx, s.conn.Names().DeadLetters())
 	if err != nil {

@@ -5,17 +5,16 @@ import (
 	"time"
 )
 
-// countAfter is how old the last count of what waits at the broker may get while the
-// window is full: no delivery brings a newer one then.
+// countAfter limits the age of the last count while the window is full: no delivery brings a newer one then.
 const countAfter = 5 * time.Second
 
-// backlog is what waits at the broker, not delivered yet.
+// backlog is what waits at the broker undelivered.
 type backlog struct {
 	pending uint64
 	counted time.Time
 }
 
-// measure shows how far the partition is behind: what waits, and since when.
+// measure updates the metrics of how far the partition is behind.
 func (t *term) measure(ctx context.Context) {
 	held, age := t.parking.Unfinished()
 	t.o.metrics.oldest.WithLabelValues(label(t.p)).Set(age.Seconds())
@@ -25,7 +24,7 @@ func (t *term) measure(ctx context.Context) {
 	}
 	info, err := t.o.info(ctx, t.p)
 	if err != nil {
-		return // the next tick asks again; a broker that stays away ends the term
+		return // the next tick asks again; a longer silence ends the term
 	}
 	t.setPending(info.NumPending)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// info is what the broker knows of the partition's consumer.
 func (o *Owner) info(ctx context.Context, p partition.ID) (*jetstream.ConsumerInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
@@ -22,7 +21,7 @@ func (o *Owner) info(ctx context.Context, p partition.ID) (*jetstream.ConsumerIn
 	return c.CachedInfo(), nil
 }
 
-// pinOf is the pin that is valid now, empty for none.
+// pinOf is the valid pin; empty for none.
 func pinOf(info *jetstream.ConsumerInfo) string {
 	for _, g := range info.PriorityGroups {
 		if g.Group == broker.PinGroup {
@@ -32,8 +31,8 @@ func pinOf(info *jetstream.ConsumerInfo) string {
 	return ""
 }
 
-// reset puts the consumer back to its acknowledgement floor: on a work queue that is
-// exactly what is unfinished, in stream order.
+// reset puts the consumer back to its acknowledgement floor: on a work queue exactly what is unfinished, in
+// order.
 func (o *Owner) reset(ctx context.Context, p partition.ID, reason string) error {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
@@ -67,9 +66,9 @@ func (o *Owner) unpin(ctx context.Context, p partition.ID) error {
 
 // streamState is UPDATES when a term begins.
 type streamState struct {
-	created int64         // identity of the stream: its creation time in Unix nanoseconds
-	last    uint64        // its last sequence
-	ahead   time.Duration // how far the broker's clock is ahead of ours, give or take half a round trip
+	created int64         // identity of the stream: creation time, Unix nanoseconds
+	last    uint64        // last sequence
+	ahead   time.Duration // of our clock, give or take half a round trip
 }
 
 func (o *Owner) streamState(ctx context.Context) (streamState, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/parking"
 )
 
-// accept takes the next delivery, or resynchronises when it is not the next.
+// accept takes the delivery if it is the next one, else it resyncs.
 func (t *term) accept(ctx context.Context, m *nats.Msg) error {
 	if err := t.confirmPin(ctx, m); err != nil {
 		return err
@@ -47,8 +47,7 @@ func (t *term) accept(ctx context.Context, m *nats.Msg) error {
 	return nil
 }
 
-// confirmPin fails for a delivery under another pin than the term's. Stored headers can hide
-// the broker's own, so the broker is asked before a difference counts.
+// confirmPin asks the broker about another pin than the term's: stored headers can hide the broker's own.
 func (t *term) confirmPin(ctx context.Context, m *nats.Msg) error {
 	if pinIn(m) == t.pin {
 		return nil
@@ -59,8 +58,8 @@ func (t *term) confirmPin(ctx context.Context, m *nats.Msg) error {
 func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata) *queue.Delivery {
 	u, err := queue.DecodeUpdate(m.Subject, m.Header, m.Data)
 	if err != nil {
-		// Ingress has not published it. It becomes a dead letter in its turn, because a
-		// message that nobody finishes would hold the acknowledgement floor for ever.
+		// Not from ingress. It becomes a dead letter in its turn: unfinished, it would hold the
+		// acknowledgement floor.
 		t.log.WarnContext(ctx, "foreign message in the stream", slog.String("subject", m.Subject), slog.String("error", err.Error()))
 		if u.Lane == "" {
 			u.Lane = lane.ByChat.Key(lane.Scope{Kind: lane.KindOther, ID: "foreign"})
@@ -81,22 +80,20 @@ func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata
 	return d
 }
 
-// inherited reports what an earlier owner may have had: what was in the stream when this
-// term began, and of that no more than a window, since a consumer hands out in stream
-// order and waits for that many acknowledgements at most.
+// inherited reports what an earlier owner may have had: of the stream at the start of the term no more than a
+// window, since a consumer delivers in order and waits for that many acknowledgements at most.
 func (t *term) inherited(meta *nats.MsgMetadata) bool {
 	return meta.Sequence.Stream <= t.stream.last && meta.Sequence.Consumer <= uint64(t.o.cfg.Window)
 }
 
-// resync starts from the acknowledgement floor again: what is buffered and has not
-// started is dropped and comes again; what runs goes on, and its cursor skips it later.
-// The old inbox is given up first, so that no stale request can swallow a message unseen:
-// it would leave a gap at consumer sequence 1.
+// resync starts from the acknowledgement floor again. Buffered deliveries are dropped and come again; what
+// runs goes on, and its cursor skips it later. The old inbox is closed first, so that no stale request can
+// swallow a message unseen: that leaves a gap at consumer sequence 1.
 func (t *term) resync(ctx context.Context, reason string) error {
 	t.closeFeed()
 	if t.resyncs++; t.resyncs == 1 {
 		t.retry.Reset()
-	} else { // the last one did not help, whatever goes on
+	} else { // the last one did not help
 		pause(ctx, t.retry.NextBackOff())
 	}
 	dropped := t.lanes.Discard()

@@ -10,12 +10,11 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 )
 
-// feed is one inbox for pull requests to one consumer. It speaks the pull
-// protocol itself, because takeover needs what the client library hides: which
-// pin a request carries, which inbox a delivery was meant for, and every refusal.
+// feed is one inbox for pull requests to one consumer. It speaks the pull protocol itself, because the client
+// library hides what takeover needs: a request's pin, a delivery's inbox, every refusal.
 type feed struct {
 	nc   *nats.Conn
-	next string // subject that takes pull requests
+	next string // subject of pull requests
 	sub  *nats.Subscription
 	in   chan *nats.Msg
 }
@@ -30,20 +29,18 @@ type pullRequest struct {
 	Pin      string        `json:"id,omitempty"`
 }
 
-// Statuses that answer a pull request instead of a message.
 const (
-	statusNotFound     = "404" // nothing there, for a request that would not wait
+	statusNotFound     = "404" // nothing there, for a request that does not wait
 	statusExpired      = "408"
 	statusConflict     = "409" // leadership change, size limit, consumer deleted
 	statusWrongPin     = "423"
-	statusNoResponders = "503" // no leader at this moment
+	statusNoResponders = "503" // no leader at the moment
 
 	headerStatus = "Status"
 	headerPin    = "Nats-Pin-Id"
 )
 
-// openFeed subscribes before anything is asked for. Size is the most messages
-// that can be on their way at once; what exceeded it would show as a gap.
+// openFeed subscribes. Size is the most messages on their way at once; any above it would show as a gap.
 func openFeed(conn *broker.Conn, consumer string, size int) (*feed, error) {
 	nc := conn.NATS()
 	f := &feed{nc: nc, next: "$JS.API.CONSUMER.MSG.NEXT." + conn.Names().Updates() + "." + consumer, in: make(chan *nats.Msg, size)}
@@ -55,7 +52,6 @@ func openFeed(conn *broker.Conn, consumer string, size int) (*feed, error) {
 	return f, nil
 }
 
-// pull asks for messages; they and the refusals arrive in f.in.
 func (f *feed) pull(r pullRequest) error {
 	r.Group = broker.PinGroup
 	body, err := json.Marshal(r)
@@ -73,13 +69,11 @@ func (f *feed) renew(pin string) error {
 	return f.pull(pullRequest{Batch: 1, MaxBytes: 1, NoWait: true, Pin: pin})
 }
 
-// close takes back the interest, so that the server drops what was asked for.
-// Requests made on this connection afterwards come after that.
+// close makes the server drop the pending requests, before any request made on this connection later.
 func (f *feed) close() { _ = f.sub.Unsubscribe() }
 
-// isDelivery tells a message of the stream from an answer of the broker's: a delivery alone
-// asks for an acknowledgement. What is stored may carry any header and any body, and so
-// look like an answer.
+// isDelivery goes by the reply subject, which only deliveries have: a stored message may carry any header and
+// body, and so look like an answer.
 func isDelivery(m *nats.Msg) bool { return m.Reply != "" }
 
 // status is why the broker refused a pull request; empty for a delivery.
@@ -90,9 +84,8 @@ func status(m *nats.Msg) string {
 	return m.Header.Get(headerStatus)
 }
 
-// pinIn is the pin that a delivery came under, by its headers. The broker adds its own behind
-// those that are stored, so the last one counts. A stored message can hide it: then this is
-// another text, or empty.
+// pinIn is the pin in a delivery's headers. The broker adds its own behind stored ones, so the last one
+// counts. A stored message can hide it: then this is another text, or empty.
 func pinIn(m *nats.Msg) string {
 	if pins := m.Header[headerPin]; len(pins) > 0 {
 		return pins[len(pins)-1]

@@ -7,8 +7,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// handOver keeps the pin while running attempts end, then frees what has not started and
-// gives the partition to a standby.
+// handOver keeps the pin while running attempts end, then gives the partition to a standby.
 func (t *term) handOver(ctx context.Context) error {
 	t.closeFeed()
 	f, err := openFeed(t.o.conn, t.consumer(), 256)
@@ -28,8 +27,7 @@ func (t *term) handOver(ctx context.Context) error {
 	return nil
 }
 
-// keepPin renews the pin until ended. With a pin that is lost it returns at once, and
-// running attempts are cancelled with that cause.
+// keepPin renews the pin until ended. A lost pin is an error, which cancels the running attempts.
 func (t *term) keepPin(f *feed, ended <-chan struct{}) error {
 	renew := time.NewTicker(t.o.cfg.PinTTL / 4)
 	defer renew.Stop()

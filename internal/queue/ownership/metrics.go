@@ -10,12 +10,12 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/parking"
 )
 
-// Why a consumer was reset: a closed set, the label of chatlane_partition_resets_total.
+// Why a consumer was reset: a closed set.
 const (
 	resetTakeover   = "takeover"
 	resetGap        = "gap"        // a consumer sequence was missing
 	resetRedelivery = "redelivery" // the broker delivered something again
-	resetStalled    = "stalled"    // the watchdog found deliveries that never arrived
+	resetStalled    = "stalled"    // deliveries never arrived
 	resetOrphaned   = "orphaned"   // a standby freed what a dead owner held
 	resetReleased   = "released"   // a standby gave the pin back to a living owner
 	resetHandOver   = "handover"
@@ -58,8 +58,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	return m
 }
 
-// took shows a partition as owned; what it returns takes that back, with what its owner
-// knew of it.
+// took shows a partition as owned until gone is called.
 func (m metrics) took(p partition.ID) (gone func()) {
 	m.owned.WithLabelValues(label(p)).Set(1)
 	return func() {

@@ -16,19 +16,16 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// errElsewhere ends a term whose partition was handed over because the plan gives it to
-// another worker.
+// errElsewhere ends a term whose partition was handed over because the plan names another worker.
 var errElsewhere = errors.New("partition belongs to another worker")
 
 // Config holds what all partitions of a worker share.
 type Config struct {
 	PinTTL time.Duration // as in broker.Topology; 0 means 2 s
 	Window int           // as in broker.Topology; 0 means 256
-	// Role is what this worker is to a partition. Nil means the owner of all. It may be
-	// wrong for a moment: the pin decides.
+	// Role is this worker's role for a partition; it may be wrong for a moment. Nil means owner of all.
 	Role func(partition.ID) fleet.Role
-	// Hold is called with each partition that is taken over; what it returns is called
-	// when the partition is handed over or lost. May be nil.
+	// Hold is called for each partition taken over, and drop when it is handed over or lost. May be nil.
 	Hold   func(partition.ID) (drop func())
 	Logger *slog.Logger // nil: logs nothing
 }
@@ -48,8 +45,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Owner takes partitions over, works on them, and hands them over. See the package
-// comment for the protocol. Safe for concurrent use, with one Run per partition.
+// Owner takes partitions over, works on them, and hands them over; see the package comment. Safe for
+// concurrent use, with one Run per partition.
 type Owner struct {
 	conn    *broker.Conn
 	cfg     Config
@@ -62,9 +59,9 @@ func New(cfg Config, conn *broker.Conn, slots *lane.Slots, reg prometheus.Regist
 	return &Owner{conn: conn, cfg: cfg.withDefaults(), slots: slots, metrics: newMetrics(reg)}
 }
 
-// Run owns partition p, or stands by for it, until ctx ends; then it lets running
-// attempts end, hands the partition over and returns nil. Attempts run under work, which
-// outlives ctx for as long as the caller grants them.
+// Run owns partition p, or stands by for it. When ctx ends, Run lets running attempts end, hands the
+// partition over and returns nil. Attempts run under work, which outlives ctx for as long as the caller
+// grants them.
 func (o *Owner) Run(ctx, work context.Context, p partition.ID, attempt func(*queue.Delivery) queue.Attempt) error {
 	log := o.cfg.Logger.With(slog.Int("partition", int(p)))
 	var released time.Time
@@ -95,15 +92,13 @@ func (o *Owner) Run(ctx, work context.Context, p partition.ID, attempt func(*que
 	return nil
 }
 
-// stepBack leaves the partition to the worker that the plan names, for PinTTL at most:
-// the plan may change, and no other worker come.
+// stepBack leaves the partition to the plan's worker, for PinTTL at most: that worker may not come.
 func (o *Owner) stepBack(ctx context.Context, p partition.ID) {
 	for until := time.Now().Add(o.cfg.PinTTL); ctx.Err() == nil && o.elsewhere(p) && time.Now().Before(until); {
 		pause(ctx, o.cfg.PinTTL/40)
 	}
 }
 
-// elsewhere reports that the plan gives a partition to another worker.
 func (o *Owner) elsewhere(p partition.ID) bool { return o.cfg.Role(p) != fleet.RoleOwner }
 
 func pause(ctx context.Context, d time.Duration) {

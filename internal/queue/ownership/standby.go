@@ -13,16 +13,15 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/parking"
 )
 
-// observed is what a standby has seen of the partition's consumer.
 type observed struct {
 	orphaned int // checks in a row at which updates waited and nobody was pinned
 }
 
-// orphanedChecks is how many such checks make a partition free for all. They are PinTTL/8 apart.
+// orphanedChecks is how many checks, PinTTL/8 apart, make a partition free for all.
 const orphanedChecks = 8
 
-// awaitPin stands by until the broker pins p to this worker, and returns the pin. The
-// message that came with it is kept nowhere: the reset brings it again.
+// awaitPin stands by until the broker pins p to this worker. The message that brings the pin is dropped: the
+// reset brings it again.
 func (o *Owner) awaitPin(ctx context.Context, p partition.ID) (pin string, err error) {
 	for seen := (observed{}); pin == "" && err == nil; {
 		pin, err = o.standBy(ctx, p, &seen, o.mayAsk(p, &seen))
@@ -30,14 +29,12 @@ func (o *Owner) awaitPin(ctx context.Context, p partition.ID) (pin string, err e
 	return pin, err
 }
 
-// mayAsk reports whether this worker may ask for the pin. A bystander may where the
-// partition's owner is alive and does not take it.
+// mayAsk lets a bystander ask for the pin only if updates wait and nobody takes them.
 func (o *Owner) mayAsk(p partition.ID, seen *observed) bool {
 	return o.cfg.Role(p) != fleet.RoleBystander || seen.orphaned >= orphanedChecks
 }
 
-// standBy waits for the pin for as long as mayAsk stays what it is. When that changes it
-// returns no pin, and its request is taken back.
+// standBy waits for the pin while mayAsk equals asks, then takes its request back and returns no pin.
 func (o *Owner) standBy(ctx context.Context, p partition.ID, seen *observed, asks bool) (string, error) {
 	f, err := openFeed(o.conn, broker.ConsumerName(p), 16)
 	if err != nil {
@@ -66,8 +63,7 @@ func (o *Owner) standBy(ctx context.Context, p partition.ID, seen *observed, ask
 	return "", nil
 }
 
-// receivePin returns a pin, or none when it is time to check the consumer again: after
-// wait, or when the plan has changed.
+// receivePin returns a pin, or none after wait or a change of the plan: then the consumer is checked again.
 func (o *Owner) receivePin(ctx context.Context, p partition.ID, f *feed, requested time.Time, advisory string, wait time.Duration, changed func() bool) (string, error) {
 	t, check := time.NewTimer(wait), time.NewTicker(o.cfg.PinTTL/20)
 	defer t.Stop()
@@ -85,8 +81,7 @@ func (o *Owner) receivePin(ctx context.Context, p partition.ID, f *feed, request
 		case m := <-f.in:
 			switch {
 			case m.Subject == advisory:
-				// A standby has the pin at once if there is a message to deliver; if all
-				// are with the former owner, only a reset frees them.
+				// The pin comes with a message; if all are with the former owner, only a reset frees them.
 				t.Reset(o.cfg.PinTTL / 40)
 			case isDelivery(m):
 				return o.deliveredPin(ctx, p, m, requested)
@@ -99,9 +94,9 @@ func (o *Owner) receivePin(ctx context.Context, p partition.ID, f *feed, request
 	}
 }
 
-// deliveredPin is the pin that a delivery came under, by the broker's own word: a stored
-// message can carry any pin, and hide the broker's. Where the two differ, the broker's
-// counts if the request is so young that no other worker can have been pinned since.
+// deliveredPin asks the broker for the pin: a stored message can carry any pin and hide the broker's. If the
+// two differ, the broker's counts only while the request is too young for another worker to have been pinned
+// since.
 func (o *Owner) deliveredPin(ctx context.Context, p partition.ID, m *nats.Msg, requested time.Time) (string, error) {
 	info, err := o.info(ctx, p)
 	if err != nil {
@@ -113,10 +108,9 @@ func (o *Owner) deliveredPin(ctx context.Context, p partition.ID, m *nats.Msg, r
 	return "", nil
 }
 
-// freeOrphans resets a consumer that nobody is pinned to while messages wait for the
-// acknowledgement of a worker that is gone, and wakes a partition whose updates are all
-// parked. It returns when to check again: soon while another worker has the first right
-// to do this.
+// freeOrphans resets a consumer without pin whose messages wait for the acknowledgement of a dead worker, and
+// wakes a partition whose updates are all parked. It returns when to check again: soon while another worker
+// goes first.
 func (o *Owner) freeOrphans(ctx context.Context, p partition.ID, seen *observed) (again time.Duration) {
 	info, err := o.info(ctx, p)
 	if err == nil && pinOf(info) == "" && info.NumPending+uint64(info.NumAckPending) > 0 {
@@ -137,7 +131,7 @@ func (o *Owner) freeOrphans(ctx context.Context, p partition.ID, seen *observed)
 	return o.cfg.PinTTL + o.cfg.PinTTL/4
 }
 
-// releaseToOwner gives back a pin that came to a standby whose partition has a living owner.
+// releaseToOwner gives back a pin that came to a standby although the owner lives.
 func (o *Owner) releaseToOwner(ctx context.Context, p partition.ID) {
-	_ = o.release(ctx, p, resetReleased) // a pin that is not released runs out
+	_ = o.release(ctx, p, resetReleased) // it runs out
 }

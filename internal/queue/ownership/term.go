@@ -15,8 +15,8 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/parking"
 )
 
-// term is one ownership of one partition: from the reset to the loss of the pin or the
-// hand-over. Only its own goroutine touches it, except for lanes and parking.
+// term is one ownership of one partition, from the reset to the hand-over or the loss of the pin. Only its
+// own goroutine touches it, except for lanes and parking.
 type term struct {
 	o       *Owner
 	p       partition.ID
@@ -30,7 +30,7 @@ type term struct {
 	feed     *feed
 	next     uint64    // consumer sequence that must come next
 	wanted   int       // messages still to come of the last pull request
-	answered time.Time // the broker's last message or refusal
+	answered time.Time // time of the broker's last message or refusal
 	watchdog watchdog
 	backlog  backlog
 
@@ -38,7 +38,6 @@ type term struct {
 	retry   *backoff.ExponentialBackOff
 }
 
-// newTerm makes a term that has not begun: it has no feed yet.
 func (o *Owner) newTerm(work context.Context, p partition.ID, pin string, stream streamState, attempt func(*queue.Delivery) queue.Attempt) *term {
 	t := &term{
 		o: o, p: p, pin: pin, stream: stream, work: work, lanes: lane.NewExecutor(o.slots),
@@ -54,8 +53,8 @@ func (o *Owner) newTerm(work context.Context, p partition.ID, pin string, stream
 	return t
 }
 
-// runTerm resets, consumes in order, and hands over when ctx ends. An error says why the
-// term ended otherwise.
+// runTerm resets, consumes in order, and hands over when ctx ends. An error says why the term ended
+// otherwise.
 func (o *Owner) runTerm(ctx, work context.Context, p partition.ID, pin string, attempt func(*queue.Delivery) queue.Attempt) (err error) {
 	work, cancel := context.WithCancelCause(work)
 	state, err := o.streamState(work)
@@ -85,7 +84,7 @@ func (o *Owner) runTerm(ctx, work context.Context, p partition.ID, pin string, a
 	return t.handOver(ctx)
 }
 
-// takeOver finds what an earlier owner parked, and resets the consumer.
+// takeOver loads what an earlier owner parked, and resets the consumer.
 func (t *term) takeOver(ctx context.Context) (unsubscribe func(), err error) {
 	if err := t.parking.Load(t.work, t.o.cfg.PinTTL); err != nil { //nolint:contextcheck // a stop must not interrupt it half way
 		return nil, err
@@ -104,7 +103,7 @@ func (t *term) takeOver(ctx context.Context) (unsubscribe func(), err error) {
 // Submit queues a job in a lane of the term.
 func (t *term) Submit(k lane.Key, job lane.Job) error { return t.lanes.Submit(t.work, k, job) }
 
-// Confirm asks the broker whether the pin is still this term's.
+// Confirm returns [queue.ErrPinLost] if the broker says that the pin is not this term's.
 func (t *term) Confirm(ctx context.Context) error {
 	info, err := t.o.info(ctx, t.p)
 	if err == nil && pinOf(info) != t.pin {
@@ -147,7 +146,6 @@ func (t *term) leave(ctx context.Context) error {
 	return errElsewhere
 }
 
-// receive handles one message or refusal.
 func (t *term) receive(ctx context.Context, m *nats.Msg) error {
 	t.answered = time.Now()
 	if isDelivery(m) {
@@ -163,7 +161,6 @@ func (t *term) receive(ctx context.Context, m *nats.Msg) error {
 	return nil
 }
 
-// tick renews the pin, notices silence, and lets the watchdog compare.
 func (t *term) tick(ctx context.Context) error {
 	if time.Since(t.answered) > t.o.cfg.PinTTL {
 		return queue.ErrSilent

@@ -7,27 +7,24 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// The watchdog compares after so long without a delivery or an acknowledgement. The wait
-// doubles from one comparison to the next.
+// The watchdog compares after so much silence, and doubles the wait each time.
 const (
 	watchAfter = time.Second
 	watchMost  = 12 * time.Second
 )
 
-// watchdog knows how long a partition has been silent. Its zero value compares after watchAfter.
 type watchdog struct {
 	moved    time.Time     // the last delivery, acknowledgement or comparison
 	patience time.Duration // silence before the next comparison; 0 means watchAfter
 	missing  bool          // the last comparison found something missing
 }
 
-// hasten brings the next comparison forward.
 func (w *watchdog) hasten() { w.patience = 0 }
 
 // progress notes a delivery or an acknowledgement.
 func (w *watchdog) progress(at time.Time) { w.moved, w.patience, w.missing = at, 0, false }
 
-// restart notes a resynchronisation, which keeps the patience.
+// restart notes a resync, which keeps the patience.
 func (w *watchdog) restart(at time.Time) { w.moved, w.missing = at, false }
 
 // due reports whether to compare now, and begins the next silence.
@@ -40,10 +37,9 @@ func (w *watchdog) due() (quietSince time.Time, due bool) {
 	return quietSince, true
 }
 
-// watch finds deliveries that were lost on their way, which happens when a stream leader
-// dies: the broker waits for acknowledgements of messages that this owner has never
-// seen, or whose acknowledgement was lost. What is missing at two comparisons, a tick
-// apart, is not only late.
+// watch finds deliveries that were lost on their way, as when a stream leader dies: the broker waits for
+// acknowledgements of messages that this owner has never seen, or whose acknowledgement was lost. Two
+// comparisons, a tick apart, tell missing from late.
 func (t *term) watch(ctx context.Context) error {
 	if t.parking.Finished() > 0 {
 		t.watchdog.progress(time.Now())
@@ -52,7 +48,7 @@ func (t *term) watch(ctx context.Context) error {
 	if !due {
 		return nil
 	}
-	known, _ := t.parking.Unfinished() // before the broker's count: what is acknowledged in between is not missing
+	known, _ := t.parking.Unfinished() // before the broker's count: acks in between are not missing
 	info, err := t.o.info(ctx, t.p)
 	if err != nil {
 		return nil //nolint:nilerr // no leader at this moment; silence ends the term if it lasts
@@ -60,7 +56,7 @@ func (t *term) watch(ctx context.Context) error {
 	missed := t.watchdog.missing
 	t.watchdog.missing = info.Delivered.Consumer >= t.next || info.NumAckPending > known
 	switch {
-	case pinOf(info) != t.pin: // nobody's, too: where nothing is to be delivered, the broker refuses nothing
+	case pinOf(info) != t.pin: // also without a pin: with nothing to deliver the broker refuses nothing
 		return queue.ErrPinLost
 	case t.watchdog.missing && missed:
 		return t.resync(ctx, resetStalled)

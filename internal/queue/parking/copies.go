@@ -14,16 +14,16 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// Headers of a parked copy: what a delivery knows and the message would not.
+// Headers of a parked copy.
 const (
 	headerStored  = "Chatlane-Stored"
 	headerWait    = "Chatlane-Park-Ms"  // how long the lane is to wait
 	headerWaiting = "Chatlane-Park-Seq" // and for which update
 )
 
-// put stores a copy behind the others of its lane, then acknowledges the original. In
-// between it confirms the pin: only then does the next owner find the copy when it lists
-// the parked lanes. The first copy of a lane is fresh. The caller holds filling.
+// put stores a copy behind the others of its lane, confirms the pin, and then acknowledges the original: only
+// with the pin does the next owner find the copy. The first copy of a lane is fresh. The caller holds
+// filling.
 func (l *Lanes) put(ctx context.Context, d *queue.Delivery, w wait, fresh bool) (again time.Duration) {
 	if _, err := l.copy(ctx, d, w, after(fresh)); err != nil {
 		l.log.WarnContext(ctx, "parked copy not written, its update is held in the window", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
@@ -37,7 +37,7 @@ func (l *Lanes) put(ctx context.Context, d *queue.Delivery, w wait, fresh bool) 
 	return 0
 }
 
-// confirm asks for the pin. A pin that was lost once is never this term's again.
+// confirm remembers a lost pin: it is never this term's again.
 func (l *Lanes) confirm(ctx context.Context) error {
 	err := l.term.Confirm(ctx)
 	if errors.Is(err, queue.ErrPinLost) {
@@ -52,19 +52,17 @@ func (l *Lanes) acknowledge(ctx context.Context, d *queue.Delivery) {
 	}
 }
 
-// last is the copy that has to be the last of its lane when the next one is written.
-// The zero value: any.
+// last is the copy that must be the lane's last one when the next is written; zero for any.
 type last struct {
 	known bool
 	seq   uint64 // in PARKED; 0: there is none
 }
 
-// after is what the first copy of a lane expects, none, or a later one: any.
+// after makes the first copy of a lane expect none.
 func after(fresh bool) last { return last{known: fresh} }
 
-// copy writes to the end of the parked lane, and returns what is last there then. Where
-// the first copy of a lane does not find it empty, it prunes the lane. Where a later copy
-// does not find the one before it, another owner has pruned the lane, and copy fails.
+// copy appends to the parked lane and returns the new last copy. A first copy that finds others prunes the
+// lane. A later one that does not find the one before it fails: another owner has pruned the lane.
 func (l *Lanes) copy(ctx context.Context, d *queue.Delivery, w wait, behind last) (last, error) {
 	if !behind.known {
 		return l.write(ctx, d, w)
@@ -80,8 +78,8 @@ func (l *Lanes) copy(ctx context.Context, d *queue.Delivery, w wait, behind last
 	return l.write(ctx, d, w, expect)
 }
 
-// write stores one copy. A second one of the same term is the broker's duplicate: the
-// first stays where it is, and what is last is not known.
+// write stores one copy. A second one in a term is a duplicate: the first keeps its place, and the last is
+// unknown.
 func (l *Lanes) write(ctx context.Context, d *queue.Delivery, w wait, opts ...jetstream.PublishOpt) (last, error) {
 	if l.over.Load() {
 		return last{}, queue.ErrPinLost
@@ -112,16 +110,15 @@ func (l *Lanes) copyHeader(d *queue.Delivery, w wait) nats.Header {
 	}
 	id := queue.PositionID(d.Lane, d.Stream, d.Seq) + ":" + l.cfg.Pin + ":" + strconv.FormatUint(l.prunes.Load(), 36)
 	if w.waiting == d.Seq {
-		id += ":w" // a flood's running update that has to wait after all is copied again to note that
+		id += ":w" // a flood's running update that has to wait is copied again to note that
 	}
 	h[jetstream.MsgIDHeader] = []string{id}
 	return h
 }
 
-// errCodeWrongLastConstant is the broker's other code for the refusal of isWrongLast.
+// errCodeWrongLastConstant is the broker's other code for isWrongLast.
 const errCodeWrongLastConstant = 10164
 
-// isWrongLast reports that a message was refused because another one is its subject's last.
 func isWrongLast(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
 	return ok && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == errCodeWrongLastConstant)

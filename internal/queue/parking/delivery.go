@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// run is the job of a delivery: one attempt, or its way to PARKED. What has begun goes
-// on in place, also when its lane is parked behind it.
+// run is the job of a delivery: one attempt, or its way to PARKED. What has begun goes on in place, also when
+// its lane is parked behind it.
 func (l *Lanes) run(ctx context.Context, e *entry) time.Duration {
 	if e.Finished() {
 		return 0 // by the turn of its album
@@ -32,8 +32,7 @@ func (l *Lanes) run(ctx context.Context, e *entry) time.Duration {
 	return l.setAside(ctx, e, next.Again)
 }
 
-// begin marks the delivery as begun, unless its lane is parked: then it goes there, or
-// is there already.
+// begin marks the delivery as begun unless its lane is parked.
 func (l *Lanes) begin(e *entry) (p *parkedLane, here bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,8 +43,7 @@ func (l *Lanes) begin(e *entry) (p *parkedLane, here bool) {
 	return p, e.begun
 }
 
-// follow puts the delivery behind the parked ones of its lane. It returns false if the
-// lane has been unparked meanwhile.
+// follow puts the delivery behind the parked ones of its lane; false if the lane is no longer parked.
 func (l *Lanes) follow(ctx context.Context, p *parkedLane, e *entry) (again time.Duration, parked bool) {
 	if p != nil {
 		p.filling.Lock()
@@ -65,9 +63,8 @@ func (l *Lanes) follow(ctx context.Context, p *parkedLane, e *entry) (again time
 	return l.put(ctx, e.Delivery, w, false), true
 }
 
-// setAside parks the lane for the time that is left. An update whose copy cannot be
-// written is held where it is: then the copy is tried again, and not the attempt before
-// its time.
+// setAside parks the lane for the time that is left. If the copy fails, the copy is tried again, and the
+// attempt not before its time.
 func (l *Lanes) setAside(ctx context.Context, e *entry, left time.Duration) time.Duration {
 	if again := l.park(ctx, e, left); again > 0 {
 		return min(again, left)
@@ -77,7 +74,6 @@ func (l *Lanes) setAside(ctx context.Context, e *entry, left time.Duration) time
 	return 0
 }
 
-// park copies the running update, and parks its lane with it.
 func (l *Lanes) park(ctx context.Context, e *entry, left time.Duration) time.Duration {
 	p, fresh := l.enter(e.Lane)
 	defer p.filling.Unlock()

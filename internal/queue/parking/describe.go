@@ -12,17 +12,16 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// Description is a parked lane as its copies in PARKED tell.
+// Description is a parked lane as its copies tell.
 type Description struct {
 	Parked
-	// Reason is why it was parked, as chatlane_lanes_parked_total has it; empty where its
-	// updates are being worked off.
+	// Reason is the label of chatlane_lanes_parked_total; empty while its updates are being worked off.
 	Reason string
-	Since  time.Time // when the oldest of its updates was put aside
-	Next   time.Time // the next attempt; zero where only the lane's owner knows it
+	Since  time.Time // when the oldest of its updates was parked
+	Next   time.Time // the next attempt; zero if only the owner knows it
 }
 
-// Describe reads a parked lane's oldest and newest copy. ErrNotParked says that there is none.
+// Describe reads a parked lane's oldest and newest copy, or returns ErrNotParked.
 func Describe(ctx context.Context, conn *broker.Conn, p Parked) (Description, error) {
 	d := Description{Parked: p}
 	s, err := conn.Stream(ctx, conn.Names().Parked())
@@ -46,8 +45,7 @@ func Describe(ctx context.Context, conn *broker.Conn, p Parked) (Description, er
 	return d, nil
 }
 
-// fill takes the time from the newest copy, which counts for the update that it names. A later
-// wait is known to the owner alone.
+// fill takes the time from the newest copy, for the update that it names. Only the owner knows a later wait.
 func (d *Description) fill(oldest, newest *jetstream.RawStreamMsg) {
 	d.Since = oldest.Time
 	waiting := queue.HeaderInt(newest.Header, headerWaiting)

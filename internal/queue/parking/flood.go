@@ -5,9 +5,8 @@ import (
 	"log/slog"
 )
 
-// moveFlood parks a lane with all that is open of it, oldest first. The running update
-// is copied too, since what is parked must be older than what of the lane still waits in
-// UPDATES; its attempt goes on, and its copy is skipped by the cursor.
+// moveFlood parks a lane with all its open updates, oldest first. The running one is copied too, since parked
+// updates must be older than the lane's rest in UPDATES; its attempt goes on, and the cursor skips its copy.
 func (l *Lanes) moveFlood(ctx context.Context, flood []*entry) {
 	k := flood[0].Lane
 	p, fresh := l.enter(k)
@@ -24,8 +23,8 @@ func (l *Lanes) moveFlood(ctx context.Context, flood []*entry) {
 	}
 }
 
-// copyFlood copies a flood, and acknowledges the originals that have not begun. What
-// cannot be copied follows by the lane's own jobs.
+// copyFlood acknowledges the originals that have not begun. What it cannot copy follows by the lane's own
+// jobs.
 func (l *Lanes) copyFlood(ctx context.Context, flood []*entry, w wait, fresh bool) {
 	var copied []*entry
 	behind := after(fresh)

@@ -10,30 +10,28 @@ import (
 
 // parkedLane is one parked lane, or one whose orphaned copies are being pruned.
 type parkedLane struct {
-	filling sync.Mutex  // held while copies are written, and while the lane is unparked
-	timer   *time.Timer // wakes the lane; nil while it floods, or is being pruned
+	filling sync.Mutex  // held while copies are written, and to unpark the lane
+	timer   *time.Timer // wakes the lane; nil while it floods or is being pruned
 	until   time.Time   // when that happens
 	waiting uint64      // stream sequence of the update that the lane waits for
 	holds   int         // how often the lane was given a time
 	awake   bool        // the job that works it off is queued
-	unread  bool        // an earlier owner parked it, and its time has not been read
+	unread  bool        // an earlier owner parked it; its time is not read yet
 }
 
-// wait is how long a lane waits, and for which of its updates. When that one is done,
-// the others wait no more.
+// wait is how long a lane waits, and for which update: the updates after it do not wait.
 type wait struct {
 	left    time.Duration
 	waiting uint64 // its sequence in UPDATES
 }
 
-// parkedLane is nil for a lane that is neither parked nor being pruned.
 func (l *Lanes) parkedLane(k lane.Key) *parkedLane {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.parked[k]
 }
 
-// enter parks a lane, unless it is parked, and locks it for filling.
+// enter parks a lane unless it is parked, and locks it for filling.
 func (l *Lanes) enter(k lane.Key) (p *parkedLane, fresh bool) {
 	for {
 		l.mu.Lock()
@@ -54,7 +52,6 @@ func (l *Lanes) enter(k lane.Key) (p *parkedLane, fresh bool) {
 	}
 }
 
-// unpark lets the lane's updates run in place again.
 func (l *Lanes) unpark(k lane.Key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,16 +61,14 @@ func (l *Lanes) unpark(k lane.Key) {
 	delete(l.parked, k)
 }
 
-// hold gives a lane its time, and parks it if it is not. The job that works it off is
-// queued then.
+// hold parks a lane for a time; then the job that works it off is queued.
 func (l *Lanes) hold(k lane.Key, w wait) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.holdLocked(k, w)
 }
 
-// inherit parks a lane that an earlier owner parked. Its time is not known yet, so it
-// wakes at once, and reads it.
+// inherit parks a lane of an earlier owner. It wakes at once to read its time.
 func (l *Lanes) inherit(k lane.Key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,7 +96,7 @@ func (l *Lanes) holdLocked(k lane.Key, w wait) *parkedLane {
 	return p
 }
 
-// due wakes a lane when its time has come, unless it was given another one meanwhile.
+// due wakes a lane unless it was given another time meanwhile.
 func (l *Lanes) due(p *parkedLane, k lane.Key, holds int) {
 	l.mu.Lock()
 	due := p.holds == holds && l.parked[k] == p
@@ -112,7 +107,6 @@ func (l *Lanes) due(p *parkedLane, k lane.Key, holds int) {
 	}
 }
 
-// wake queues the lane's work at once.
 func (l *Lanes) wake(k lane.Key) {
 	l.mu.Lock()
 	if p := l.parked[k]; p != nil {
@@ -122,15 +116,14 @@ func (l *Lanes) wake(k lane.Key) {
 	l.submitWork(k)
 }
 
-// rewake queues the work of all lanes that are awake again. Work on a lane that is
-// empty, or was given another time, does nothing.
+// rewake queues the work of awake lanes again. Needless work does nothing.
 func (l *Lanes) rewake() {
 	for _, k := range l.awake() {
 		l.submitWork(k)
 	}
 }
 
-// submitWork leaves the lane to the next owner where the term ends meanwhile.
+// After the end of the term the lane is the next owner's.
 func (l *Lanes) submitWork(k lane.Key) { _ = l.term.Submit(k, l.work(k)) }
 
 func (l *Lanes) awake() []lane.Key {
@@ -152,8 +145,8 @@ func (l *Lanes) isAwake(k lane.Key) bool {
 	return p != nil && p.awake
 }
 
-// waitOf is how long a lane has still to wait. Where an earlier owner parked it, that is
-// read first, once; a lane that is freed meanwhile does not wait.
+// waitOf is how long a lane still waits. An inherited lane's time is read first, once; a freed lane does not
+// wait.
 func (l *Lanes) waitOf(ctx context.Context, k lane.Key) (wait, error) {
 	w, unread := l.known(k)
 	if !unread {
@@ -168,7 +161,7 @@ func (l *Lanes) waitOf(ctx context.Context, k lane.Key) (wait, error) {
 	return w, nil
 }
 
-// learn notes the time that was read, unless the lane was freed meanwhile.
+// learn notes the stored time unless the lane was freed meanwhile.
 func (l *Lanes) learn(k lane.Key, w wait) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -5,7 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Why a lane was parked: a closed set, the label of chatlane_lanes_parked_total.
+// Why a lane was parked: a closed set.
 const (
 	reasonWaiting  = "waiting"  // its next attempt is not soon
 	reasonFlooding = "flooding" // it took most of its partition's window

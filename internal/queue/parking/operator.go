@@ -14,15 +14,14 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Parked is a lane that waits aside.
+// Parked is a parked lane and the number of its updates.
 type Parked struct {
 	Lane      lane.Key
 	Partition partition.ID
 	Updates   uint64
 }
 
-// List names the parked lanes, in no particular order. Orphaned copies count as parked
-// until they are pruned.
+// List names the parked lanes in no order. Orphaned copies count until they are pruned.
 func List(ctx context.Context, conn *broker.Conn) ([]Parked, error) {
 	s, err := conn.Stream(ctx, conn.Names().Parked())
 	if err != nil {
@@ -31,7 +30,6 @@ func List(ctx context.Context, conn *broker.Conn) ([]Parked, error) {
 	return list(ctx, s, conn.Names().ParkedPrefix()+">")
 }
 
-// list names the lanes of the term's partition that have copies in PARKED.
 func (l *Lanes) list(ctx context.Context, s jetstream.Stream) ([]lane.Key, error) {
 	parked, err := list(ctx, s, ofPartition(l.conn.Names(), l.cfg.Partition))
 	keys := make([]lane.Key, 0, len(parked))
@@ -55,25 +53,23 @@ func list(ctx context.Context, s jetstream.Stream, subjects string) ([]Parked, e
 	return parked, nil
 }
 
-// ofPartition selects what is parked of a partition.
 func ofPartition(n broker.Names, p partition.ID) string {
 	return n.ParkedPrefix() + strconv.Itoa(int(p)) + ".>"
 }
 
-// ErrNoOwner says that no worker owns a partition at this moment.
+// ErrNoOwner means that no worker owns the partition at this moment.
 var ErrNoOwner = errors.New("no worker owns its partition at this moment: are workers running? Try again")
 
-// ErrNotParked says that no lane of this key is parked.
+// ErrNotParked means that the lane is not parked.
 var ErrNotParked = errors.New("lane is not parked")
 
-// The answers to a request to free a lane.
 const (
 	answerFreed     = "freed"
 	answerNotParked = "not parked"
 )
 
-// Free wakes a parked lane of partition p before its time. [ErrNotParked] says that its
-// owner knows of no such lane; no owner at this moment is an error too.
+// Free wakes a parked lane of partition p before its time. Errors: [ErrNotParked], [ErrNoOwner], or the
+// connection's.
 func Free(ctx context.Context, conn *broker.Conn, p partition.ID, k lane.Key) error {
 	m, err := conn.NATS().RequestWithContext(ctx, conn.Names().FreeLane(p), []byte(k))
 	if errors.Is(err, nats.ErrNoResponders) {
@@ -88,8 +84,8 @@ func Free(ctx context.Context, conn *broker.Conn, p partition.ID, k lane.Key) er
 	return nil
 }
 
-// Serve frees lanes before their time when an operator asks for it, until unsubscribe is
-// called. A lane that has only orphaned copies is pruned.
+// Serve lets operators free lanes until unsubscribe is called. A lane that has only orphaned copies is
+// pruned.
 func (l *Lanes) Serve(ctx context.Context) (unsubscribe func(), err error) {
 	sub, err := l.conn.NATS().Subscribe(l.conn.Names().FreeLane(l.cfg.Partition), func(m *nats.Msg) {
 		answer, k := answerNotParked, lane.Key(m.Data)
@@ -104,7 +100,7 @@ func (l *Lanes) Serve(ctx context.Context) (unsubscribe func(), err error) {
 	return func() { _ = sub.Unsubscribe() }, nil
 }
 
-// free wakes a parked lane now, however long it would have waited; false for any other.
+// free wakes a parked lane now; false for any other.
 func (l *Lanes) free(k lane.Key) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -14,11 +14,11 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// Term is what parking needs of the term that the lanes belong to.
+// Term is what parking needs of its term.
 type Term interface {
-	// Submit queues a job in a lane; an error says that the term is over.
+	// Submit queues a job in a lane. An error means that the term is over.
 	Submit(k lane.Key, job lane.Job) error
-	// Confirm asks the broker for the term's pin; [queue.ErrPinLost] says that it is another's.
+	// Confirm asks the broker for the term's pin; [queue.ErrPinLost] means that it is another's.
 	Confirm(ctx context.Context) error
 }
 
@@ -28,15 +28,15 @@ type Config struct {
 	Window    int           // as in broker.Topology
 	Stream    int64         // creation time of UPDATES, Unix nanoseconds: its identity
 	Last      uint64        // its last sequence when the term began
-	Pin       string        // in the ids of copies: those of other owners are no repetitions
+	Pin       string        // in the ids of copies: those of other owners are no duplicates
 	Ahead     time.Duration // how far the broker's clock is ahead of ours
 	Attempt   func(*queue.Delivery) queue.Attempt
 	Metrics   Metrics
 	Logger    *slog.Logger
 }
 
-// Lanes holds the lanes of one term: what they have in the window, and which of them are
-// parked. Safe for concurrent use, except where a method says otherwise.
+// Lanes holds the lanes of one term: their window, and which are parked. Safe for concurrent use, except
+// where a method says otherwise.
 type Lanes struct {
 	cfg    Config
 	conn   *broker.Conn
@@ -45,8 +45,8 @@ type Lanes struct {
 	window window
 
 	prunes     atomic.Uint64 // in the ids of copies: what was pruned may be copied again
-	over       atomic.Bool   // the pin is another's, which may have pruned: nothing is copied any more
-	pruned     time.Time     // when orphaned copies were looked for
+	over       atomic.Bool   // another worker has the pin and may have pruned: copy nothing
+	pruned     time.Time     // last look for orphaned copies
 	background sync.WaitGroup
 
 	mu     sync.Mutex
@@ -59,10 +59,10 @@ func New(cfg Config, conn *broker.Conn, term Term) *Lanes {
 	return &Lanes{cfg: cfg, conn: conn, term: term, log: cfg.Logger, window: newWindow(cfg.Window, cfg.Last), parked: make(map[lane.Key]*parkedLane)}
 }
 
-// Load finds the lanes that an earlier owner parked. It only lists them, within pinTTL,
-// since the pin that the term began with would run out; each lane reads its own time later.
+// Load lists the lanes that an earlier owner parked, within pinTTL, since the new pin would run out; each
+// lane reads its own time later.
 func (l *Lanes) Load(ctx context.Context, pinTTL time.Duration) error {
-	l.pruned = time.Now().Add(-time.Duration(l.cfg.Partition) * time.Second % pruneEvery) // not with all the other partitions
+	l.pruned = time.Now().Add(-time.Duration(l.cfg.Partition) * time.Second % pruneEvery) // spread over the partitions
 	ctx, stop := context.WithTimeout(ctx, pinTTL)
 	defer stop()
 	s, _, err := l.conn.StreamWithRetry(ctx, l.conn.Names().Parked(), pinTTL/4)
@@ -76,8 +76,8 @@ func (l *Lanes) Load(ctx context.Context, pinTTL time.Duration) error {
 	return err
 }
 
-// Deliver takes a delivery into the window and queues it in its lane. It may begin to
-// move a flood aside, under ctx.
+// Deliver takes a delivery into the window and queues it in its lane. It may begin to move a flood, under
+// ctx.
 func (l *Lanes) Deliver(ctx context.Context, d *queue.Delivery) error {
 	e := &entry{Delivery: d, attempt: l.cfg.Attempt(d)}
 	flood := l.window.add(e)
@@ -93,26 +93,25 @@ func (l *Lanes) Deliver(ctx context.Context, d *queue.Delivery) error {
 	return nil
 }
 
-// Finish takes a delivery that is acknowledged out of the window.
+// Finish takes an acknowledged delivery out of the window.
 func (l *Lanes) Finish(d *queue.Delivery) { l.window.remove(d) }
 
-// Finished is the number of acknowledgements since it was asked last.
+// Finished counts the acknowledgements since the last call.
 func (l *Lanes) Finished() int { return l.window.finished() }
 
-// Unfinished is the number of deliveries in the window, and the age of the oldest.
+// Unfinished counts the deliveries in the window, with the age of the oldest.
 func (l *Lanes) Unfinished() (n int, oldest time.Duration) { return l.window.held() }
 
-// Resync empties the window, and queues again the jobs of parked lanes, which a
-// resynchronisation may have discarded.
+// Resync empties the window, and queues the jobs of parked lanes again: a resync may have discarded them.
 func (l *Lanes) Resync() {
 	l.window.clear()
 	l.rewake()
 }
 
-// Wait returns when no flood is being moved and no orphan pruned any more.
+// Wait returns when no flood is being moved and no orphan pruned.
 func (l *Lanes) Wait() { l.background.Wait() }
 
-// Close stops the timers; what is parked stays in the stream.
+// Close stops the timers; parked updates stay in the stream.
 func (l *Lanes) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -12,12 +12,11 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// pruneEvery is how often an owner looks for orphaned copies. Until then they are shown
-// as parked; parking their lane prunes them first.
+// pruneEvery is how often an owner looks for orphaned copies. Parking their lane prunes them earlier.
 const pruneEvery = time.Minute
 
-// PruneWhenDue looks for orphaned copies once a minute, in the background and for no
-// longer than atMost. Only the term's own goroutine may call it.
+// PruneWhenDue looks for orphaned copies once a minute, in the background, for at most atMost. Only the
+// term's own goroutine may call it.
 func (l *Lanes) PruneWhenDue(ctx context.Context, atMost time.Duration) {
 	if time.Since(l.pruned) <= pruneEvery {
 		return
@@ -30,7 +29,6 @@ func (l *Lanes) PruneWhenDue(ctx context.Context, atMost time.Duration) {
 	})
 }
 
-// pruneAll prunes all lanes that are not parked here.
 func (l *Lanes) pruneAll(ctx context.Context) {
 	var keys []lane.Key
 	s, err := l.stream(ctx)
@@ -47,7 +45,7 @@ func (l *Lanes) pruneAll(ctx context.Context) {
 	}
 }
 
-// pruneLane prunes a lane at once, unless it is parked here.
+// pruneLane does nothing to a lane that is parked here.
 func (l *Lanes) pruneLane(ctx context.Context, k lane.Key) (pruned bool) {
 	p, fresh := l.enter(k)
 	defer p.filling.Unlock()
@@ -64,12 +62,11 @@ func (l *Lanes) pruneLane(ctx context.Context, k lane.Key) (pruned bool) {
 
 // prune removes the orphaned copies of a lane. The caller has entered the lane afresh.
 //
-// A former owner wrote them that was frozen meanwhile: what it had written before this
-// term began is known here, and parked. It has acknowledged none of their originals,
-// since it confirms its pin first. So the originals are in UPDATES, or done.
+// A former owner wrote them after this term began; earlier copies are known and parked. It confirms its pin
+// before it acknowledges, so their originals are in UPDATES, or done.
 //
-// The order matters: what is there is read, then the pin confirmed, then no more removed
-// than was read. If this owner is a former one itself by then, its successor's copies stay.
+// The order matters: read what is there, confirm the pin, remove no more than was read. If this owner is a
+// former one itself by then, its successor's copies stay.
 func (l *Lanes) prune(ctx context.Context, k lane.Key) (pruned bool, err error) {
 	s, err := l.stream(ctx)
 	if err != nil {

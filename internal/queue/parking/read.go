@@ -14,7 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// errUnreadable says that a copy is not ours, or not for this version.
+// errUnreadable means a copy that is not ours, or of another version.
 var errUnreadable = errors.New("parked update is unreadable")
 
 // head is the oldest parked update of a lane, nil for none. Its Ack removes the copy.
@@ -23,8 +23,7 @@ func (l *Lanes) head(ctx context.Context, k lane.Key) (*queue.Delivery, error) {
 	return d, err
 }
 
-// from is the oldest parked update of a lane whose sequence in PARKED is parkedSeq or
-// more, with that sequence.
+// from is the lane's oldest parked update at or after parkedSeq in PARKED, with its sequence there.
 func (l *Lanes) from(ctx context.Context, k lane.Key, parkedSeq uint64) (*queue.Delivery, uint64, error) {
 	s, err := l.stream(ctx)
 	if err != nil {
@@ -58,12 +57,11 @@ func (l *Lanes) from(ctx context.Context, k lane.Key, parkedSeq uint64) (*queue.
 	return d, m.Sequence, nil
 }
 
-// errPosition says that a copy was never an update of UPDATES.
 var errPosition = errors.New("its position is not one of the stream of updates; remove the message")
 
-// checkPosition refuses a copy whose position no update can have: its turn would move the
-// lane's cursor there, and all updates before it would be skipped. A stream that was there
-// before this one is no danger, since the cursor of a newer stream replaces its cursor.
+// checkPosition refuses a copy whose position no update can have: its turn would move the lane's cursor
+// there, past all updates before it. An older stream is no danger, since a newer stream's cursor replaces its
+// cursor.
 func (l *Lanes) checkPosition(h nats.Header) error {
 	seq, stream := queue.HeaderInt(h, queue.HeaderSequence), queue.HeaderInt(h, queue.HeaderStream)
 	switch {
@@ -75,16 +73,16 @@ func (l *Lanes) checkPosition(h nats.Header) error {
 	return nil
 }
 
-// mostBehind bounds how far Behind looks into a parked lane: a round trip each.
+// mostBehind bounds how far Behind looks into a parked lane: each costs a round trip.
 const mostBehind = 24
 
-// Behind lists updates of the delivery's lane that wait behind it, in order: those that
-// are parked, then those that are not. It may miss some.
+// Behind lists updates of the lane that wait behind d, in order: the parked ones, then the others. It may
+// miss some.
 func (l *Lanes) Behind(ctx context.Context, d *queue.Delivery) ([]*queue.Delivery, error) {
 	return l.behind(ctx, d, 1)
 }
 
-// behind looks into PARKED from parkedSeq on, if the lane is parked, then into the window.
+// behind looks into PARKED from parkedSeq on, then into the window.
 func (l *Lanes) behind(ctx context.Context, d *queue.Delivery, parkedSeq uint64) ([]*queue.Delivery, error) {
 	var found []*queue.Delivery
 	last := d.Seq
@@ -112,9 +110,8 @@ func (l *Lanes) behind(ctx context.Context, d *queue.Delivery, parkedSeq uint64)
 	return found, nil
 }
 
-// storedWait is how long a lane has to wait by its newest copy: each copy carries what was
-// known when it was written. The time counts if the update that it names is the
-// lane's oldest.
+// storedWait reads a lane's wait from its newest copy. The time counts if the update that it names is the
+// oldest.
 func (l *Lanes) storedWait(ctx context.Context, k lane.Key) (wait, error) {
 	oldest, err := l.head(ctx, k)
 	if errors.Is(err, errUnreadable) {
@@ -138,8 +135,8 @@ func (l *Lanes) storedWait(ctx context.Context, k lane.Key) (wait, error) {
 	return w, nil
 }
 
-// stream is PARKED, read from its leader: a direct answer may come from a replica that
-// lags, and mixes the broker's headers with stored ones, which could name another message.
+// stream is PARKED, read from its leader: a direct answer may come from a lagging replica, and mixes the
+// broker's headers with stored ones, which could name another message.
 func (l *Lanes) stream(ctx context.Context) (jetstream.Stream, error) {
 	return parkedStream(ctx, l.conn)
 }

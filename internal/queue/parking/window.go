@@ -10,25 +10,24 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// window holds what the broker has delivered and nobody has acknowledged.
+// window holds what is delivered and not acknowledged.
 type window struct {
 	size int
 
 	mu     sync.Mutex
 	open   map[uint64]*entry // by stream sequence
-	depth  map[lane.Key]int  // how many of them are one lane's
-	moving map[lane.Key]bool // the floods that are being moved aside
+	depth  map[lane.Key]int  // how many are one lane's
+	moving map[lane.Key]bool // floods being moved
 	acks   int               // since finished was called
 	newest uint64            // stream sequence: no update of this term is behind it
 }
 
-// entry is one delivery in the window.
 type entry struct {
 	*queue.Delivery
 	attempt   queue.Attempt
-	notBefore time.Time // its next attempt, where its copy could not be written
+	notBefore time.Time // its next attempt, if its copy could not be written
 
-	begun bool // its attempts have started, and go on in place; guarded by Lanes.mu, like
+	begun bool // its attempts run in place; guarded by Lanes.mu, like
 	moved bool // it waits in PARKED instead
 }
 
@@ -36,12 +35,12 @@ func newWindow(size int, newest uint64) window {
 	return window{size: size, newest: newest, open: make(map[uint64]*entry), depth: make(map[lane.Key]int), moving: make(map[lane.Key]bool)}
 }
 
-// A flood begins where the window is three quarters full and an eighth of it is one
-// lane's. A window that fills up without such a lane is load, and slows intake.
+// A flood begins in a window that is three quarters full, with an eighth of it one lane's. A window that
+// fills up without such a lane is load, and slows intake.
 func crowded(open, size int) bool { return open > size*3/4 }
 func floods(depth, size int) bool { return depth >= max(size/8, 2) }
 
-// add takes a delivery in, and returns a flood's entries in order if there is one now.
+// add returns a flood's entries in order if there is one now.
 func (w *window) add(e *entry) (flood []*entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -64,22 +63,19 @@ func (w *window) add(e *entry) (flood []*entry) {
 	return w.ofLocked(deepest)
 }
 
-// last is the newest position that an update of this term can have.
 func (w *window) last() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.newest
 }
 
-// relieved notes that a flood has been moved aside.
 func (w *window) relieved(k lane.Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.moving, k)
 }
 
-// remove takes a delivery out. After a resynchronisation another one may stand in the
-// place of the same update, and stays.
+// remove leaves another delivery of the same update alone: a resync may have brought it.
 func (w *window) remove(d *queue.Delivery) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -93,7 +89,6 @@ func (w *window) remove(d *queue.Delivery) {
 	}
 }
 
-// of lists what is open of a lane, the oldest first.
 func (w *window) of(k lane.Key) []*entry {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// retryStore is when a copy that could not be written or read is tried again.
+	// retryStore is the wait after a copy could not be written or read.
 	retryStore = time.Second
-	// retryUnreadable is when a copy that cannot be decoded is looked at again.
+	// retryUnreadable is the wait before an unreadable copy is read again.
 	retryUnreadable = time.Minute
 )
 
@@ -25,9 +25,8 @@ type worker struct {
 	attempt queue.Attempt
 }
 
-// work is the job that works off a parked lane, one update at each call, so that a
-// hand-over waits for one alone. Deliveries behind it in the lane find the lane parked
-// or not, as the job leaves it.
+// work makes the job that works off a parked lane, one update per call, so that a hand-over waits for one
+// alone.
 func (l *Lanes) work(k lane.Key) lane.Job {
 	w := &worker{l: l, k: k}
 	return w.run
@@ -51,8 +50,8 @@ func (w *worker) run(ctx context.Context) time.Duration {
 	return time.Nanosecond // the lane's next parked update
 }
 
-// read takes the oldest parked update in hand if its time has come; else it returns
-// when to try again, 0 for never.
+// read takes the oldest parked update in hand if its time has come, else returns when to try again; 0 for
+// never.
 func (w *worker) read(ctx context.Context) (again time.Duration) {
 	l, k := w.l, w.k
 	if !l.isAwake(k) {
@@ -60,7 +59,7 @@ func (w *worker) read(ctx context.Context) (again time.Duration) {
 	}
 	d, err := l.headOrUnpark(ctx, k)
 	switch {
-	case errors.Is(err, errUnreadable): // a newer version's, or nobody's: this lane alone waits for a person
+	case errors.Is(err, errUnreadable): // a newer version's, or nobody's: only this lane waits for a person
 		l.log.ErrorContext(ctx, "parked update is unreadable, its lane stands still", slog.String("lane", string(k)), slog.String("error", err.Error()))
 		l.hold(k, wait{left: retryUnreadable})
 		return 0
@@ -83,8 +82,7 @@ func (w *worker) read(ctx context.Context) (again time.Duration) {
 	return 0
 }
 
-// headOrUnpark returns the oldest parked update. It unparks the lane when there is none
-// and none is being written.
+// headOrUnpark unparks the lane if it is empty and no copy is being written.
 func (l *Lanes) headOrUnpark(ctx context.Context, k lane.Key) (*queue.Delivery, error) {
 	if d, err := l.head(ctx, k); d != nil || err != nil {
 		return d, err

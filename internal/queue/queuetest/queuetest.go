@@ -1,5 +1,5 @@
-// Package queuetest is what the tests of ownership and parking share: a broker with one
-// partition, updates in it, and owners that work on it.
+// Package queuetest is what the tests of ownership and parking share: a broker with one partition, its
+// updates and its owners.
 package queuetest
 
 import (
@@ -22,13 +22,11 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/ownership"
 )
 
-// PinTTL is that of all owners and topologies here.
 const PinTTL = 2 * time.Second
 
-// Topology has one partition.
 func Topology() broker.Topology { return broker.Topology{Partitions: 1, PinTTL: PinTTL} }
 
-// Connect gives a connection with streams and consumers in place.
+// Connect returns a connection with streams and consumers in place.
 func Connect(t *testing.T, s *embedded.Server) *broker.Conn {
 	t.Helper()
 	c, err := broker.Connect(t.Context(), broker.Config{Options: []nats.Option{s.Option()}})
@@ -45,7 +43,7 @@ func Connect(t *testing.T, s *embedded.Server) *broker.Conn {
 	return c
 }
 
-// Wired is a connection that a test can hold up or cut.
+// Wired returns a connection that a test can hold up or cut.
 func Wired(t *testing.T, s *embedded.Server) (*broker.Conn, *natstest.Wire) {
 	t.Helper()
 	w := natstest.NewWire(s)
@@ -57,7 +55,6 @@ func Wired(t *testing.T, s *embedded.Server) (*broker.Conn, *natstest.Wire) {
 	return c, w
 }
 
-// Update is a message of a chat.
 func Update(chat, id int64) queue.Update {
 	return queue.Update{
 		ID: id, Type: "message", Lane: lane.Key(fmt.Sprintf("42:c:%d", chat)), Body: []byte(`{}`), Received: time.Now(),
@@ -65,7 +62,6 @@ func Update(chat, id int64) queue.Update {
 	}
 }
 
-// PublishTo stores updates of one chat.
 func PublishTo(t *testing.T, c *broker.Conn, chat int64, ids ...int64) {
 	t.Helper()
 	p := queue.NewPublisher(c, 1, nil)
@@ -76,7 +72,7 @@ func PublishTo(t *testing.T, c *broker.Conn, chat int64, ids ...int64) {
 	}
 }
 
-// Publish stores updates of three chats, alternating.
+// Publish stores updates of three chats in turn.
 func Publish(t *testing.T, c *broker.Conn, from, to int) {
 	t.Helper()
 	for i := from; i <= to; i++ {
@@ -84,7 +80,7 @@ func Publish(t *testing.T, c *broker.Conn, from, to int) {
 	}
 }
 
-// Flood is n ids of chat 100, as [InOrder] wants them: every third from 3 on.
+// Flood returns n ids of chat 100, as [InOrder] wants them: 3, 6, 9, ...
 func Flood(n int) []int64 {
 	ids := make([]int64, n)
 	for i := range ids {
@@ -93,14 +89,12 @@ func Flood(n int) []int64 {
 	return ids
 }
 
-// Journal notes what was handled, in order. Like a lane's cursor it skips what is done: an
-// acknowledgement that meets a reset on its way is lost, and the update comes again.
+// Journal notes what was handled. Like a lane's cursor it skips repetitions: an ack may be lost in a reset.
 type Journal struct {
 	mu  sync.Mutex
 	ids []int64
 }
 
-// Note adds an update, unless it is there.
 func (j *Journal) Note(id int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -109,7 +103,7 @@ func (j *Journal) Note(id int64) {
 	}
 }
 
-// Seen is what was noted.
+// Seen lists the ids in their order.
 func (j *Journal) Seen() []int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -125,8 +119,8 @@ func (j *Journal) Attempt(d *queue.Delivery) queue.Attempt {
 	}
 }
 
-// InOrder fails unless each lane's updates came in order, without repetition, total in all.
-// The lane of an update is its id modulo 3.
+// InOrder fails unless each lane's updates came in order, once each, total in all. The lane is the id modulo
+// 3.
 func InOrder(t *testing.T, ids []int64, total int) {
 	t.Helper()
 	last := map[int64]int64{}
@@ -156,7 +150,6 @@ func Run(work context.Context, t *testing.T, c *broker.Conn, attempt func(*queue
 	return RunOwner(work, t, o, 0, attempt), reg
 }
 
-// RunOwner runs an owner of partition p.
 func RunOwner(work context.Context, t *testing.T, o *ownership.Owner, p partition.ID, attempt func(*queue.Delivery) queue.Attempt) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -172,7 +165,7 @@ func RunOwner(work context.Context, t *testing.T, o *ownership.Owner, p partitio
 	return stop
 }
 
-// Within takes what has to come in time; virtual time goes on for ever without a bound.
+// Within bounds a wait: virtual time would go on for ever.
 func Within[T any](t *testing.T, d time.Duration, what string, c <-chan T) (v T) {
 	t.Helper()
 	timer := time.NewTimer(d)
@@ -185,7 +178,6 @@ func Within[T any](t *testing.T, d time.Duration, what string, c <-chan T) (v T)
 	return v
 }
 
-// Resets is how often a consumer was reset for a reason.
 func Resets(t *testing.T, reg *prometheus.Registry, reason string) int {
 	t.Helper()
 	for _, m := range metrics(t, reg, "chatlane_partition_resets_total") {
@@ -196,7 +188,7 @@ func Resets(t *testing.T, reg *prometheus.Registry, reason string) int {
 	return 0
 }
 
-// Gauge is the one value of a metric, -1 if it has none.
+// Gauge is -1 if the metric has not one value.
 func Gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
 	t.Helper()
 	if all := metrics(t, reg, name); len(all) == 1 {

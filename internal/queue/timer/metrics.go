@@ -5,7 +5,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Results of a firing: the label of chatlane_timers_fired_total.
 const (
 	firedStored    = "stored"
 	firedDuplicate = "duplicate"

@@ -20,8 +20,7 @@ import (
 
 const relayName = "relay"
 
-// What bounds the relay. A fired timer that a worker took and did not relay, because
-// it died or stopped, comes to another after relayWait.
+// A fired timer that a dead or stopped worker took and did not relay comes to another after relayWait.
 const (
 	relayAtOnce = 64
 	relayWait   = 5 * time.Second
@@ -29,8 +28,8 @@ const (
 	relayPull   = 10 * time.Second
 )
 
-// Run relays fired timers into their lanes until ctx ends, and lets those under way
-// finish. All workers share the work; any one of them is enough.
+// Run relays fired timers into their lanes until ctx ends, and finishes those under way. One worker is
+// enough; several share the work.
 func (t *Scheduler) Run(ctx context.Context) {
 	for broken := false; ctx.Err() == nil; {
 		c, err := t.conn.JetStream().CreateOrUpdateConsumer(ctx, t.conn.Names().Timers(), jetstream.ConsumerConfig{
@@ -56,7 +55,6 @@ func (t *Scheduler) Run(ctx context.Context) {
 	}
 }
 
-// relay works for the life of one pull request.
 func (t *Scheduler) relay(ctx context.Context, c jetstream.Consumer) error {
 	pulling, cancel := context.WithTimeout(ctx, relayPull)
 	defer cancel()
@@ -75,7 +73,6 @@ func (t *Scheduler) relay(ctx context.Context, c jetstream.Consumer) error {
 	return nil
 }
 
-// fire puts a fired timer into its lane, and then forgets it.
 func (t *Scheduler) fire(ctx context.Context, m jetstream.Msg) {
 	ctx, cancel := context.WithTimeout(ctx, relayWait/2)
 	defer cancel()
@@ -86,18 +83,16 @@ func (t *Scheduler) fire(ctx context.Context, m jetstream.Msg) {
 		t.log.WarnContext(ctx, "foreign message among the timers, dropped", slog.String("subject", m.Subject()))
 		_ = m.Term()
 	case err != nil:
-		_ = m.NakWithDelay(relayRetry) // UPDATES is full, or the broker away; timers need no order among each other
+		_ = m.NakWithDelay(relayRetry) // UPDATES is full, or the broker away; timers need no order
 	default:
-		_ = m.Ack() // if it is lost, the timer comes again and is known as a repetition
+		_ = m.Ack() // if it is lost, the timer comes again as a duplicate
 	}
 }
 
-// errForeign says that a message in TIMERS is no update.
 var errForeign = errors.New("message is no timer")
 
-// store publishes the update of a fired timer. The message id is the position of the firing
-// in TIMERS, so a relay that dies before its acknowledgement fires nothing twice, and a
-// timer that is armed again is no repetition.
+// store uses the firing's position in TIMERS as message id: a relay that dies before its acknowledgement
+// fires nothing twice, and a timer that is armed again is no duplicate.
 func (t *Scheduler) store(ctx context.Context, m jetstream.Msg) (result string, err error) {
 	meta, err := m.Metadata()
 	if err != nil {
@@ -120,8 +115,8 @@ func (t *Scheduler) store(ctx context.Context, m jetstream.Msg) (result string, 
 	return firedStored, nil
 }
 
-// fired is the message for UPDATES. The update was received when its timer fired. An
-// envelope of another version is passed on as it is: the lane's owner may be able to read it.
+// fired is the message for UPDATES, received when its timer fired. It keeps an envelope of another version:
+// the lane's owner may be able to read it.
 func (t *Scheduler) fired(m jetstream.Msg, meta *jetstream.MsgMetadata) (*nats.Msg, error) {
 	u, err := queue.DecodeUpdate(m.Subject(), m.Headers(), m.Data())
 	msg := &nats.Msg{Data: u.Body}

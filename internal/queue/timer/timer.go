@@ -22,19 +22,17 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// Timer is an update that comes into its lane when its time has come.
-//
-// Each arming has a subject of its own, conversation and token. So what a worker
-// that has lost its lane arms or cancels late touches no timer but its own: a
-// timer that a committed state waits for is never displaced.
+// Timer is an update that comes into its lane when its time has come. Each arming has a subject of its own,
+// conversation and token, so that a worker that has lost its lane never displaces a timer that a committed
+// state waits for.
 type Timer struct {
 	Conversation string // key of the state whose timer it is: "<bot>:..."
-	Token        string // of this arming; arming the same again replaces it
+	Token        string // of this arming; the same again replaces it
 	After        time.Duration
 	Update       queue.Update // what arrives; its id is 0
 }
 
-// subject is where the timer waits: "<prefix><bot>.<rest of the conversation>.<token>".
+// subject is "<prefix><bot>.<rest of the conversation>.<token>".
 func (t *Timer) subject(n broker.Names) string {
 	owner, rest, _ := strings.Cut(t.Conversation, ":")
 	return n.TimersPrefix() + owner + "." + rest + "." + strings.ReplaceAll(t.Token, ".", "-")
@@ -43,15 +41,14 @@ func (t *Timer) subject(n broker.Names) string {
 // Config of a scheduler.
 type Config struct {
 	Partitions int // as in [broker.Topology]
-	// MaxBytes bounds TIMERS: at that size timers are not armed any more, and their turns are
-	// tried again. The broker itself could only drop the oldest timers. It is checked every
-	// few seconds, so TIMERS may grow a little beyond it. 0: no bound.
+	// MaxBytes bounds TIMERS: a full one refuses new timers, whose turns are tried again, where the broker
+	// itself would drop the oldest. It is checked every few seconds, so TIMERS may grow a little beyond it.
+	// 0: no bound.
 	MaxBytes int64
 	Logger   *slog.Logger // nil: logs nothing
 }
 
-// Scheduler arms and cancels timers, and relays what has fired into the lanes. Safe for
-// concurrent use.
+// Scheduler arms and cancels timers, and relays fired ones into the lanes. Safe for concurrent use.
 type Scheduler struct {
 	cfg     Config
 	conn    *broker.Conn
@@ -69,14 +66,13 @@ func New(cfg Config, conn *broker.Conn, reg prometheus.Registerer) *Scheduler {
 	return &Scheduler{cfg: cfg, conn: conn, log: log, carrier: otel.GetTextMapPropagator(), metrics: newMetrics(reg)}
 }
 
-// The broker's headers of a message schedule.
 const (
 	headerSchedule = "Nats-Schedule"
 	headerTarget   = "Nats-Schedule-Target"
 )
 
-// Arm stores the timer; nil means that it will fire, after at least its time (a
-// second or more) and a second later at most, or as soon as the broker is back.
+// Arm returns nil once the timer is stored. It fires after its time, at least a second, and at most a second
+// late, or as soon as the broker is back.
 func (t *Scheduler) Arm(ctx context.Context, timer Timer) error {
 	now, err := t.now(ctx)
 	if err != nil {
@@ -98,11 +94,11 @@ func (t *Scheduler) Arm(ctx context.Context, timer Timer) error {
 	return nil
 }
 
-// ErrNotArmed says that a timer could not be stored: broken infrastructure.
+// ErrNotArmed means that a timer could not be stored: broken infrastructure.
 var ErrNotArmed = errors.New("timer not stored")
 
-// Cancel asks the broker to forget an armed timer, and does not wait: one that
-// fires all the same finds another token in its conversation, and is ignored.
+// Cancel asks the broker to forget a timer, and does not wait: one that fires all the same is ignored by its
+// token.
 func (t *Scheduler) Cancel(timer Timer) error {
 	body := `{"filter":` + strconv.Quote(timer.subject(t.conn.Names())) + `}`
 	if err := t.conn.NATS().PublishRequest(purgeTimers+t.conn.Names().Timers(), unheard, []byte(body)); err != nil {
@@ -117,7 +113,7 @@ const (
 	unheard     = "_INBOX.chatlane.unheard" // nobody listens: the broker drops the answer
 )
 
-// wholeSecond rounds up: the broker's schedules have seconds, and a timer is never early.
+// wholeSecond rounds up: schedules have whole seconds, and a timer is never early.
 func wholeSecond(t time.Time) time.Time {
 	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second)
 }

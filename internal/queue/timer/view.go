@@ -7,26 +7,25 @@ import (
 	"time"
 )
 
-// view is what was last seen of TIMERS: the broker's time, carried on by our monotonic
-// clock, so that no worker's wall clock decides when a timer fires; and the stream's size.
+// view is the last look at TIMERS: its size, and the broker's time, carried on by our monotonic clock, so
+// that no worker's wall clock decides when a timer fires.
 type view struct {
-	broker time.Time // the broker's clock as it was
-	here   time.Time // and ours
-	bytes  int64     // size of TIMERS, with what was armed here since
+	broker time.Time // the broker's clock then
+	here   time.Time // our clock then
+	bytes  int64     // of TIMERS, with what was armed here since
 }
 
-// How long a view holds. Monotonic clocks drift a little; a bound wants a fresh size, and
-// a fresher one while timers are refused.
+// How long a view holds: monotonic clocks drift a little, and the bound needs a fresh size.
 const (
 	clockAge = 10 * time.Minute
 	sizeAge  = 5 * time.Second
 	fullAge  = time.Second
 )
 
-// ErrFull says that TIMERS has reached its bound.
+// ErrFull means that TIMERS has reached its bound.
 var ErrFull = errors.New("TIMERS is full: raise CHATLANE_TIMERS_MAX_BYTES, or let bots set fewer timeouts")
 
-// now is the broker's time. It fails with ErrFull when TIMERS has no room.
+// now is the broker's time, or ErrFull.
 func (t *Scheduler) now(ctx context.Context) (time.Time, error) {
 	v, err := t.look(ctx)
 	if err != nil {
@@ -38,7 +37,6 @@ func (t *Scheduler) now(ctx context.Context) (time.Time, error) {
 	return v.broker.Add(time.Since(v.here)), nil
 }
 
-// look returns the last view, or a new one when that is too old.
 func (t *Scheduler) look(ctx context.Context) (view, error) {
 	t.mu.Lock()
 	v := t.seen
@@ -74,12 +72,11 @@ func (t *Scheduler) age(v view) time.Duration {
 
 func (t *Scheduler) full(v view) bool { return t.cfg.MaxBytes > 0 && v.bytes >= t.cfg.MaxBytes }
 
-// grow counts a timer that was armed here until the broker is asked again.
 func (t *Scheduler) grow(body int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.seen.bytes += int64(body) + overhead
 }
 
-// overhead is about what headers and subject of a timer take, in bytes.
+// overhead is about the bytes of a timer's headers and subject.
 const overhead = 400
