@@ -32,8 +32,7 @@ type Delivery struct {
 	finished atomic.Bool // Ack was called
 }
 
-// Origin is what the owner adds to a delivery. With the zero value Ack does nothing and no update waits
-// behind.
+// Origin is what the owner adds to a delivery. With the zero value Ack does nothing and no update waits behind.
 type Origin struct {
 	Work   context.Context //nolint:containedctx // it ends with the term that the delivery belongs to
 	Header nats.Header
@@ -48,15 +47,15 @@ func (d *Delivery) Arrive(o Origin) {
 	d.origin, d.arrived = o, time.Now()
 }
 
-// Age is the time since the broker stored the update: up to arrival by the broker's clock, then by the
-// monotonic one. The worker's wall clock plays no part.
+// Age is the time since the broker stored the update: up to arrival by the broker's clock, then by
+// the monotonic one. The worker's wall clock plays no part.
 func (d *Delivery) Age() time.Duration { return d.origin.Age + time.Since(d.arrived) }
 
 // Here is the time since the update arrived at this worker.
 func (d *Delivery) Here() time.Duration { return time.Since(d.arrived) }
 
-// Work is the context of all attempts of the partition. It ends with the term, with a cause if the term was
-// lost. Never nil.
+// Work is the context of all attempts of the partition. It ends with the term, with a cause if the
+// term was lost. Never nil.
 func (d *Delivery) Work() context.Context {
 	if d.origin.Work == nil {
 		return context.Background() //nolint:forbidigo // a delivery made by a test has no term
@@ -64,8 +63,8 @@ func (d *Delivery) Work() context.Context {
 	return d.origin.Work
 }
 
-// Behind lists updates of the lane that wait behind this one, in order, parked ones first. It may miss some,
-// but lists none twice.
+// Behind lists updates of the lane that wait behind this one, in order, parked ones first. It may
+// miss some, but lists none twice.
 func (d *Delivery) Behind(ctx context.Context) ([]*Delivery, error) {
 	if d.origin.Behind == nil {
 		return nil, nil
@@ -82,8 +81,8 @@ type Next struct {
 	Park  bool          // park the lane for that time, outside the partition's window
 }
 
-// Ack removes the update from the broker. Call it only once the update is committed. A lost acknowledgement
-// is harmless: the update comes again and is skipped.
+// Ack removes the update from the broker. Call it only once the update is committed. A lost
+// acknowledgement is harmless: the update comes again and is skipped.
 func (d *Delivery) Ack(context.Context) error {
 	d.finished.Store(true)
 	if d.origin.Ack == nil {

@@ -21,8 +21,8 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Publisher stores updates in UPDATES. Publishers of one connection share its window of unconfirmed messages.
-// Safe for concurrent use.
+// Publisher stores updates in UPDATES. Publishers of one connection share its window of
+// unconfirmed messages. Safe for concurrent use.
 type Publisher struct {
 	conn       *broker.Conn
 	stream     string
@@ -43,9 +43,9 @@ func NewPublisher(conn *broker.Conn, n int, reg prometheus.Registerer) *Publishe
 	}
 }
 
-// Publish returns nil once the broker has stored the update. After an error the update may be stored as well;
-// publishing it again within the duplicate window is safe. Publish waits until ctx ends or the connection's
-// PublishWait is over.
+// Publish returns nil once the broker has stored the update. After an error the update may be
+// stored as well; publishing it again within the duplicate window is safe. Publish waits until ctx
+// ends or the connection's PublishWait is over.
 func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
 	ctx, span := p.tracer.Start(ctx, "queue.publish", trace.WithSpanKind(trace.SpanKindProducer))
 	defer func() { endSpan(span, err) }()

@@ -24,16 +24,15 @@ type Update struct {
 	Received  time.Time // at ingress
 	Body      []byte    // raw JSON, untouched
 
-	// Replay is the dead letter that was replayed, 0 for none. The stream does not take a replay for a
-	// duplicate.
+	// Replay is the dead letter that was replayed, 0 for none. The stream does not take a replay for a duplicate.
 	Replay uint64
 
 	// Album is the media group of a new message; may be empty.
 	Album string
 }
 
-// The envelope is a single header, because each header costs an allocation on both sides: "1 <update> <type>
-// <kind> <chat> <user> <thread> <received ms> [<ref>]".
+// The envelope is a single header, because each header costs an allocation on both sides: "1
+// <update> <type> <kind> <chat> <user> <thread> <received ms> [<ref>]".
 const (
 	headerEnvelope = "Chatlane-Envelope"
 	headerReplay   = "Chatlane-Replay"

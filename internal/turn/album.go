@@ -30,8 +30,8 @@ func albumWait(p *bot.Program) time.Duration {
 	return p.AlbumWait()
 }
 
-// gather takes the parts of an album that wait behind the first, or returns how long the lane has to wait for
-// them. A waiting lane holds no slot.
+// gather takes the parts of an album that wait behind the first, or returns how long the lane has
+// to wait for them. A waiting lane holds no slot.
 func (t *task) gather(ctx context.Context) (wait time.Duration) {
 	if t.r.albums == 0 || t.d.Album == "" || t.album.complete {
 		return 0
@@ -56,8 +56,7 @@ func (t *task) gather(ctx context.Context) (wait time.Duration) {
 	return 0
 }
 
-// message is nil for a part that needs a turn of its own: it cannot be decoded, or an urgent handler takes
-// it.
+// message is nil for a part that needs a turn of its own: it cannot be decoded, or an urgent handler takes it.
 func (t *task) message(ctx context.Context, d *queue.Delivery) *telego.Message {
 	p, err := (&task{r: t.r, d: d}).parts(ctx)
 	if err != nil || t.r.urgent.wants(d) && t.r.deps.Program.IsUrgent(ctx, bot.NewTurn(p)) {

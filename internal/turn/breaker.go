@@ -12,8 +12,8 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// breaker pauses a partition whose store does not answer: its turns wait, and one at a time probes the store.
-// Why per partition, and why the store alone: docs/decisions/0004-circuit-breaker.md.
+// breaker pauses a partition whose store does not answer: its turns wait, and one at a time probes
+// the store. Why per partition, and why the store alone: docs/decisions/0004-circuit-breaker.md.
 //
 // A circuit opens when several lanes have failed and no turn had an answer for some time; the first answer
 // closes it. Lanes that have not failed probe sooner: they hardly wait where only part of the store is away.
@@ -150,8 +150,7 @@ func (b *breaker) fail(ctx context.Context, p int, k lane.Key, text string) {
 		slog.Int("partition", p), slog.String("error", text))
 }
 
-// circuit needs b.mu.
-// circuit needs b.mu.
+// circuit needs b.mu. circuit needs b.mu.
 func (b *breaker) circuit(p int) *circuit {
 	c := b.circuits[p]
 	if c == nil {

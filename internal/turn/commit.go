@@ -5,9 +5,8 @@ import (
 	"log/slog"
 )
 
-// commit arms the timer before the one step of the store, so that no committed state lacks its timer, and
-// cancels the former timer after it: one that fires for a state that is gone is ignored. The worker may die
-// in between.
+// commit arms the timer before the one step of the store, so that no committed state lacks its timer, and cancels
+// the former timer after it: one that fires for a state that is gone is ignored. The worker may die in between.
 func (t *task) commit(ctx context.Context) (progress, error) {
 	if err := t.armTimer(ctx); err != nil {
 		return goOn, err

@@ -8,19 +8,19 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// A handler may end its process by a panic in its own goroutine, or by using up the memory. No error reports
-// that and no attempt is counted, so the update would end one worker after the other:
-// docs/decisions/0006-updates-that-end-their-worker.md.
+// A handler may end its process by a panic in its own goroutine, or by using up the memory. No
+// error reports that and no attempt is counted, so the update would end one worker after the
+// other: docs/decisions/0006-updates-that-end-their-worker.md.
 //
-// So before the handler of an update that an earlier owner may have begun, the journal gets a start marker:
-// the number of starts in a row that nobody ended. The commit removes it, a failed attempt voids it, a turn
-// that waits or is left counts it down. A first delivery gets none and costs nothing.
+// So before the handler of an update that an earlier owner may have begun, the journal gets a start
+// marker: the number of starts in a row that nobody ended. The commit removes it, a failed attempt
+// voids it, a turn that waits or is left counts it down. A first delivery gets none and costs nothing.
 //
 // A worker that was cut off mid-turn is alive but cannot delete its start marker. It does not count its own
 // start when the update comes back; up to maxOwn times, since the update may stall its worker each time.
 //
-// All updates under way are marked when a worker dies, so several starts only make a suspect. A worker runs
-// one suspect at a time: from then on only the guilty update dies with its worker.
+// All updates under way are marked when a worker dies, so several starts only make a suspect. A
+// worker runs one suspect at a time: from then on only the guilty update dies with its worker.
 const (
 	startsIndex = -1 // of the marker in the journal; no call has it
 	suspectFrom = 2  // starts in a row that nobody ended
@@ -55,8 +55,7 @@ func (t *task) suspect(ctx context.Context) (progress, error) {
 	return goOn, nil
 }
 
-// awaitSuspects waits until no other suspect runs here, urgent runs included. A receive from r.suspects
-// leaves.
+// awaitSuspects waits until no other suspect runs here, urgent runs included. A receive from r.suspects leaves.
 func (r *Runner) awaitSuspects(ctx context.Context) error {
 	select {
 	case r.suspects <- struct{}{}:

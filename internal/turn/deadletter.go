@@ -77,8 +77,8 @@ func (t *task) wasDiscarded(s *fsm.Session) (why discard, found bool) {
 	return why, true
 }
 
-// storeLetters then moves the cursor. With again it first looks for each letter: the broker drops repetitions
-// only for a while.
+// storeLetters then moves the cursor. With again it first looks for each letter: the broker drops
+// repetitions only for a while.
 func (t *task) storeLetters(ctx context.Context, why discard, again bool) error {
 	for d := range t.deliveries() {
 		if err := t.storeLetter(ctx, d, why, again); err != nil {

@@ -35,8 +35,8 @@ func (t *task) close(ctx context.Context, s *fsm.Session) {
 	}
 }
 
-// storeAnswered closes the partition's circuit unless err says that the store did not answer; settle counts that.
-// A cancelled attempt proves nothing.
+// storeAnswered closes the partition's circuit unless err says that the store did not answer;
+// settle counts that. A cancelled attempt proves nothing.
 func (t *task) storeAnswered(ctx context.Context, err error) {
 	if err == nil || ctx.Err() == nil && !storeFailed(err) {
 		t.r.breaker.answer(ctx, int(t.d.Partition))

@@ -9,9 +9,9 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// resultCache holds what this worker could not write to the store about unfinished updates. It outlives the
-// loss of a partition: a store in the broker fails with it, and the partition may come back here
-// (docs/decisions/0003-journal-while-the-store-is-away.md).
+// resultCache holds what this worker could not write to the store about unfinished updates. It
+// outlives the loss of a partition: a store in the broker fails with it, and the partition may
+// come back here (docs/decisions/0003-journal-while-the-store-is-away.md).
 type resultCache struct {
 	updates *expirable.LRU[position, *unfinished]
 }

@@ -69,12 +69,10 @@ func (t *task) countFailure(ctx context.Context) {
 	t.r.results.of(t.position()).startEnded()
 }
 
-// firstIndex is the first attempt's time in the journal, kept for the next task when a lane is parked or
-// moves.
+// firstIndex is the first attempt's time in the journal, kept for the next task when a lane is parked or moves.
 const firstIndex = -3
 
-// keepFirst writes nothing before the gates let the update pass: a journal entry tells later owners that they
-// have.
+// keepFirst writes nothing before the gates let the update pass: a journal entry tells later owners that they have.
 func (t *task) keepFirst(ctx context.Context) {
 	if t.session == nil || !t.admitted {
 		return

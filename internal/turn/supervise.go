@@ -11,9 +11,9 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
-// supervise runs a handler until it returns or is abandoned. Its context ends with the handler deadline, the
-// lock or the partition. A handler that ignores that for the grace period is abandoned: nothing that it does
-// later has effect.
+// supervise runs a handler until it returns or is abandoned. Its context ends with the handler
+// deadline, the lock or the partition. A handler that ignores that for the grace period is
+// abandoned: nothing that it does later has effect.
 func (t *task) supervise(ctx context.Context, s *fsm.Session, calls *api.Calls, handle func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -32,8 +32,8 @@ func (u *urgentRuns) wants(d *queue.Delivery) bool {
 // Wait blocks until no urgent handler runs. They end with the work of their partitions.
 func (r *Runner) Wait() { r.urgent.running.Wait() }
 
-// urgentRun is an update's urgent handler, run on arrival in parallel to its lane. The lane's turn waits for
-// it before it acknowledges: docs/decisions/0007-urgent-updates.md.
+// urgentRun is an update's urgent handler, run on arrival in parallel to its lane. The lane's turn
+// waits for it before it acknowledges: docs/decisions/0007-urgent-updates.md.
 type urgentRun struct {
 	done    chan struct{} // closed at its end; the lane owns the rest from then on
 	gates   error

@@ -124,8 +124,8 @@ func (c *cancelledTurns) add(one *runningTurn) {
 	c.all = append(c.all, one)
 }
 
-// wait returns when the cancelled turns are over. If the urgent run committed first, a crash in between would
-// bring a cancelled turn back, with no urgent run to cancel it again.
+// wait returns when the cancelled turns are over. If the urgent run committed first, a crash in
+// between would bring a cancelled turn back, with no urgent run to cancel it again.
 func (c *cancelledTurns) wait(ctx context.Context, limit time.Duration) {
 	c.mu.Lock()
 	all := c.all

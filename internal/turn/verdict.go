@@ -46,8 +46,8 @@ type verdict struct {
 	storeFailed bool
 }
 
-// judge decides what err means after so many failed attempts, and waits in a row that were not the update's
-// fault. An error whose methods panic, as an author's nil pointer may, counts as that panic.
+// judge decides what err means after so many failed attempts, and waits in a row that were not the
+// update's fault. An error whose methods panic, as an author's nil pointer may, counts as that panic.
 func (c Config) judge(ctx context.Context, err error, attempts, waits int) (v verdict) {
 	if err == nil {
 		return verdict{action: actCommit}
@@ -115,8 +115,7 @@ func (c Config) wait(after time.Duration, reason string) verdict {
 	return verdict{action: actWait, after: after, park: c.parks(after), reason: reason}
 }
 
-// storeFailed says that the store is broken for other lanes too. An unreadable record concerns its lane
-// alone.
+// storeFailed says that the store is broken for other lanes too. An unreadable record concerns its lane alone.
 func storeFailed(err error) bool {
 	return errors.Is(err, fsm.ErrUnavailable) && !errors.Is(err, fsm.ErrUnreadable)
 }
@@ -150,8 +149,8 @@ func hopeless(err error) bool {
 	return errors.Is(err, ErrUndecoded) || errors.Is(err, ErrCrashed) || isRefusal(err)
 }
 
-// isRefusal says that no later attempt can change err: the journal would answer the call the same way. It is
-// false if another call failed with something that may pass.
+// isRefusal says that no later attempt can change err: the journal would answer the call the same
+// way. It is false if another call failed with something that may pass.
 func isRefusal(err error) bool {
 	final, passing := refusals(err)
 	return final && !passing

@@ -53,14 +53,12 @@ func (f Filter) subject(n broker.Names) string {
 	return n.DeadLettersPrefix() + ">"
 }
 
-// ErrUnreadable means that another version wrote the letter. Its ID, lane and reason are known: it can be
-// dropped.
+// ErrUnreadable means that another version wrote the letter. Its ID, lane and reason are known: it can be dropped.
 var ErrUnreadable = errors.New("dead letter cannot be read by this version")
 
-// All yields the matching dead letters that are stored when the listing begins, oldest first. ErrUnreadable
-// comes with a letter of which only ID, Lane, Partition and Reason are set, and the listing goes on; any
-// other error ends it. One page of letters is in memory at a time, and nothing is open at the broker while
-// the caller works.
+// All yields the matching dead letters that are stored when the listing begins, oldest first. ErrUnreadable comes
+// with a letter of which only ID, Lane, Partition and Reason are set, and the listing goes on; any other error
+// ends it. One page of letters is in memory at a time, and nothing is open at the broker while the caller works.
 func (s *Store) All(ctx context.Context, f Filter) iter.Seq2[Letter, error] {
 	return func(yield func(Letter, error) bool) {
 		for m, err := range s.messages(ctx, f) {

@@ -30,8 +30,7 @@ func (s *Store) Put(ctx context.Context, l Letter) error {
 	return nil
 }
 
-// Has looks for an update's letter, however old. It reads headers alone, so it finds letters of other
-// versions too.
+// Has looks for an update's letter, however old. It reads headers alone, so it finds letters of other versions too.
 func (s *Store) Has(ctx context.Context, l Letter) (bool, error) {
 	for m, err := range s.messages(ctx, Filter{Lane: l.Lane, HeadersOnly: true}) {
 		if err != nil {

@@ -31,8 +31,7 @@ func pinOf(info *jetstream.ConsumerInfo) string {
 	return ""
 }
 
-// reset puts the consumer back to its acknowledgement floor: on a work queue exactly what is unfinished, in
-// order.
+// reset puts the consumer back to its acknowledgement floor: on a work queue exactly what is unfinished, in order.
 func (o *Owner) reset(ctx context.Context, p partition.ID, reason string) error {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()

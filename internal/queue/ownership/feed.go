@@ -10,8 +10,8 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 )
 
-// feed is one inbox for pull requests to one consumer. It speaks the pull protocol itself, because the client
-// library hides what takeover needs: a request's pin, a delivery's inbox, every refusal.
+// feed is one inbox for pull requests to one consumer. It speaks the pull protocol itself, because
+// the client library hides what takeover needs: a request's pin, a delivery's inbox, every refusal.
 type feed struct {
 	nc   *nats.Conn
 	next string // subject of pull requests
@@ -72,8 +72,8 @@ func (f *feed) renew(pin string) error {
 // close makes the server drop the pending requests, before any request made on this connection later.
 func (f *feed) close() { _ = f.sub.Unsubscribe() }
 
-// isDelivery goes by the reply subject, which only deliveries have: a stored message may carry any header and
-// body, and so look like an answer.
+// isDelivery goes by the reply subject, which only deliveries have: a stored message may carry any
+// header and body, and so look like an answer.
 func isDelivery(m *nats.Msg) bool { return m.Reply != "" }
 
 // status is why the broker refused a pull request; empty for a delivery.
@@ -84,8 +84,8 @@ func status(m *nats.Msg) string {
 	return m.Header.Get(headerStatus)
 }
 
-// pinIn is the pin in a delivery's headers. The broker adds its own behind stored ones, so the last one
-// counts. A stored message can hide it: then this is another text, or empty.
+// pinIn is the pin in a delivery's headers. The broker adds its own behind stored ones, so the
+// last one counts. A stored message can hide it: then this is another text, or empty.
 func pinIn(m *nats.Msg) string {
 	if pins := m.Header[headerPin]; len(pins) > 0 {
 		return pins[len(pins)-1]

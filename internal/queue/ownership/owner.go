@@ -45,8 +45,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Owner takes partitions over, works on them, and hands them over; see the package comment. Safe for
-// concurrent use, with one Run per partition.
+// Owner takes partitions over, works on them, and hands them over; see the package comment. Safe
+// for concurrent use, with one Run per partition.
 type Owner struct {
 	conn    *broker.Conn
 	cfg     Config
@@ -59,9 +59,8 @@ func New(cfg Config, conn *broker.Conn, slots *lane.Slots, reg prometheus.Regist
 	return &Owner{conn: conn, cfg: cfg.withDefaults(), slots: slots, metrics: newMetrics(reg)}
 }
 
-// Run owns partition p, or stands by for it. When ctx ends, Run lets running attempts end, hands the
-// partition over and returns nil. Attempts run under work, which outlives ctx for as long as the caller
-// grants them.
+// Run owns partition p, or stands by for it. When ctx ends, Run lets running attempts end, hands the partition
+// over and returns nil. Attempts run under work, which outlives ctx for as long as the caller grants them.
 func (o *Owner) Run(ctx, work context.Context, p partition.ID, attempt func(*queue.Delivery) queue.Attempt) error {
 	log := o.cfg.Logger.With(slog.Int("partition", int(p)))
 	var released time.Time

@@ -20,8 +20,8 @@ type observed struct {
 // orphanedChecks is how many checks, PinTTL/8 apart, make a partition free for all.
 const orphanedChecks = 8
 
-// awaitPin stands by until the broker pins p to this worker. The message that brings the pin is dropped: the
-// reset brings it again.
+// awaitPin stands by until the broker pins p to this worker. The message that brings the pin is
+// dropped: the reset brings it again.
 func (o *Owner) awaitPin(ctx context.Context, p partition.ID) (pin string, err error) {
 	for seen := (observed{}); pin == "" && err == nil; {
 		pin, err = o.standBy(ctx, p, &seen, o.mayAsk(p, &seen))
@@ -94,9 +94,8 @@ func (o *Owner) receivePin(ctx context.Context, p partition.ID, f *feed, request
 	}
 }
 
-// deliveredPin asks the broker for the pin: a stored message can carry any pin and hide the broker's. If the
-// two differ, the broker's counts only while the request is too young for another worker to have been pinned
-// since.
+// deliveredPin asks the broker for the pin: a stored message can carry any pin and hide the broker's. If the two
+// differ, the broker's counts only while the request is too young for another worker to have been pinned since.
 func (o *Owner) deliveredPin(ctx context.Context, p partition.ID, m *nats.Msg, requested time.Time) (string, error) {
 	info, err := o.info(ctx, p)
 	if err != nil {
@@ -108,9 +107,8 @@ func (o *Owner) deliveredPin(ctx context.Context, p partition.ID, m *nats.Msg, r
 	return "", nil
 }
 
-// freeOrphans resets a consumer without pin whose messages wait for the acknowledgement of a dead worker, and
-// wakes a partition whose updates are all parked. It returns when to check again: soon while another worker
-// goes first.
+// freeOrphans resets a consumer without pin whose messages wait for the acknowledgement of a dead worker, and wakes
+// a partition whose updates are all parked. It returns when to check again: soon while another worker goes first.
 func (o *Owner) freeOrphans(ctx context.Context, p partition.ID, seen *observed) (again time.Duration) {
 	info, err := o.info(ctx, p)
 	if err == nil && pinOf(info) == "" && info.NumPending+uint64(info.NumAckPending) > 0 {

@@ -15,8 +15,8 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/parking"
 )
 
-// term is one ownership of one partition, from the reset to the hand-over or the loss of the pin. Only its
-// own goroutine touches it, except for lanes and parking.
+// term is one ownership of one partition, from the reset to the hand-over or the loss of the pin.
+// Only its own goroutine touches it, except for lanes and parking.
 type term struct {
 	o       *Owner
 	p       partition.ID
@@ -53,8 +53,7 @@ func (o *Owner) newTerm(work context.Context, p partition.ID, pin string, stream
 	return t
 }
 
-// runTerm resets, consumes in order, and hands over when ctx ends. An error says why the term ended
-// otherwise.
+// runTerm resets, consumes in order, and hands over when ctx ends. An error says why the term ended otherwise.
 func (o *Owner) runTerm(ctx, work context.Context, p partition.ID, pin string, attempt func(*queue.Delivery) queue.Attempt) (err error) {
 	work, cancel := context.WithCancelCause(work)
 	state, err := o.streamState(work)

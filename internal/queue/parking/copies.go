@@ -22,8 +22,7 @@ const (
 )
 
 // put stores a copy behind the others of its lane, confirms the pin, and then acknowledges the original: only
-// with the pin does the next owner find the copy. The first copy of a lane is fresh. The caller holds
-// filling.
+// with the pin does the next owner find the copy. The first copy of a lane is fresh. The caller holds filling.
 func (l *Lanes) put(ctx context.Context, d *queue.Delivery, w wait, fresh bool) (again time.Duration) {
 	if _, err := l.copy(ctx, d, w, after(fresh)); err != nil {
 		l.log.WarnContext(ctx, "parked copy not written, its update is held in the window", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
@@ -61,8 +60,8 @@ type last struct {
 // after makes the first copy of a lane expect none.
 func after(fresh bool) last { return last{known: fresh} }
 
-// copy appends to the parked lane and returns the new last copy. A first copy that finds others prunes the
-// lane. A later one that does not find the one before it fails: another owner has pruned the lane.
+// copy appends to the parked lane and returns the new last copy. A first copy that finds others prunes
+// the lane. A later one that does not find the one before it fails: another owner has pruned the lane.
 func (l *Lanes) copy(ctx context.Context, d *queue.Delivery, w wait, behind last) (last, error) {
 	if !behind.known {
 		return l.write(ctx, d, w)
@@ -78,8 +77,7 @@ func (l *Lanes) copy(ctx context.Context, d *queue.Delivery, w wait, behind last
 	return l.write(ctx, d, w, expect)
 }
 
-// write stores one copy. A second one in a term is a duplicate: the first keeps its place, and the last is
-// unknown.
+// write stores one copy. A second one in a term is a duplicate: the first keeps its place, and the last is unknown.
 func (l *Lanes) write(ctx context.Context, d *queue.Delivery, w wait, opts ...jetstream.PublishOpt) (last, error) {
 	if l.over.Load() {
 		return last{}, queue.ErrPinLost

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// run is the job of a delivery: one attempt, or its way to PARKED. What has begun goes on in place, also when
-// its lane is parked behind it.
+// run is the job of a delivery: one attempt, or its way to PARKED. What has begun goes on in
+// place, also when its lane is parked behind it.
 func (l *Lanes) run(ctx context.Context, e *entry) time.Duration {
 	if e.Finished() {
 		return 0 // by the turn of its album
@@ -63,8 +63,8 @@ func (l *Lanes) follow(ctx context.Context, p *parkedLane, e *entry) (again time
 	return l.put(ctx, e.Delivery, w, false), true
 }
 
-// setAside parks the lane for the time that is left. If the copy fails, the copy is tried again, and the
-// attempt not before its time.
+// setAside parks the lane for the time that is left. If the copy fails, the copy is tried again,
+// and the attempt not before its time.
 func (l *Lanes) setAside(ctx context.Context, e *entry, left time.Duration) time.Duration {
 	if again := l.park(ctx, e, left); again > 0 {
 		return min(again, left)

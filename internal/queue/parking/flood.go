@@ -23,8 +23,7 @@ func (l *Lanes) moveFlood(ctx context.Context, flood []*entry) {
 	}
 }
 
-// copyFlood acknowledges the originals that have not begun. What it cannot copy follows by the lane's own
-// jobs.
+// copyFlood acknowledges the originals that have not begun. What it cannot copy follows by the lane's own jobs.
 func (l *Lanes) copyFlood(ctx context.Context, flood []*entry, w wait, fresh bool) {
 	var copied []*entry
 	behind := after(fresh)

@@ -145,8 +145,7 @@ func (l *Lanes) isAwake(k lane.Key) bool {
 	return p != nil && p.awake
 }
 
-// waitOf is how long a lane still waits. An inherited lane's time is read first, once; a freed lane does not
-// wait.
+// waitOf is how long a lane still waits. An inherited lane's time is read first, once; a freed lane does not wait.
 func (l *Lanes) waitOf(ctx context.Context, k lane.Key) (wait, error) {
 	w, unread := l.known(k)
 	if !unread {

@@ -68,8 +68,7 @@ const (
 	answerNotParked = "not parked"
 )
 
-// Free wakes a parked lane of partition p before its time. Errors: [ErrNotParked], [ErrNoOwner], or the
-// connection's.
+// Free wakes a parked lane of partition p before its time. Errors: [ErrNotParked], [ErrNoOwner], or the connection's.
 func Free(ctx context.Context, conn *broker.Conn, p partition.ID, k lane.Key) error {
 	m, err := conn.NATS().RequestWithContext(ctx, conn.Names().FreeLane(p), []byte(k))
 	if errors.Is(err, nats.ErrNoResponders) {
@@ -84,8 +83,7 @@ func Free(ctx context.Context, conn *broker.Conn, p partition.ID, k lane.Key) er
 	return nil
 }
 
-// Serve lets operators free lanes until unsubscribe is called. A lane that has only orphaned copies is
-// pruned.
+// Serve lets operators free lanes until unsubscribe is called. A lane that has only orphaned copies is pruned.
 func (l *Lanes) Serve(ctx context.Context) (unsubscribe func(), err error) {
 	sub, err := l.conn.NATS().Subscribe(l.conn.Names().FreeLane(l.cfg.Partition), func(m *nats.Msg) {
 		answer, k := answerNotParked, lane.Key(m.Data)

@@ -35,8 +35,8 @@ type Config struct {
 	Logger    *slog.Logger
 }
 
-// Lanes holds the lanes of one term: their window, and which are parked. Safe for concurrent use, except
-// where a method says otherwise.
+// Lanes holds the lanes of one term: their window, and which are parked. Safe for concurrent use,
+// except where a method says otherwise.
 type Lanes struct {
 	cfg    Config
 	conn   *broker.Conn
@@ -59,8 +59,8 @@ func New(cfg Config, conn *broker.Conn, term Term) *Lanes {
 	return &Lanes{cfg: cfg, conn: conn, term: term, log: cfg.Logger, window: newWindow(cfg.Window, cfg.Last), parked: make(map[lane.Key]*parkedLane)}
 }
 
-// Load lists the lanes that an earlier owner parked, within pinTTL, since the new pin would run out; each
-// lane reads its own time later.
+// Load lists the lanes that an earlier owner parked, within pinTTL, since the new pin would run
+// out; each lane reads its own time later.
 func (l *Lanes) Load(ctx context.Context, pinTTL time.Duration) error {
 	l.pruned = time.Now().Add(-time.Duration(l.cfg.Partition) * time.Second % pruneEvery) // spread over the partitions
 	ctx, stop := context.WithTimeout(ctx, pinTTL)
@@ -76,8 +76,7 @@ func (l *Lanes) Load(ctx context.Context, pinTTL time.Duration) error {
 	return err
 }
 
-// Deliver takes a delivery into the window and queues it in its lane. It may begin to move a flood, under
-// ctx.
+// Deliver takes a delivery into the window and queues it in its lane. It may begin to move a flood, under ctx.
 func (l *Lanes) Deliver(ctx context.Context, d *queue.Delivery) error {
 	e := &entry{Delivery: d, attempt: l.cfg.Attempt(d)}
 	flood := l.window.add(e)

@@ -15,8 +15,8 @@ import (
 // pruneEvery is how often an owner looks for orphaned copies. Parking their lane prunes them earlier.
 const pruneEvery = time.Minute
 
-// PruneWhenDue looks for orphaned copies once a minute, in the background, for at most atMost. Only the
-// term's own goroutine may call it.
+// PruneWhenDue looks for orphaned copies once a minute, in the background, for at most atMost.
+// Only the term's own goroutine may call it.
 func (l *Lanes) PruneWhenDue(ctx context.Context, atMost time.Duration) {
 	if time.Since(l.pruned) <= pruneEvery {
 		return
@@ -62,11 +62,11 @@ func (l *Lanes) pruneLane(ctx context.Context, k lane.Key) (pruned bool) {
 
 // prune removes the orphaned copies of a lane. The caller has entered the lane afresh.
 //
-// A former owner wrote them after this term began; earlier copies are known and parked. It confirms its pin
-// before it acknowledges, so their originals are in UPDATES, or done.
+// A former owner wrote them after this term began; earlier copies are known and parked. It
+// confirms its pin before it acknowledges, so their originals are in UPDATES, or done.
 //
-// The order matters: read what is there, confirm the pin, remove no more than was read. If this owner is a
-// former one itself by then, its successor's copies stay.
+// The order matters: read what is there, confirm the pin, remove no more than was read. If this
+// owner is a former one itself by then, its successor's copies stay.
 func (l *Lanes) prune(ctx context.Context, k lane.Key) (pruned bool, err error) {
 	s, err := l.stream(ctx)
 	if err != nil {

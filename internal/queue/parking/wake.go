@@ -13,15 +13,14 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// WakeSubject is the subject of the message that pins an owner to a partition with only parked lanes: the
-// broker pins with a message alone. It is no lane's, since there is no bot 0; the owner acknowledges it at
-// once.
+// WakeSubject is the subject of the message that pins an owner to a partition with only parked lanes: the broker
+// pins with a message alone. It is no lane's, since there is no bot 0; the owner acknowledges it at once.
 func WakeSubject(n broker.Names, p partition.ID) string {
 	return n.UpdatesPrefix() + strconv.Itoa(int(p)) + ".0.wake"
 }
 
-// Wake stores such a message if lanes of p are parked, and reports whether any are. The broker keeps one for
-// all standbys until the consumer has moved past delivered.
+// Wake stores such a message if lanes of p are parked, and reports whether any are. The broker
+// keeps one for all standbys until the consumer has moved past delivered.
 func Wake(ctx context.Context, conn *broker.Conn, p partition.ID, delivered uint64) bool {
 	if parked, err := anyParked(ctx, conn, p); err != nil || !parked {
 		return false // a standby looks again soon

@@ -1,5 +1,5 @@
-// Package queuetest is what the tests of ownership and parking share: a broker with one partition, its
-// updates and its owners.
+// Package queuetest is what the tests of ownership and parking share: a broker with one partition,
+// its updates and its owners.
 package queuetest
 
 import (
@@ -119,8 +119,7 @@ func (j *Journal) Attempt(d *queue.Delivery) queue.Attempt {
 	}
 }
 
-// InOrder fails unless each lane's updates came in order, once each, total in all. The lane is the id modulo
-// 3.
+// InOrder fails unless each lane's updates came in order, once each, total in all. The lane is the id modulo 3.
 func InOrder(t *testing.T, ids []int64, total int) {
 	t.Helper()
 	last := map[int64]int64{}

@@ -22,9 +22,9 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// Timer is an update that comes into its lane when its time has come. Each arming has a subject of its own,
-// conversation and token, so that a worker that has lost its lane never displaces a timer that a committed
-// state waits for.
+// Timer is an update that comes into its lane when its time has come. Each arming has a subject of
+// its own, conversation and token, so that a worker that has lost its lane never displaces a timer
+// that a committed state waits for.
 type Timer struct {
 	Conversation string // key of the state whose timer it is: "<bot>:..."
 	Token        string // of this arming; the same again replaces it
@@ -41,9 +41,8 @@ func (t *Timer) subject(n broker.Names) string {
 // Config of a scheduler.
 type Config struct {
 	Partitions int // as in [broker.Topology]
-	// MaxBytes bounds TIMERS: a full one refuses new timers, whose turns are tried again, where the broker
-	// itself would drop the oldest. It is checked every few seconds, so TIMERS may grow a little beyond it.
-	// 0: no bound.
+	// MaxBytes bounds TIMERS: a full one refuses new timers, whose turns are tried again, where the broker itself
+	// would drop the oldest. It is checked every few seconds, so TIMERS may grow a little beyond it. 0: no bound.
 	MaxBytes int64
 	Logger   *slog.Logger // nil: logs nothing
 }
@@ -71,8 +70,8 @@ const (
 	headerTarget   = "Nats-Schedule-Target"
 )
 
-// Arm returns nil once the timer is stored. It fires after its time, at least a second, and at most a second
-// late, or as soon as the broker is back.
+// Arm returns nil once the timer is stored. It fires after its time, at least a second, and at
+// most a second late, or as soon as the broker is back.
 func (t *Scheduler) Arm(ctx context.Context, timer Timer) error {
 	now, err := t.now(ctx)
 	if err != nil {
@@ -97,8 +96,7 @@ func (t *Scheduler) Arm(ctx context.Context, timer Timer) error {
 // ErrNotArmed means that a timer could not be stored: broken infrastructure.
 var ErrNotArmed = errors.New("timer not stored")
 
-// Cancel asks the broker to forget a timer, and does not wait: one that fires all the same is ignored by its
-// token.
+// Cancel asks the broker to forget a timer, and does not wait: one that fires all the same is ignored by its token.
 func (t *Scheduler) Cancel(timer Timer) error {
 	body := `{"filter":` + strconv.Quote(timer.subject(t.conn.Names())) + `}`
 	if err := t.conn.NATS().PublishRequest(purgeTimers+t.conn.Names().Timers(), unheard, []byte(body)); err != nil {

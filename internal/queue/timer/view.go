@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// view is the last look at TIMERS: its size, and the broker's time, carried on by our monotonic clock, so
-// that no worker's wall clock decides when a timer fires.
+// view is the last look at TIMERS: its size, and the broker's time, carried on by our monotonic
+// clock, so that no worker's wall clock decides when a timer fires.
 type view struct {
 	broker time.Time // the broker's clock then
 	here   time.Time // our clock then
