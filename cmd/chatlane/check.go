@@ -12,8 +12,7 @@ import (
 	"github.com/chatlane/chatlane/internal/preflight"
 )
 
-// checkCommand names settings of broker and Redis under which a law would not hold. It
-// finds the servers as a worker does.
+// checkCommand finds the servers as a worker does.
 type checkCommand struct {
 	NATS   natsContext         `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 	Broker broker.Settings     `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
@@ -23,7 +22,6 @@ type checkCommand struct {
 	JSON  bool   `env:"CHATLANE_JSON" help:"Print JSON, a line each."`
 }
 
-// Help is the text below the summary of --help.
 func (*checkCommand) Help() string {
 	return `Each finding comes with what to set. The exit code is 1 if a law does not hold; advice alone is 0. A client
 cannot see how often a nats-server flushes to disk (sync_interval): check that by hand.
@@ -34,7 +32,6 @@ Examples:
   chatlane check --json | jq 'select(.law > 0)'`
 }
 
-// Run prints the findings.
 func (c *checkCommand) Run(ctx context.Context, p config.Program) error {
 	found, err := c.broker(ctx, p)
 	state, err2 := c.redis(ctx)
@@ -71,7 +68,6 @@ func (c *checkCommand) redis(ctx context.Context) ([]preflight.Finding, error) {
 	return redisstore.New(client, redisstore.Config{WaitReplicas: c.Redis.WaitReplicas}).Preflight(ctx)
 }
 
-// print prints a table, or a line of JSON each.
 func (c *checkCommand) print(p config.Program, all []preflight.Finding) error {
 	if c.JSON {
 		out := json.NewEncoder(p.Stdout)

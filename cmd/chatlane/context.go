@@ -9,13 +9,11 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 )
 
-// natsContext is a context of the nats command line tool, from which a command takes address
-// and login of the broker.
+// natsContext is a context of the nats command line tool, which gives address and login of the broker.
 type natsContext struct {
 	Context string `env:"CHATLANE_NATS_CONTEXT" name:"context" help:"Context of the nats command line tool: its address, login and certificates are used instead of the settings below."`
 }
 
-// connect connects to the broker of the settings, or of the context if one is set.
 func (n natsContext) connect(ctx context.Context, p config.Program, s broker.Settings, name string) (*broker.Conn, error) {
 	if n.Context != "" {
 		env := func(variable string) string {

@@ -19,8 +19,8 @@ const (
 	late        = 10 * time.Second
 )
 
-// crowd are people who count aloud with the bot, each in a chat of its own, and check
-// what it replies. Safe for concurrent use.
+// crowd are people who count aloud with the bot, each in a chat of their own, and check its replies. Safe for
+// concurrent use.
 type crowd struct {
 	telegram *simulator.Telegram
 	chats    int
@@ -30,7 +30,6 @@ type crowd struct {
 	found crowdReport
 }
 
-// crowdReport adds up what people met.
 type crowdReport struct {
 	Said     int     `json:"said"`     // texts that want a counted reply
 	Answered int     `json:"answered"` // with the right count, in order
@@ -62,7 +61,6 @@ func (c *crowd) note(add func(*crowdReport)) {
 	add(&c.found)
 }
 
-// talk lets everybody talk until ctx ends.
 func (c *crowd) talk(ctx context.Context) {
 	var all sync.WaitGroup
 	for i := range c.chats {
@@ -77,7 +75,6 @@ func (c *crowd) talk(ctx context.Context) {
 	all.Wait()
 }
 
-// counter is one person.
 type counter struct {
 	*simulator.Person
 
@@ -86,7 +83,6 @@ type counter struct {
 	last  string // the last counted one that was right
 }
 
-// count is one conversation: /tally, texts, /stop.
 func (p *counter) count(ctx context.Context) {
 	if !p.say(ctx, "/tally", "") {
 		return
@@ -100,8 +96,8 @@ func (p *counter) count(ctx context.Context) {
 	p.say(ctx, "/stop", "")
 }
 
-// say says a text and waits for its reply; one that is empty may say anything. It
-// returns false when the conversation is over: no reply came, or ctx ended.
+// say says a text and waits for its reply; an empty reply may be any. False means that the conversation is
+// over: no reply came, or ctx ended.
 func (p *counter) say(ctx context.Context, text, reply string) bool {
 	if p.crowd.pace.Wait(ctx) != nil {
 		return false

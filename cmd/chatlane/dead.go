@@ -16,8 +16,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
 )
 
-// deadCommand works on dead letters: those with the given ids, else all that the filters
-// select.
+// deadCommand works on dead letters: those with the given ids, else all that the filters select.
 type deadCommand struct {
 	NATS   natsContext     `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 	Broker broker.Settings `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
@@ -40,14 +39,12 @@ type deadList struct {
 	IDs []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
 }
 
-// Help is the text below the summary of --help.
 func (*deadList) Help() string {
 	return `Example:
 
   chatlane dead list --chat=-100123456 --since=24h`
 }
 
-// Run lists.
 func (c *deadList) Run(ctx context.Context, d *deadCommand, p config.Program) error {
 	t := list(p, "ID", "DIED", "LANE", "REASON", "UPDATE", "ERROR")
 	err := d.each(ctx, p, "list", c.IDs, func(_ *deadletter.Store, _ *queue.Publisher, l deadletter.Letter) error {
@@ -64,14 +61,12 @@ type deadShow struct {
 	IDs []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
 }
 
-// Help is the text below the summary of --help.
 func (*deadShow) Help() string {
 	return `Example:
 
   chatlane dead show 17 --json | jq .Body`
 }
 
-// Run shows.
 func (c *deadShow) Run(ctx context.Context, d *deadCommand, p config.Program) error {
 	return d.each(ctx, p, "show", c.IDs, func(_ *deadletter.Store, _ *queue.Publisher, l deadletter.Letter) error {
 		if d.JSON {
@@ -88,7 +83,6 @@ type deadReplay struct {
 	IDs []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
 }
 
-// Help is the text below the summary of --help.
 func (*deadReplay) Help() string {
 	return `Examples:
 
@@ -96,7 +90,6 @@ func (*deadReplay) Help() string {
   chatlane dead replay --bot=123456789 --reason=timeout`
 }
 
-// Run replays.
 func (c *deadReplay) Run(ctx context.Context, d *deadCommand, p config.Program) error {
 	return d.each(ctx, p, "replay", c.IDs, func(s *deadletter.Store, pub *queue.Publisher, l deadletter.Letter) error {
 		if err := s.Replay(ctx, pub, l); err != nil {
@@ -114,7 +107,6 @@ type deadDrop struct {
 	IDs []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
 }
 
-// Help is the text below the summary of --help.
 func (*deadDrop) Help() string {
 	return `Examples:
 
@@ -122,7 +114,6 @@ func (*deadDrop) Help() string {
   chatlane dead drop --until=720h`
 }
 
-// Run drops.
 func (c *deadDrop) Run(ctx context.Context, d *deadCommand, p config.Program) error {
 	return d.each(ctx, p, "drop", c.IDs, func(s *deadletter.Store, _ *queue.Publisher, l deadletter.Letter) error {
 		if err := s.Drop(ctx, l.ID); err != nil {
@@ -133,8 +124,7 @@ func (c *deadDrop) Run(ctx context.Context, d *deadCommand, p config.Program) er
 	})
 }
 
-// each does something with each selected letter, in order. Letters of another version are
-// reported and skipped.
+// each handles the selected letters in order. Letters of another version are reported and skipped.
 func (d *deadCommand) each(ctx context.Context, p config.Program, verb string, ids []string, do action) error {
 	filter, err := d.filter(time.Now())
 	if err != nil {
@@ -175,11 +165,9 @@ func (d *deadCommand) each(ctx context.Context, p config.Program, verb string, i
 	return nil
 }
 
-// action does something about one dead letter.
 type action func(*deadletter.Store, *queue.Publisher, deadletter.Letter) error
 
-// choose yields the letters with the ids, else all that match. A letter that is to be
-// dropped by its id is not read.
+// choose yields the letters with the ids, else all that match. A letter to be dropped by id is not read.
 func choose(ctx context.Context, store *deadletter.Store, f deadletter.Filter, ids []string, verb string) iter.Seq2[deadletter.Letter, error] {
 	if len(ids) == 0 {
 		return store.All(ctx, f)
@@ -225,7 +213,6 @@ func when(name, text string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-// summary is a letter as a row.
 func summary(l deadletter.Letter) []string {
 	return []string{
 		strconv.FormatUint(l.ID, 10), l.Died.UTC().Format(time.RFC3339), string(l.Lane), l.Reason, strconv.FormatInt(l.Update, 10), l.Error,

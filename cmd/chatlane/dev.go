@@ -22,12 +22,10 @@ import (
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
-// devCommand is the one-process mode.
 type devCommand struct {
 	Dev devConfig `embed:""`
 }
 
-// devConfig are the settings of the one-process mode.
 type devConfig struct {
 	Data     string        `env:"CHATLANE_DATA" help:"Folder of the embedded broker. Empty: chatlane in the user's cache folder; with --demo, a new one."`
 	Demo     bool          `env:"CHATLANE_DEMO" help:"Play a scripted conversation of several people, print what each saw, and exit."`
@@ -35,7 +33,6 @@ type devConfig struct {
 	LogLevel string        `env:"CHATLANE_LOG_LEVEL" default:"warn" help:"Least level that is logged: debug, info, warn or error."`
 }
 
-// Validate names each variable with a wrong value.
 func (c *devConfig) Validate() error {
 	if c.Token == "" {
 		return nil
@@ -43,7 +40,6 @@ func (c *devConfig) Validate() error {
 	return config.Bot{Token: c.Token}.Check("CHATLANE_TOKEN", "")
 }
 
-// Help is the text below the summary of --help.
 func (*devCommand) Help() string {
 	return `Broker, ingress, worker and a simulated Telegram run in one process.
 
@@ -57,7 +53,6 @@ Examples:
 // devSecret guards a webhook that listens on loopback only.
 const devSecret = "one-process-mode"
 
-// Run runs everything until the conversation ends, or ctx.
 func (d *devCommand) Run(ctx context.Context, p config.Program) error {
 	cfg := d.Dev
 	dir, remove, err := cfg.folder()
@@ -70,8 +65,8 @@ func (d *devCommand) Run(ctx context.Context, p config.Program) error {
 		return err
 	}
 	defer server.Stop()
-	// Each simulated Telegram counts its updates from another number: a broker that was
-	// used before takes an id that it knows for a repetition.
+	// Each simulated Telegram counts its updates from another number: a broker that was used before takes an
+	// id that it knows for a repetition.
 	h := &house{p: p, cfg: cfg, server: server, telegram: simulator.New(simulator.Config{Seed: uint64(time.Now().UnixNano())})}
 	return h.run(ctx)
 }
@@ -92,7 +87,6 @@ func (c *devConfig) folder() (dir string, remove func(), err error) {
 	return filepath.Join(cache, "chatlane"), func() {}, nil
 }
 
-// house is everything that runs in the one process.
 type house struct {
 	p        config.Program
 	cfg      devConfig
@@ -136,9 +130,8 @@ func (h *house) run(ctx context.Context) error {
 	return errors.Join(err, endTelegram(), tel.Shutdown(context.WithoutCancel(ctx)))
 }
 
-// serveTelegram runs the simulated Telegram until end is called. It must be the last to
-// stop: a call of the worker's that loses its answer is made again in the next session.
-// A failure before that calls cancel, and end returns it.
+// serveTelegram runs the simulated Telegram until end is called. It must stop last: a call that loses its
+// answer is made again in the next session. A failure before that calls cancel, and end returns it.
 func (h *house) serveTelegram(ctx context.Context, cancel func(), l net.Listener) (end func() error) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
@@ -160,7 +153,7 @@ func listeners(ctx context.Context) (api, hook net.Listener, err error) {
 	return api, hook, nil
 }
 
-// partitions of the one-process mode: fewer than in production, since there is one worker.
+// devPartitions is less than in production, since there is one worker.
 const devPartitions = 16
 
 func (h *house) broker() broker.Settings {
@@ -194,7 +187,6 @@ func (h *house) worker(ctx context.Context, bots config.Bots, apiURL string) err
 	}, app.Parts{Telemetry: h.tel, Conn: conn})
 }
 
-// converse says where updates go, and talks until the talk is over.
 func (h *house) converse(ctx context.Context, webhook string) error {
 	if h.cfg.Token != "" {
 		h.p.Printf("polling Telegram; write to the bot there, stop with Ctrl-C\n")

@@ -7,12 +7,10 @@ import (
 	"github.com/chatlane/chatlane/internal/handlers"
 )
 
-// graphCommand prints states and transitions of the bundled bot.
 type graphCommand struct {
 	Format string `env:"CHATLANE_FORMAT" default:"mermaid" help:"mermaid, or dot for Graphviz."`
 }
 
-// Help is the text below the summary of --help.
 func (*graphCommand) Help() string {
 	return `A worker of your own prints the states and transitions of its router: mybot graph.
 
@@ -21,7 +19,6 @@ Example:
   chatlane graph --format=dot | dot -Tsvg > bot.svg`
 }
 
-// Run prints the graph.
 func (c *graphCommand) Run(p config.Program) error {
 	if err := handlers.New().Graph().Write(p.Stdout, c.Format); err != nil {
 		return fmt.Errorf("--format: %w (%w)", err, config.ErrUsage)

@@ -16,7 +16,6 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/parking"
 )
 
-// laneCommand works on parked lanes.
 type laneCommand struct {
 	NATS   natsContext     `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 	Broker broker.Settings `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
@@ -32,8 +31,8 @@ func (c *laneCommand) connect(ctx context.Context, p config.Program) (*broker.Co
 	return c.NATS.connect(ctx, p, c.Broker, "chatlane-lane")
 }
 
-// parked describes the parked lanes that match, by lane. A lane that is worked off meanwhile
-// is left out.
+// parked describes the matching parked lanes, in order of their keys, without those that are worked off
+// meanwhile.
 func (c *laneCommand) parked(ctx context.Context, conn *broker.Conn, match func(parking.Description) bool) ([]parking.Description, error) {
 	lanes, err := parking.List(ctx, conn)
 	if err != nil {
@@ -63,7 +62,6 @@ type laneList struct {
 	Parked bool `env:"CHATLANE_LANE_PARKED" name:"parked" help:"List the parked lanes (the only list there is)."`
 }
 
-// Help is the text below the summary of --help.
 func (*laneList) Help() string {
 	return `The reason is waiting (for another attempt), flooding (more updates than its share of the partition), or empty while
 the lane's updates are worked off. The next attempt is empty where only the lane's worker knows it.
@@ -73,7 +71,6 @@ Example:
   chatlane lane list --bot=123456789`
 }
 
-// Run prints the list.
 func (*laneList) Run(ctx context.Context, c *laneCommand, p config.Program) error {
 	conn, err := c.connect(ctx, p)
 	if err != nil {
@@ -94,7 +91,6 @@ func (*laneList) Run(ctx context.Context, c *laneCommand, p config.Program) erro
 	return t.flush()
 }
 
-// clock is a time in a table; zero is empty.
 func clock(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -102,7 +98,6 @@ func clock(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// printLines prints each as a line of JSON.
 func printLines[T, J any](p config.Program, all []T, form func(T) J) error {
 	out := json.NewEncoder(p.Stdout)
 	for _, one := range all {
@@ -113,7 +108,6 @@ func printLines[T, J any](p config.Program, all []T, form func(T) J) error {
 	return nil
 }
 
-// parkedLane is the JSON form of a parked lane.
 type parkedLane struct {
 	Lane      string    `json:"lane"`
 	Partition int       `json:"partition"`
@@ -133,7 +127,6 @@ type laneFree struct {
 	All    bool     `env:"CHATLANE_LANE_ALL" name:"all" help:"Every parked lane, where neither chats nor filters are given."`
 }
 
-// Help is the text below the summary of --help.
 func (*laneFree) Help() string {
 	return `Examples (-- comes before an id that begins with a minus):
 
@@ -143,7 +136,6 @@ func (*laneFree) Help() string {
   chatlane lane free --all`
 }
 
-// Run frees the lanes.
 func (f *laneFree) Run(ctx context.Context, c *laneCommand, p config.Program) error {
 	if len(f.Chats) == 0 && c.Bot == 0 && f.Reason == "" && !f.All {
 		return fmt.Errorf("%w: lane free wants chat ids or lanes, --bot or --reason, or --all for every parked lane", config.ErrUsage)
@@ -186,7 +178,7 @@ func (f *laneFree) Run(ctx context.Context, c *laneCommand, p config.Program) er
 	return errors.Join(append(all, f.unmatched(named, len(lanes)))...)
 }
 
-// unmatched says what was named and is not parked.
+// unmatched reports chats that are named but not parked.
 func (f *laneFree) unmatched(named map[string]bool, freed int) error {
 	const hint = "lane list shows the lanes that are parked"
 	for _, chat := range f.Chats {
@@ -200,14 +192,13 @@ func (f *laneFree) unmatched(named map[string]bool, freed int) error {
 	return nil
 }
 
-// isChat tells a chat id from a lane.
 func isChat(s string) bool {
 	_, err := strconv.ParseInt(s, 10, 64)
 	return err == nil
 }
 
-// names tells whether a chat id, or a whole lane key, names a lane. The chat id is the third
-// part of the key of each lane of the chat: "<bot>:c:<chat>", ":u:<user>" and so on behind it.
+// names reports whether a chat id or a whole lane key names a lane. The chat id is the third part of its key:
+// "<bot>:c:<chat>", with ":u:<user>" and so on behind it.
 func names(chat, lane string) bool {
 	if chat == lane {
 		return true

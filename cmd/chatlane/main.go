@@ -18,7 +18,6 @@ func main() {
 	os.Exit(code)
 }
 
-// commands is the command line.
 type commands struct {
 	Dev      devCommand      `cmd:"" help:"Everything in one process, with a simulated Telegram: a chat with the bundled bot."`
 	Dead     deadCommand     `cmd:"" help:"List, show, replay or drop dead letters."`

@@ -15,8 +15,8 @@ import (
 	"github.com/chatlane/chatlane/internal/simulator"
 )
 
-// simulateCommand is a Telegram that is not: a Bot API server, a sender of webhook
-// requests, and people who count aloud with the bundled bot's /tally.
+// simulateCommand is a simulated Telegram: a Bot API server, a sender of webhook requests, and people who
+// count aloud with the bundled bot's /tally.
 type simulateCommand struct {
 	Listen string        `name:"listen" env:"CHATLANE_SIMULATE_LISTEN" default:"127.0.0.1:8081" help:"Address of the Bot API: CHATLANE_BOT_API_URL of ingress and workers. /healthz and /report are there too."`
 	Token  config.Secret `env:"CHATLANE_BOT_TOKEN" help:"Token of the simulated bot; any number, a colon and text."`
@@ -25,7 +25,6 @@ type simulateCommand struct {
 	For    time.Duration `name:"for" env:"CHATLANE_SIMULATE_FOR" default:"1h" help:"How long people talk; everything they said is kept in memory. The Bot API answers until the program is stopped."`
 }
 
-// Help is the text below the summary of --help.
 func (*simulateCommand) Help() string {
 	return `It sends to the webhook that ingress sets (CHATLANE_WEBHOOK_URL), or is polled. Nothing of it leaves this machine
 unless the webhook does. /report tells how many texts were answered, late, twice, or wrong.
@@ -36,7 +35,6 @@ Example:
   CHATLANE_BOT_API_URL=http://127.0.0.1:8081 CHATLANE_WEBHOOK_URL=http://127.0.0.1:8080 ingress`
 }
 
-// Validate names each variable with a wrong value.
 func (c *simulateCommand) Validate() error {
 	var wrong []error
 	if c.Chats > 100_000 {
@@ -56,15 +54,13 @@ func (c *simulateCommand) Validate() error {
 	return errors.Join(wrong...)
 }
 
-// Run serves until ctx ends, and prints the report every ten seconds.
 func (c *simulateCommand) Run(ctx context.Context, p config.Program) error {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("CHATLANE_SIMULATE_LISTEN: %w; set a free address such as 127.0.0.1:8081", err)
 	}
-	// Each Telegram counts its updates from elsewhere: a broker that has met an id takes
-	// it for a repetition.
+	// As in devCommand.Run: a broker that knows an id takes it for a repetition.
 	telegram := simulator.New(simulator.Config{Token: c.Token.Reveal(), Seed: uint64(time.Now().UnixNano())})
 	crowd := newCrowd(telegram, c.Chats, c.Rate)
 	p.Printf("simulated Telegram on %s: %d chats, %g texts a second for %s\n", ln.Addr(), c.Chats, c.Rate, c.For)
@@ -93,7 +89,6 @@ func (c *simulateCommand) Run(ctx context.Context, p config.Program) error {
 	return group.Wait()
 }
 
-// pages are the Bot API, and what is said about the crowd.
 func pages(telegram *simulator.Telegram, crowd *crowd) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", telegram)
@@ -105,7 +100,6 @@ func pages(telegram *simulator.Telegram, crowd *crowd) http.Handler {
 	return mux
 }
 
-// serve answers on ln until ctx ends.
 func serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })

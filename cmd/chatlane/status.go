@@ -15,7 +15,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
 )
 
-// statusCommand asks the servers how the installation is. It asks no worker.
+// statusCommand asks the servers how the installation is, and no worker.
 type statusCommand struct {
 	NATS   natsContext         `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 	Broker broker.Settings     `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
@@ -26,7 +26,6 @@ type statusCommand struct {
 	Watch bool   `env:"CHATLANE_STATUS_WATCH" name:"watch" help:"Print it again every 2 s, until Ctrl-C."`
 }
 
-// Help is the text below the summary of --help.
 func (*statusCommand) Help() string {
 	return `It listens to the workers' heartbeats for a second. An owner is who says in its heartbeat that it holds the partition;
 pinned is what the broker says. A partition that had no updates lately may have no owner. The exit code is 1 where a server does not answer.
@@ -37,7 +36,6 @@ Examples:
   chatlane status --json | jq .backlog`
 }
 
-// status is all that is known.
 type status struct {
 	At         time.Time                `json:"at"`
 	Namespace  string                   `json:"namespace,omitempty"`
@@ -49,7 +47,6 @@ type status struct {
 	Partitions []broker.PartitionStatus `json:"partitions"`
 }
 
-// health is a server and what is wrong with it.
 type health struct {
 	Server  string `json:"server,omitempty"`
 	Version string `json:"version,omitempty"`
@@ -69,7 +66,6 @@ const (
 	statusWait   = 10 * time.Second // for all answers
 )
 
-// Run prints the status, once or again and again.
 func (c *statusCommand) Run(ctx context.Context, p config.Program) error {
 	conn, err := c.NATS.connect(ctx, p, c.Broker, "chatlane-status")
 	if err != nil {
@@ -106,7 +102,7 @@ func (c *statusCommand) Run(ctx context.Context, p config.Program) error {
 	}
 }
 
-// ask asks all servers. What one of them does not answer is named, and the rest is told.
+// ask names the servers that do not answer, and tells the rest.
 func (c *statusCommand) ask(ctx context.Context, conn *broker.Conn, census *fleet.Census, redis *redisstore.Store) status {
 	ctx, cancel := context.WithTimeout(ctx, statusWait)
 	defer cancel()
@@ -141,7 +137,6 @@ func (c *statusCommand) ask(ctx context.Context, conn *broker.Conn, census *flee
 	return s
 }
 
-// err is what makes the exit code 1.
 func (s status) err() error {
 	if s.NATS.Error != "" || s.Redis != nil && s.Redis.Error != "" {
 		return errors.New("a server is not well")
@@ -180,8 +175,8 @@ func (c *statusCommand) print(p config.Program, s status) error {
 	return s.printFleet(p)
 }
 
-// printFleet prints the workers with what they own, then the partitions that nobody owns, or
-// on which heartbeats and broker differ.
+// printFleet prints the workers with what they own, then the partitions with updates that nobody owns, or on
+// which heartbeats and broker differ.
 func (s status) printFleet(p config.Program) error {
 	t := aligned(p, "WORKER", "OWNS", "PARTITIONS")
 	owner := make(map[int]bool)
@@ -216,7 +211,6 @@ func (s status) printFleet(p config.Program) error {
 	return odd.flush()
 }
 
-// String is a server in a line.
 func (h health) String() string {
 	text := strings.TrimSpace(h.Version + " " + h.Server)
 	if h.Error != "" {

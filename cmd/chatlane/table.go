@@ -11,8 +11,8 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 )
 
-// table prints rows. People get aligned columns with a heading, in bold type where the
-// terminal has it and NO_COLOR is not set.
+// table prints rows. People get aligned columns with a heading, bold where the terminal can and NO_COLOR is
+// not set.
 type table struct {
 	out  io.Writer
 	bold bool
@@ -28,7 +28,7 @@ func aligned(p config.Program, heads ...string) *table {
 	return t
 }
 
-// list is a table for people on a terminal. Elsewhere it has no heading, and tabs.
+// list is for people only on a terminal; elsewhere it has tabs and no heading.
 func list(p config.Program, heads ...string) *table {
 	if isTerminal(p.Stdout) {
 		return aligned(p, heads...)

@@ -15,7 +15,6 @@ import (
 	"github.com/chatlane/chatlane/internal/simulator"
 )
 
-// scripts are what each person of the demo says; each line waits for its answer.
 func scripts() map[string][]string {
 	return map[string][]string{
 		"Ann":   {"/start", "Ann", "29"},
@@ -26,8 +25,7 @@ func scripts() map[string][]string {
 	}
 }
 
-// demo lets all people talk at once, each waiting for the answer to each line, and
-// prints what each saw.
+// demo lets all people talk at once and prints what each saw.
 func (h *house) demo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the demo got no answer within a minute"))
 	defer cancel()
@@ -49,7 +47,6 @@ func (h *house) demo(ctx context.Context) error {
 	return nil
 }
 
-// play says the lines one after the other and returns the conversation.
 func (h *house) play(ctx context.Context, user int64, name string, lines []string) ([]string, error) {
 	var seen []string
 	for i, line := range lines {
@@ -81,7 +78,6 @@ func textsTo(user int64, calls []simulator.Call) []string {
 	return texts
 }
 
-// chat reads lines as one person after the other, and prints what the bot says.
 func (h *house) chat(ctx context.Context) error {
 	h.p.Printf("A chat with the bundled bot; begin with /help. /users 2 makes you the second person, Ctrl-D ends it.\n")
 	talk := &talk{user: 1}
@@ -116,9 +112,8 @@ func (h *house) chat(ctx context.Context) error {
 	}
 }
 
-// settle waits, at the end of the input, until all that was said is dealt with: Telegram
-// has delivered it and the broker holds none of it. What takes longer goes on in the
-// next session.
+// settle waits, at the end of the input, until Telegram has delivered all and the broker holds none of it.
+// What takes longer goes on in the next session.
 func (h *house) settle(ctx context.Context, t *talk) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -155,7 +150,6 @@ func (h *house) switchTo(t *talk, n string) {
 	h.p.Printf("you are person %d\n", user)
 }
 
-// follow prints what the bot sends.
 func (h *house) follow(ctx context.Context, t *talk) {
 	for {
 		var all []simulator.Call
@@ -170,7 +164,6 @@ func (h *house) follow(ctx context.Context, t *talk) {
 	}
 }
 
-// show prints those of the calls that have not been printed.
 func (h *house) show(t *talk, calls []simulator.Call) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -181,7 +174,6 @@ func (h *house) show(t *talk, calls []simulator.Call) {
 	}
 }
 
-// talk is who speaks, and how far printing has come.
 type talk struct {
 	mu    sync.Mutex
 	user  int64

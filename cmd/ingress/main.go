@@ -1,8 +1,5 @@
-// Command ingress receives Telegram's webhook requests, or polls, and stores each
-// update in NATS JetStream before it confirms it.
-//
-// It exits with 0 after a clean stop, with 1 after a failure, and with 2 where its
-// settings are wrong.
+// Command ingress receives Telegram's webhook requests, or polls, and stores each update in NATS JetStream
+// before it confirms it. It exits with 0 after a clean stop, 1 after a failure, and 2 on wrong settings.
 package main
 
 import (
@@ -28,7 +25,6 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 const about = "ingress receives Telegram's webhook requests on /webhook/<bot id>, stores each update in NATS JetStream, " +
 	"and answers 200 only when that is confirmed. Run as many as you like."
 
-// commands is the command line.
 type commands struct {
 	Run    command    `cmd:"" default:"withargs" help:"Take updates in; the default."`
 	Health app.Health `cmd:"" help:"Ask a running ingress whether it is ready."`
@@ -38,7 +34,6 @@ type command struct {
 	Ingress ingress.Config `embed:""`
 }
 
-// Help is the text below the summary of --help.
 func (*command) Help() string {
 	return about + `
 
@@ -51,7 +46,6 @@ Examples:
   ingress --polling --bot-token-file=/run/secrets/token`
 }
 
-// Run takes in updates until a signal.
 func (c *command) Run(ctx context.Context, p config.Program) error {
 	c.Ingress.Telemetry.Output = p.Stderr
 	ctx, stop := p.UntilSignal(ctx, c.Ingress.Grace)
