@@ -18,22 +18,20 @@ type Envelope struct {
 	Raw      json.RawMessage
 }
 
-// Gate decides on an update before its lock is taken and its state is loaded. It
-// returns nil to let it pass, ErrDropped (also wrapped) to refuse it for good, any
-// other error to have it tried again. It may run concurrently.
+// Gate decides on an update before its lock is taken and its state loaded. It returns nil to let it pass,
+// ErrDropped (also wrapped) to refuse it for good, any other error to have it tried again. It may run
+// concurrently.
 type Gate func(ctx context.Context, e Envelope) error
 
-// Before adds a gate: the place for bans and throttling. Gates have no state and
-// cannot answer. An update that a gate drops is counted, and never handled. Timeouts
-// pass, since nobody sent them. A panic is an error like any other.
+// Before adds a gate: the place for bans and throttling. Gates have no state and cannot answer. An update
+// that a gate drops is counted and never handled. Timeouts pass. A panic counts as an error.
 func (r *Router) Before(g Gate) {
 	r.mustBeOpen("Before")
 	r.mustBeGiven("Before", g != nil)
 	r.gates = append(r.gates, g)
 }
 
-// Admit asks the gates of all routers that are switched on, parents first, and returns
-// the first refusal.
+// Admit asks the gates of all enabled routers, parents first, and returns the first refusal.
 func (p *Program) Admit(ctx context.Context, e Envelope) (err error) {
 	if len(p.gates) == 0 || TypeOf(e.Type) == Timeout {
 		return nil
@@ -57,14 +55,12 @@ func (p *Program) Admit(ctx context.Context, e Envelope) (err error) {
 	return nil
 }
 
-// Urgent registers a handler that runs as soon as the update arrives, in parallel with
-// the lane: without lock and state, and again if the worker crashes meanwhile. It may
-// cancel the lane's running turn with [Turn.CancelRunning]. Then the update has its
-// ordinary turn in the lane as well.
+// Urgent registers a handler that runs as soon as the update arrives, in parallel with the lane: without lock
+// and state, and again if the worker crashes meanwhile. It may cancel the lane's running turn with
+// [Turn.CancelRunning]. The update then has its ordinary turn in the lane as well.
 //
-// Guards of the router and of those above hold for an urgent handler, as far as they
-// ask for no state. Middleware and error handlers do not: they belong to the turn in
-// the lane.
+// Guards of the router and of those above hold for it, as far as they ask for no state. Middleware and error
+// handlers do not: they belong to the turn in the lane.
 func (r *Router) Urgent(types Type, h Handler, filters ...Filter) {
 	r.mustBeOpen("Urgent")
 	r.mustBeGiven("Urgent", h != nil && types&everything != 0)
@@ -72,7 +68,7 @@ func (r *Router) Urgent(types Type, h Handler, filters ...Filter) {
 	r.urgent = append(r.urgent, &Route{router: r, types: types, filters: filters, handler: h})
 }
 
-// UrgentTypes are the update types that have urgent handlers; 0 if there are none.
+// UrgentTypes are the update types that have urgent handlers.
 func (p *Program) UrgentTypes() (types Type) {
 	for _, rt := range p.urgent {
 		types |= rt.types
@@ -80,11 +76,11 @@ func (p *Program) UrgentTypes() (types Type) {
 	return types
 }
 
-// IsUrgent tells whether an urgent handler takes the turn, which needs no state.
+// IsUrgent reports whether an urgent handler takes the turn, which needs no state.
 func (p *Program) IsUrgent(ctx context.Context, t *Turn) bool { return p.urgentRoute(ctx, t) != nil }
 
-// AnswerUrgent runs the first urgent handler that takes the turn. It returns
-// ErrUnhandled where none does, and a *PanicError where the handler panics.
+// AnswerUrgent runs the first urgent handler that takes the turn. It returns ErrUnhandled if none does, and a
+// *PanicError if the handler panics.
 func (p *Program) AnswerUrgent(ctx context.Context, t *Turn) error {
 	t.program = p
 	rt := p.urgentRoute(ctx, t)
@@ -94,8 +90,7 @@ func (p *Program) AnswerUrgent(ctx context.Context, t *Turn) error {
 	return recovering(ctx, t, rt.handler)
 }
 
-// urgentRoute finds the urgent route of an update. Where a filter fails or panics, the
-// update is not urgent: the lane is the safe place.
+// urgentRoute takes an update as not urgent if a filter fails or panics: the lane is the safe place.
 func (p *Program) urgentRoute(ctx context.Context, t *Turn) (found *Route) {
 	if len(p.urgent) == 0 {
 		return nil
@@ -120,7 +115,6 @@ func (p *Program) urgentRoute(ctx context.Context, t *Turn) (found *Route) {
 	return found
 }
 
-// reachable tells whether the router and all above it are switched on.
 func (r *Router) reachable() bool {
 	for up := r; up != nil; up = up.parent {
 		if up.off.Load() {
@@ -130,7 +124,6 @@ func (r *Router) reachable() bool {
 	return true
 }
 
-// admits asks the guards on the way down to the router.
 func (r *Router) admits(ctx context.Context, t *Turn) (bool, error) {
 	if r.parent != nil {
 		if ok, err := r.parent.admits(ctx, t); err != nil || !ok {

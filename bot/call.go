@@ -10,13 +10,12 @@ import (
 // CallFunc makes one call of the Bot API and returns the result.
 type CallFunc func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
 
-// CallMiddleware wraps Bot API calls. It wraps anew for each turn, and what it returns
-// must be safe for concurrent use: [ShowAction] calls in parallel with the handler.
+// CallMiddleware wraps Bot API calls, anew for each turn. What it returns must be safe for concurrent use:
+// [ShowAction] calls in parallel with the handler.
 type CallMiddleware func(next CallFunc) CallFunc
 
-// Call makes a call of the Bot API by its method's name, for methods that [Turn.API] does
-// not have. Params is anything that encodes as JSON. The call is limited, journalled and
-// traced like any other.
+// Call calls a Bot API method by name, for methods that [Turn.API] does not have. Params is anything that
+// encodes as JSON. The call is limited, journalled and traced like any other.
 func (t *Turn) Call(ctx context.Context, method string, params any) (json.RawMessage, error) {
 	if t.p.Call == nil {
 		return nil, errors.New("turn has no Bot API")
@@ -24,11 +23,10 @@ func (t *Turn) Call(ctx context.Context, method string, params any) (json.RawMes
 	return t.p.Call(ctx, method, params)
 }
 
-// Once runs do at most once over all attempts of a turn, such as an order at another
-// service. The result is stored in the turn's journal as JSON, and returned at later
-// attempts; an error is not stored, and do runs again. Each Once of a turn needs a key
-// of its own. One window is left: after a crash between the end of do and the journal's
-// write, do runs again.
+// Once runs do, such as an order at another service, until it has succeeded once over all attempts of a turn.
+// The turn's journal keeps the result as JSON for later attempts; after an error do runs again. Each Once of
+// a turn needs its own key. One window is left: after a crash between the end of do and the journal's write,
+// do runs again.
 func Once[R any](ctx context.Context, t *Turn, key string, do func(ctx context.Context) (R, error)) (R, error) {
 	var result R
 	if t.p.Once == nil {
@@ -50,18 +48,17 @@ func Once[R any](ctx context.Context, t *Turn, key string, do func(ctx context.C
 	return result, nil
 }
 
-// ErrMaybeSent means that a call under [AtMostOnce] may have had its effect, and is not
-// made again.
+// ErrMaybeSent means that a call under [AtMostOnce] may have had its effect, and is not made again.
 var ErrMaybeSent = errors.New("may have been sent")
 
 type onceKey struct{}
 
-// AtMostOnce makes a context under which a Bot API call that may have had its effect is
-// not made again: it fails with ErrMaybeSent. Without it, a call whose answer was lost is
-// made again, because a message that comes twice is better than none.
+// AtMostOnce makes a context under which a Bot API call that may have had its effect fails with ErrMaybeSent
+// instead of being repeated. Without it, a call whose answer was lost is made again: a message that comes
+// twice is better than none.
 func AtMostOnce(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
 
-// IsAtMostOnce reports that a call is under [AtMostOnce].
+// IsAtMostOnce reports whether a call is under [AtMostOnce].
 func IsAtMostOnce(ctx context.Context) bool {
 	once, _ := ctx.Value(onceKey{}).(bool)
 	return once

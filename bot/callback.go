@@ -14,19 +14,17 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
-// ErrCallbackData means that the data of a button has another shape, or is too long.
+// ErrCallbackData means that a button's data has another shape, or is too long.
 var ErrCallbackData = errors.New("callback data does not fit")
 
-// CallbackData packs a struct into the data of an inline button and back:
-// "prefix:field:field". Fields are exported integers, bools and strings. A string has a
-// tag with its longest length in bytes, `max:"20"`, in which ':' and '~' count twice.
-// Safe for concurrent use.
+// CallbackData packs a struct into the data of an inline button and back: "prefix:field:field". Fields are
+// exported integers, bools and strings. A string has a tag with its longest length in bytes, `max:"20"`, in
+// which ':' and '~' count twice. Safe for concurrent use.
 type CallbackData[T any] struct {
 	prefix string
 	fields []packed
 }
 
-// packed is one field.
 type packed struct {
 	index int
 	kind  reflect.Kind
@@ -34,8 +32,7 @@ type packed struct {
 	max   int // bytes
 }
 
-// NewCallbackData makes the codec of a struct. It panics unless every value of T fits
-// into 64 bytes.
+// NewCallbackData makes the codec of a struct. It panics unless every value of T fits into 64 bytes.
 func NewCallbackData[T any](prefix string) *CallbackData[T] {
 	c := &CallbackData[T]{prefix: prefix}
 	typ := reflect.TypeFor[T]()
@@ -177,8 +174,7 @@ func unescapeData(s string) (string, bool) {
 	return b.String(), true
 }
 
-// Button is an inline button that carries v. It panics if a string of v is longer than
-// its tag says.
+// Button is an inline button that carries v. It panics if a string of v is longer than its tag says.
 func (c *CallbackData[T]) Button(text string, v T) telego.InlineKeyboardButton {
 	data, err := c.Pack(v)
 	if err != nil {
@@ -187,8 +183,7 @@ func (c *CallbackData[T]) Button(text string, v T) telego.InlineKeyboardButton {
 	return Button(text, data)
 }
 
-// Filter passes pressed buttons that carry a T for which all rules hold, and puts the T
-// for [Get].
+// Filter passes pressed buttons that carry a T for which all rules hold, and puts the T for [Get].
 func (c *CallbackData[T]) Filter(rules ...func(v T) bool) Filter {
 	return Func(func(_ context.Context, t *Turn) (bool, error) {
 		q := t.Query()

@@ -24,8 +24,7 @@ type CommandLine struct {
 // Fields splits the arguments at white space.
 func (c CommandLine) Fields() []string { return strings.Fields(c.Args) }
 
-// Command is the command that the message starts with, empty without one. Any sign may
-// be its prefix.
+// Command is the command that the message starts with, with any sign as its prefix; empty without one.
 func (t *Turn) Command() CommandLine {
 	if t.command == nil {
 		c := parseCommand(t.Text())
@@ -34,8 +33,6 @@ func (t *Turn) Command() CommandLine {
 	return *t.command
 }
 
-// parseCommand reads any sign as a prefix; the filter decides which ones count. The
-// command ends where Telegram's entity does.
 func parseCommand(text string) CommandLine {
 	first, size := utf8.DecodeRuneInString(text)
 	if size == 0 || rules.IsWord(first) || unicode.IsSpace(first) {
@@ -48,10 +45,10 @@ func parseCommand(text string) CommandLine {
 	return CommandLine{Prefix: text[:size], Name: name, Mention: mention, Args: strings.TrimSpace(text[size+end:])}
 }
 
-// Command passes messages that start with one of these commands, given without slash;
-// without any, every command that Telegram marks as one. A command ends at the first
-// character that is no letter, digit or '_'. A command that mentions another bot does not
-// pass. [Turn.Command] has the arguments. It panics on a name that cannot be typed.
+// Command passes messages that start with one of these commands, given without slash; without any, every
+// command that Telegram marks as one. A command ends at the first character that is no letter, digit or '_';
+// one that mentions another bot does not pass. [Turn.Command] has the arguments. It panics on a name that
+// cannot be typed.
 func Command(names ...string) Filter { return Commands{Names: names}.Filter() }
 
 // Commands is [Command] with options. The zero value is any command with a slash.
@@ -100,22 +97,21 @@ func (c Commands) match(t *Turn) bool {
 	return slices.Contains(c.Names, call.Name)
 }
 
-// ErrPayload means that Telegram does not take the payload of a deep link: it has 1 to
-// 64 letters, digits, '_' and '-'.
+// ErrPayload means that Telegram does not take a deep link's payload.
 var ErrPayload = errors.New("want 1 to 64 letters, digits, '_' and '-'")
 
-// StartLink is a link that opens the bot's private chat and sends /start with a
-// payload; [StartPayload] is the filter for it.
+// StartLink opens the bot's private chat and sends /start with a payload; [StartPayload] is the filter for
+// it.
 func StartLink(username, payload string) (string, error) {
 	return deepLink(username, "start", payload)
 }
 
-// GroupLink is a link that adds the bot to a group and sends /start with a payload.
+// GroupLink adds the bot to a group and sends /start with a payload.
 func GroupLink(username, payload string) (string, error) {
 	return deepLink(username, "startgroup", payload)
 }
 
-// AppLink is a link that opens the bot's main web app with a start parameter.
+// AppLink opens the bot's main web app with a start parameter.
 func AppLink(username, payload string) (string, error) {
 	return deepLink(username, "startapp", payload)
 }
@@ -139,7 +135,7 @@ func isPayload(s string) bool {
 	return true
 }
 
-// EncodePayload makes a payload of any text of up to 48 bytes.
+// EncodePayload makes a payload of any text of up to 48 bytes; a longer one fails with ErrPayload.
 func EncodePayload(text string) (string, error) {
 	payload := base64.RawURLEncoding.EncodeToString([]byte(text))
 	if !isPayload(payload) {
@@ -157,8 +153,7 @@ func DecodePayload(payload string) (string, error) {
 	return string(text), nil
 }
 
-// StartPayload passes /start commands that carry a deep link's payload: the Args of
-// [Turn.Command].
+// StartPayload passes /start commands that carry a deep link's payload: the Args of [Turn.Command].
 func StartPayload() Filter {
 	payload := when("", func(t *Turn) bool { return isPayload(t.Command().Args) })
 	return And(Command("start"), payload).Named("/start payload")

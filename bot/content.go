@@ -15,9 +15,8 @@ import (
 // Content names what a message carries, in the words of the Bot API.
 type Content string
 
-// What messages carry. A photo of an album is a photo; a message has one content,
-// except that an animation is a document as well. The service messages of a chat are
-// contents, too.
+// What messages carry, service messages included. A message has one content, except that an animation is a
+// document as well.
 const (
 	ContentText       Content = "text"
 	ContentPhoto      Content = "photo"
@@ -100,8 +99,7 @@ const (
 	ContentVideoChatParticipantsInvited  Content = "video_chat_participants_invited"
 )
 
-// Has passes messages that carry one of these contents. It panics on a word that names
-// none.
+// Has passes messages that carry one of these contents. It panics on an unknown one.
 func Has(contents ...Content) Filter {
 	fields := make([]int, 0, len(contents))
 	for _, c := range contents {
@@ -124,8 +122,6 @@ func Has(contents ...Content) Filter {
 	})
 }
 
-// contentField is the place of a content among the fields of a message. Every field is a
-// content that is not a circumstance.
 func contentField(c Content) (int, bool) {
 	if c == "" || slices.Contains(circumstances(), string(c)) {
 		return 0, false
@@ -139,7 +135,6 @@ func contentField(c Content) (int, bool) {
 	return 0, false
 }
 
-// circumstances are what messages of any content may have.
 func circumstances() []string {
 	return []string{
 		"message_id", "message_thread_id", "direct_messages_topic", "from", "sender_chat",
@@ -154,12 +149,10 @@ func circumstances() []string {
 	}
 }
 
-// errNoFiles means that the pipeline gave the turn no way to open files.
 var errNoFiles = errors.New("files cannot be opened here")
 
-// Download opens a file of a message by its file id. Telegram's own server gives files of
-// up to 20 MB. The caller closes the file, and should bound how much of it is read. No
-// error shows the bot's token.
+// Download opens a message's file by its file id. Telegram's own server gives up to 20 MB. The caller closes
+// the file and should bound how much is read. No error shows the bot's token.
 func (t *Turn) Download(ctx context.Context, fileID string) (io.ReadCloser, error) {
 	if t.p.File == nil || t.p.API == nil {
 		return nil, errNoFiles

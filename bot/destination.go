@@ -8,8 +8,7 @@ import (
 	"github.com/mymmrac/telego"
 )
 
-// NoChatError means that an update has no chat that the bot may write in. It is an
-// ErrNoChat.
+// NoChatError means that an update has no chat that the bot may write in. It is an ErrNoChat.
 type NoChatError struct {
 	Type string // the update's
 	Use  string // what reaches somebody instead
@@ -23,7 +22,6 @@ func (e *NoChatError) Error() string {
 // Unwrap gives ErrNoChat.
 func (e *NoChatError) Unwrap() error { return ErrNoChat }
 
-// address is the destination of a turn's answers.
 type address struct {
 	chat     int64
 	thread   int
@@ -31,8 +29,8 @@ type address struct {
 	business string // connection that the bot writes through
 }
 
-// destination decides for every type of update where answers go. Ids of guest chats and of
-// business accounts are in namespaces of their own, so they are no chats of the bot's.
+// destination decides where the answers to an update go. Ids of guest chats and business accounts are in
+// namespaces of their own, and no chats of the bot's.
 func (t *Turn) destination() (address, error) {
 	if u := t.p.Update; u != nil {
 		switch r, c := u.ChatJoinRequest, u.BusinessConnection; {
@@ -61,7 +59,6 @@ func (t *Turn) noChat(use string) error {
 	return &NoChatError{Type: cmp.Or(t.p.Type, "nothing"), Use: use}
 }
 
-// answerGuest answers the message of a chat that the bot is a guest of.
 func (t *Turn) answerGuest(ctx context.Context, params *telego.SendMessageParams) error {
 	if t.message == nil || t.message.GuestQueryID == "" || t.answered {
 		_, err := t.destination()

@@ -9,7 +9,6 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
-// flows groups the states by flow, in order.
 func (g Graph) flows() []string {
 	var names []string
 	for _, s := range g.States {
@@ -20,7 +19,7 @@ func (g Graph) flows() []string {
 	return names
 }
 
-// Write writes the graph in a format: "mermaid" or "dot".
+// Write writes the graph as "mermaid" or "dot", and refuses other formats.
 func (g Graph) Write(w io.Writer, format string) error {
 	switch format {
 	case "mermaid":
@@ -31,7 +30,7 @@ func (g Graph) Write(w io.Writer, format string) error {
 	return fmt.Errorf("%q is no format of graphs; want mermaid or dot", format)
 }
 
-// WriteMermaid writes a state diagram for Mermaid.
+// WriteMermaid writes a Mermaid state diagram.
 func (g Graph) WriteMermaid(w io.Writer) error {
 	var b strings.Builder
 	node := func(s State) string {
@@ -67,7 +66,7 @@ func (g Graph) WriteMermaid(w io.Writer) error {
 	return err
 }
 
-// WriteDOT writes a digraph for Graphviz.
+// WriteDOT writes a Graphviz digraph.
 func (g Graph) WriteDOT(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "digraph %s {\n    rankdir=LR;\n    node [shape=box, style=rounded];\n", quoted(g.Name))
@@ -100,7 +99,6 @@ func (g Graph) WriteDOT(w io.Writer) error {
 	return err
 }
 
-// word is a state's name as an identifier of Mermaid.
 func word(s State) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x80 && rules.IsWord(r) {
@@ -114,7 +112,6 @@ func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", " ").Replace(s) + `"`
 }
 
-// mermaidText takes out what would end a label.
 func mermaidText(s string) string {
 	return strings.NewReplacer("\n", " ", ";", "#59;", ":", "#58;", "\"", "#34;").Replace(s)
 }

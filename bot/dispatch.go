@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Answer runs a turn through the tree. It returns ErrUnhandled where nothing took the
-// update. A panic of a handler, filter, middleware, hook or migration becomes a
-// *PanicError. After an error the conversation is as it was.
+// Answer runs a turn through the tree. It returns ErrUnhandled if nothing took the update. A panic of a
+// handler, filter, middleware, hook or migration becomes a *PanicError. After an error the conversation is as
+// it was.
 func (p *Program) Answer(ctx context.Context, t *Turn) error {
 	t.program = p
 	r, began := p.root, t.snapshot()
@@ -43,7 +43,6 @@ func (p *Program) Answer(ctx context.Context, t *Turn) error {
 	return ErrUnhandled
 }
 
-// pass runs one router with all below it, and its error handlers.
 func (r *Router) pass(ctx context.Context, t *Turn) error {
 	if r.listens&t.typ == 0 || r.off.Load() {
 		return ErrUnhandled
@@ -60,9 +59,8 @@ func (r *Router) pass(ctx context.Context, t *Turn) error {
 	return r.rescue(ctx, t, err, began)
 }
 
-// recovering runs a handler and makes an error of its panic. Each goroutine that runs
-// an author's code needs it: a panic without it ends the process, and then each worker
-// that the update comes to.
+// recovering makes an error of a handler's panic. Each goroutine that runs an author's code needs it: an
+// uncaught panic ends the process, and then each worker that the update comes to.
 func recovering(ctx context.Context, t *Turn, h Handler) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -74,7 +72,6 @@ func recovering(ctx context.Context, t *Turn, h Handler) (err error) {
 
 func panicked(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
 
-// body is what outer middleware goes around: guards, handlers, children.
 func (r *Router) body(ctx context.Context, t *Turn) error {
 	if ok, err := r.guarded(ctx, t); err != nil || !ok {
 		return orUnhandled(err)
@@ -90,7 +87,6 @@ func (r *Router) body(ctx context.Context, t *Turn) error {
 	return ErrUnhandled
 }
 
-// guarded asks the router's own guards.
 func (r *Router) guarded(ctx context.Context, t *Turn) (bool, error) {
 	for i := range r.guards {
 		g := &r.guards[i]
@@ -104,7 +100,6 @@ func (r *Router) guarded(ctx context.Context, t *Turn) (bool, error) {
 	return true, nil
 }
 
-// handle tries the router's own handlers.
 func (r *Router) handle(ctx context.Context, t *Turn) (taken bool, err error) {
 	values := len(t.values)
 	for _, rt := range r.routes {
@@ -148,12 +143,11 @@ func orUnhandled(err error) error {
 	return err
 }
 
-// rescueTime is what error handlers have after a handler that exceeded its deadline. It is
-// shorter than the grace period after which a pipeline abandons the turn.
+// rescueTime is what error handlers have after a handler exceeded its deadline. It is shorter than the grace
+// period after which a pipeline abandons the turn.
 const rescueTime = 3 * time.Second
 
-// rescue offers an error to the router's error handlers. Each finds the conversation
-// as it was before the router.
+// rescue offers an error to the router's error handlers. Each finds the conversation as before the router.
 func (r *Router) rescue(ctx context.Context, t *Turn, err error, began snapshot) error {
 	if blameless(err) {
 		return err
@@ -183,16 +177,14 @@ func (r *Router) rescue(ctx context.Context, t *Turn, err error, began snapshot)
 	return err
 }
 
-// finalError is what error handlers made of an error after which no attempt follows.
 type finalError struct{ error }
 
-// Unwrap gives what the error handlers returned.
 func (e *finalError) Unwrap() error { return e.error }
 
 // Final tells the pipeline that no attempt follows.
 func (e *finalError) Final() bool { return true }
 
-// finally marks the error that is left of a final one, whatever error handlers made of it.
+// finally marks what is left of a final error as final, whatever error handlers made of it.
 func (t *Turn) finally(err error) error {
 	if err == nil || !t.final {
 		return err
@@ -200,7 +192,6 @@ func (t *Turn) finally(err error) error {
 	return &finalError{err}
 }
 
-// snapshot is the state of a conversation at some point of a turn, to go back to.
 type snapshot struct {
 	state      string
 	data, meta []byte

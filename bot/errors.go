@@ -9,17 +9,16 @@ import (
 
 // What callers and handlers branch on with errors.Is.
 var (
-	// ErrUnhandled means that no handler took the update. A handler that returns it
-	// leaves the update to the children of its router, then to the routers after it.
+	// ErrUnhandled means that no handler took the update. A handler that returns it leaves the update to its
+	// router's children, then to the routers after it.
 	ErrUnhandled = errors.New("no handler for the update")
 	// ErrSkip is returned by a handler that leaves the update to the next handler.
 	ErrSkip = errors.New("skipped to the next handler")
 	// ErrDropped is returned by a [Gate] that refuses an update for good.
 	ErrDropped = errors.New("update dropped before its turn")
-	// ErrCancelled is the cause of the context of a turn that an urgent handler
-	// cancelled with [Turn.CancelRunning].
+	// ErrCancelled is the cause of the context of a turn that [Turn.CancelRunning] cancelled.
 	ErrCancelled = errors.New("turn cancelled by an urgent update")
-	// ErrNoState means that the update belongs to no conversation, as a poll.
+	// ErrNoState means that the update, such as a poll, belongs to no conversation.
 	ErrNoState = errors.New("update has no conversation state")
 	// ErrNoChat means that the update has no chat to answer in.
 	ErrNoChat = errors.New("update has no chat to answer in")
@@ -44,43 +43,39 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// UnavailableError means that something which a handler needs does not answer: a
-// database, another service. The turn is tried again and uses up no attempt.
+// UnavailableError means that a database or service which a handler needs does not answer. The turn is tried
+// again and uses up no attempt.
 type UnavailableError struct {
 	RetryAfter time.Duration // wait before the next attempt; 0 leaves it to the worker
 	Err        error
 }
 
-// Error gives the cause.
+// Error is the cause's text.
 func (e *UnavailableError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
 // Blameless marks the error as one that error handlers do not see.
 func (e *UnavailableError) Blameless() bool { return true }
 
-// passed reports that err leaves the update to the next handler or router.
 func passed(err error) bool { return errors.Is(err, ErrUnhandled) || errors.Is(err, ErrSkip) }
 
-// blameless reports that err is no fault of the bot's: a rate limit, a lost lock. Such
-// an error has a method Blameless() bool. Error handlers do not see it, because the
-// turn is tried again.
+// blameless: err is no fault of the bot's, such as a rate limit or a lost lock. Error handlers do not see it,
+// since the turn is tried again.
 func blameless(err error) bool {
 	var b interface{ Blameless() bool }
 	return errors.As(err, &b) && b.Blameless()
 }
 func isSkip(err error) bool { return errors.Is(err, ErrSkip) }
 
-// ErrorHandler handles the error of a turn. If it returns nil, the turn commits what the
-// error handler itself has changed. If it returns an error, that goes to the next error
-// handler and then to the router above.
+// ErrorHandler handles the error of a turn. If it returns nil, the turn commits what the error handler has
+// changed. Its error goes to the next error handler and then to the router above.
 type ErrorHandler func(ctx context.Context, t *Turn, err error) error
 
-// OnError adds an error handler for this router and its children. It runs under the
-// turn's lock, after the changes of the failed handler are undone. It does not see
-// errors that are no fault of the bot's, such as rate limits: those turns are tried
-// again.
+// OnError adds an error handler for this router and its children. It runs under the turn's lock, after the
+// failed handler's changes are undone. It does not see errors that are no fault of the bot's, such as rate
+// limits: those turns are tried again.
 func (r *Router) OnError(h ErrorHandler) {
 	r.mustBeOpen("OnError")
 	r.mustBeGiven("OnError", h != nil)
@@ -108,9 +103,8 @@ func (r *Router) OnErrorIs(target error, h ErrorHandler) {
 	})
 }
 
-// OnUnhandled adds a hook of the root router for updates that no handler took. They
-// count as unhandled all the same. An included router that has one is refused
-// by [Router.Compile].
+// OnUnhandled adds a hook of the root router for updates that no handler took; they count as unhandled all
+// the same. [Router.Compile] refuses it on an included router.
 func (r *Router) OnUnhandled(h Handler) {
 	r.mustBeOpen("OnUnhandled")
 	r.mustBeGiven("OnUnhandled", h != nil)

@@ -9,9 +9,8 @@ import (
 	"github.com/mymmrac/telego"
 )
 
-// Filter decides whether a handler takes a turn. Functions of this package make filters;
-// [And], [Or] and [Not] compose them, [Func] makes one of any function. The zero value
-// is refused. A filter is safe for concurrent use if its function is.
+// Filter decides whether a handler takes a turn. [And], [Or] and [Not] compose filters, [Func] makes one of
+// any function. The zero value is refused. Safe for concurrent use if its function is.
 type Filter struct {
 	match func(ctx context.Context, t *Turn) (bool, error)
 
@@ -25,13 +24,11 @@ func (f Filter) Named(label string) Filter {
 	return f
 }
 
-// Func is a filter made of a function, which may [Put] values for the handler. Its error
-// fails the turn.
+// Func is a filter made of a function, which may [Put] values for the handler. Its error fails the turn.
 func Func(match func(ctx context.Context, t *Turn) (bool, error)) Filter {
 	return Filter{match: match}
 }
 
-// when is a filter that looks only at the update.
 func when(label string, match func(t *Turn) bool) Filter {
 	return Filter{label: label, match: func(_ context.Context, t *Turn) (bool, error) { return match(t), nil }}
 }
@@ -58,7 +55,7 @@ func Or(filters ...Filter) Filter {
 	return Filter{match: match, states: anyOf(filters), label: labelOf(filters)}
 }
 
-// Not passes if f does not. Values that f puts are gone.
+// Not passes if f does not. It drops the values that f puts.
 func Not(f Filter) Filter {
 	match := func(ctx context.Context, t *Turn) (bool, error) {
 		values := len(t.values)
@@ -78,8 +75,8 @@ func labelOf(filters []Filter) string {
 	return ""
 }
 
-// Text passes messages whose text is exactly one of these; without any, every message
-// that has a text. Captions do not count.
+// Text passes messages whose text is one of these; without any, every message with a text. Captions do not
+// count.
 func Text(texts ...string) Filter {
 	label := "text"
 	if len(texts) > 0 {
@@ -94,18 +91,16 @@ func Text(texts ...string) Filter {
 	})
 }
 
-// match is the result of Regexp.
 type match []string
 
-// Match is the match of this handler's last [Regexp]: the whole match, then its groups;
-// nil without one.
+// Match is this handler's last [Regexp] match: the whole, then its groups; nil without one.
 func (t *Turn) Match() []string {
 	found, _ := Get[match](t)
 	return found
 }
 
-// Regexp passes messages whose text or caption matches; [Turn.Match] then has the
-// groups. It panics on an expression that does not compile.
+// Regexp passes messages whose text or caption matches; [Turn.Match] has the groups. It panics on an
+// expression that does not compile.
 func Regexp(expr string) Filter {
 	re := regexp.MustCompile(expr)
 	return when(expr, func(t *Turn) bool {
@@ -134,9 +129,8 @@ func InChat(ids ...int64) Filter {
 // Plain passes messages with a text that is no /command.
 func Plain() Filter { return And(Text(), Not(Command())).Named("text") }
 
-// ChatType passes updates whose [Turn.Chat] is of these types: private, group, supergroup,
-// channel. Where the update names no chat that is the user's private one, also of an inline
-// query that is typed elsewhere. It panics on another word.
+// ChatType passes updates whose [Turn.Chat] is of these types: private, group, supergroup, channel. An update
+// that names no chat, such as an inline query, counts as the user's private one. It panics on another word.
 func ChatType(types ...string) Filter {
 	for _, t := range types {
 		switch t {
@@ -155,8 +149,7 @@ func InPrivate() Filter { return ChatType(telego.ChatTypePrivate) }
 // InGroup passes updates of groups and supergroups.
 func InGroup() Filter { return ChatType(telego.ChatTypeGroup, telego.ChatTypeSupergroup) }
 
-// ReplyTo passes messages that reply to a message of one of these users; to any
-// message, if none is named.
+// ReplyTo passes messages that reply to a message of one of these users; without any, every reply.
 func ReplyTo(users ...int64) Filter {
 	return when("reply", func(t *Turn) bool {
 		if t.message == nil || t.typ == CallbackQuery || t.message.ReplyToMessage == nil {
@@ -185,8 +178,8 @@ func MediaGroup() Filter {
 	})
 }
 
-// Pressed passes inline buttons whose data is exactly one of these; without any,
-// every button. For data with fields see [CallbackData].
+// Pressed passes inline buttons whose data is one of these; without any, every button. For data with fields
+// see [CallbackData].
 func Pressed(data ...string) Filter {
 	label := "button"
 	if len(data) > 0 {

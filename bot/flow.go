@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Flow declares what all states of one flow share: hooks, allowed transitions, the
-// version of the data. A flow that needs none of these need not be declared.
+// Flow declares what the states of one flow share: hooks, allowed transitions, the data's version. A flow
+// without these need not be declared.
 type Flow struct {
 	router *Router
 	name   string
@@ -24,13 +24,12 @@ type hook struct {
 	run    Handler
 }
 
-// Migration turns the state and data of an older schema version into current ones. From
-// is 0 for data from before [Flow.Version]. It may run again for the same conversation,
-// so it has no effects of its own.
+// Migration turns state and data of an older schema version into current ones. From is 0 for data from before
+// [Flow.Version]. It may run again for the same conversation, so it must have no other effects.
 type Migration func(from int, state State, data json.RawMessage) (State, json.RawMessage, error)
 
-// Flow declares a flow of this router, or returns the one declared before. Another
-// router of the tree must not declare it too: [Router.Compile] refuses that.
+// Flow declares a flow of this router, or returns the one declared before. [Router.Compile] refuses a flow
+// that two routers declare. It panics on an empty name.
 func (r *Router) Flow(name string) *Flow {
 	r.mustBeOpen("Flow")
 	if name == "" {
@@ -45,24 +44,23 @@ func (r *Router) Flow(name string) *Flow {
 	return r.flows[name]
 }
 
-// OnEnter adds a hook that runs after a conversation has come to one of these states of
-// the flow; to any, if none is given. It may set another state.
+// OnEnter adds a hook that runs after a conversation has come to one of these states of the flow; without
+// states, to any. It may set another state.
 func (f *Flow) OnEnter(h Handler, states ...State) {
 	f.mustOwn("OnEnter", states)
 	f.enter = append(f.enter, hook{states, h})
 }
 
-// OnLeave adds a hook that runs before a conversation leaves one of these states of the
-// flow; any, if none is given. It must not set a state.
+// OnLeave adds a hook that runs before a conversation leaves one of these states of the flow; without states,
+// any. It must not set a state.
 func (f *Flow) OnLeave(h Handler, states ...State) {
 	f.mustOwn("OnLeave", states)
 	f.leave = append(f.leave, hook{states, h})
 }
 
-// Allow adds a line to the flow's table of transitions. Once the table has a line, a
-// conversation moves within the flow only as it says. If it has lines from [None], the
-// flow is entered only by those. [Turn.Back], [Turn.Clear] and leaving for another flow
-// are always allowed.
+// Allow adds a line to the flow's table of transitions. Once the table has a line, a conversation moves
+// within the flow only as it says; once it has lines from [None], only those enter the flow. [Turn.Back],
+// [Turn.Clear] and leaving for another flow are always allowed.
 func (f *Flow) Allow(from State, to ...State) *Flow {
 	f.mustOwn("Allow", to)
 	if from != None {
@@ -72,9 +70,9 @@ func (f *Flow) Allow(from State, to ...State) *Flow {
 	return f
 }
 
-// Version numbers the schema of the flow's data, from 1. A conversation that was stored
-// under an older number is migrated when its next turn begins. One with a newer number,
-// as after a roll-back, fails its turns with ErrVersion.
+// Version numbers the schema of the flow's data, from 1. A conversation stored under an older number is
+// migrated when its next turn begins. One with a newer number, as after a roll-back, fails its turns with
+// ErrVersion.
 func (f *Flow) Version(n int, migrate Migration) *Flow {
 	f.router.mustBeOpen("Version")
 	if n < 1 || migrate == nil {
@@ -93,7 +91,6 @@ func (f *Flow) mustOwn(what string, states []State) {
 	}
 }
 
-// flow finds the declaration of a state's flow; nil is one without rules.
 func (t *Turn) flow(s State) *Flow {
 	if t.program == nil {
 		return nil
@@ -115,7 +112,7 @@ func (f *Flow) left(ctx context.Context, t *Turn, s State) error {
 	return run(ctx, t, f.leave, s)
 }
 
-// run calls the hooks for a state, until one of them sets another.
+// run stops at a hook that sets another state.
 func run(ctx context.Context, t *Turn, hooks []hook, s State) error {
 	for _, h := range hooks {
 		if len(h.states) > 0 && !slices.Contains(h.states, s) {
@@ -149,7 +146,6 @@ func (f *Flow) version() int {
 	return f.schema
 }
 
-// migrate brings stored data up to the flow's version.
 func (f *Flow) migrate(t *Turn) error {
 	m := t.loadMeta()
 	if m.Version == f.version() {

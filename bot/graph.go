@@ -6,23 +6,21 @@ import (
 	"strings"
 )
 
-// Graph is the states that a tree of routers names (in filters, hooks, tables, timeouts
-// and [Route.To]), and the transitions between them.
+// Graph is the states that a tree of routers names (in filters, hooks, tables, timeouts and [Route.To]), and
+// the transitions between them.
 type Graph struct {
 	Name   string
 	States []State
 	Edges  []Edge
 }
 
-// Edge is a transition. [None] is the outside of all flows, where conversations begin and
-// end.
+// Edge is a transition. [None] is where conversations begin and end.
 type Edge struct {
 	From, To State
 	Label    string // its trigger: a command, a text, a time; may be empty
 }
 
-// Graph draws the tree. A transition that no route declares with [Route.To] and no table
-// allows is not in it.
+// Graph draws the tree, with the transitions that [Route.To] declares or a table allows.
 func (r *Router) Graph() Graph {
 	d := draft{states: map[State]bool{}, edges: map[Edge]bool{}}
 	r.walk(func(n *Router) {
@@ -51,7 +49,6 @@ func (r *Router) Graph() Graph {
 	return Graph{Name: r.name, States: sorted(d.states, cmp.Compare), Edges: sorted(d.edges, compareEdges)}
 }
 
-// draft gathers a graph.
 type draft struct {
 	states map[State]bool
 	edges  map[Edge]bool
@@ -86,8 +83,6 @@ func (d *draft) route(rt *Route) {
 	}
 }
 
-// from are the states that a route starts from, by its filters and by the guards of its
-// router and of those above; nil if none of them is about states.
 func (rt *Route) from() []State {
 	states := statesOf(rt.filters)
 	for up := rt.router; up != nil; up = up.parent {
@@ -100,7 +95,6 @@ func (rt *Route) from() []State {
 	return states
 }
 
-// statesOf are the states at which all filters may pass.
 func statesOf(filters []Filter) (states []State) {
 	for _, f := range filters {
 		states = intersect(states, f.states)
@@ -108,7 +102,6 @@ func statesOf(filters []Filter) (states []State) {
 	return states
 }
 
-// anyOf are the states at which one of the filters may pass.
 func anyOf(filters []Filter) (states []State) {
 	for _, f := range filters {
 		if f.states == nil {
@@ -119,7 +112,6 @@ func anyOf(filters []Filter) (states []State) {
 	return states
 }
 
-// intersect are the states in both sets; nil is the set of all states and [None].
 func intersect(a, b []State) []State {
 	switch {
 	case a == nil:
@@ -140,13 +132,10 @@ func intersect(a, b []State) []State {
 	return both
 }
 
-// covers tells whether s is w, or one of the states that w stands for.
 func covers(w, s State) bool {
 	return w == s || w == anyState && s != None || strings.HasSuffix(string(w), ":"+string(anyState)) && inFlow(s, w.Flow())
 }
 
-// expand lists the states that a route starts from; a route without filters for states
-// starts outside.
 func (d *draft) expand(states []State) []State {
 	if states == nil {
 		return []State{None}

@@ -23,8 +23,7 @@ const (
 	NotMember = RestrictedGone | Gone | Banned
 )
 
-// MembershipOf is the relation of a chat member of the Bot API; 0 for nil and for a status
-// that this version does not know.
+// MembershipOf is the relation of a Bot API chat member; 0 for nil and unknown statuses.
 func MembershipOf(m telego.ChatMember) Membership {
 	if m == nil {
 		return 0
@@ -49,8 +48,8 @@ func MembershipOf(m telego.ChatMember) Membership {
 	return 0
 }
 
-// Became passes chat_member and my_chat_member updates in which a membership of the
-// first set becomes one of the second.
+// Became passes chat_member and my_chat_member updates from a membership of the first set to one of the
+// second.
 func Became(from, to Membership) Filter {
 	return when("", func(t *Turn) bool {
 		u := t.p.Update

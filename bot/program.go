@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Program is a tree of routers, checked and closed: what a pipeline runs. Authors hand
-// their [Router] to package worker or bottest, which compile it. Safe for concurrent use.
+// Program is a checked and closed tree of routers: what a pipeline runs. Authors hand their [Router] to
+// package worker or bottest, which compile it. Safe for concurrent use.
 type Program struct {
 	root      *Router
 	flows     map[string]*Flow
@@ -21,22 +21,20 @@ type Program struct {
 	albums    time.Duration
 }
 
-// gateAt is a gate and the router that it belongs to.
 type gateAt struct {
 	router *Router
 	gate   Gate
 }
 
-// callsAt is call middleware and the router that it belongs to.
 type callsAt struct {
 	router *Router
 	wrap   CallMiddleware
 }
 
-// Compile checks the tree below this router, which must be its root, and closes it:
-// from then on the methods that register panic. It returns all wiring mistakes that
-// only the whole tree shows, joined: a flow that two routers declare, a state with two
-// timeouts, a hook for unhandled updates below the root. A second call gives the same.
+// Compile checks the tree below this router, which must be its root, and closes it: from then on the methods
+// that register panic. It returns all mistakes that only the whole tree shows, joined: a flow that two
+// routers declare, a state with two timeouts, a hook for unhandled updates below the root. A second call
+// gives the same.
 func (r *Router) Compile() (*Program, error) {
 	if r.parent != nil {
 		return nil, fmt.Errorf("router %q is included in %q: only a root can be compiled", r.name, r.parent.name)
@@ -54,7 +52,6 @@ func (r *Router) Compile() (*Program, error) {
 	return r.program, nil
 }
 
-// join adds what one router declares for the whole tree, and closes the router.
 func (p *Program) join(r *Router) (mistakes []error) {
 	r.closed.Store(true)
 	for name, f := range r.flows {
@@ -83,7 +80,6 @@ func (p *Program) join(r *Router) (mistakes []error) {
 	return mistakes
 }
 
-// link builds the chains of a subtree; inner is the inner middleware from above.
 func (r *Router) link(inner []layer) {
 	inner = append(slices.Clip(inner), r.inner...)
 	for _, rt := range r.routes {
@@ -100,7 +96,6 @@ func (r *Router) link(inner []layer) {
 	r.entry = chain(r.outer, r.body)
 }
 
-// chain wraps h, the first layer outermost. A layer for other types is passed by.
 func chain(layers []layer, h Handler) Handler {
 	for _, l := range slices.Backward(layers) {
 		h = l.around(h)
@@ -121,13 +116,11 @@ func (l layer) around(next Handler) Handler {
 	}
 }
 
-// AlbumWait is the longest wait that a router asked for with [Router.Albums]; with 0
-// albums are not gathered.
+// AlbumWait is the longest wait of [Router.Albums] in the tree; 0 gathers no albums.
 func (p *Program) AlbumWait() time.Duration { return p.albums }
 
-// WrapCalls puts the call middleware of all routers that are switched on around call,
-// outermost first. Pipelines ask once for each turn. Where a middleware panics, all
-// calls fail with a *PanicError.
+// WrapCalls wraps call in the call middleware of all enabled routers, outermost first. Pipelines ask once for
+// each turn. If a middleware panics, all calls fail with a *PanicError.
 func (p *Program) WrapCalls(call CallFunc) (wrapped CallFunc) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -143,24 +136,21 @@ func (p *Program) WrapCalls(call CallFunc) (wrapped CallFunc) {
 	return call
 }
 
-// Timer is what a turn leaves to do about its conversation's timer. The zero value is
-// nothing.
+// Timer is what a turn leaves to do about its conversation's timer. The zero value is nothing.
 type Timer struct {
-	// After is the time from the commit to a new timer that bears Token, which is the
-	// same at every attempt. 0 arms none.
+	// After is the time from the commit to a new timer that bears Token, which is the same at every attempt.
+	// 0 arms none.
 	After time.Duration
 	Token string
-	// Cancel tells that the conversation has no timer any more.
+	// Cancel means that the conversation has no timer any more.
 	Cancel bool
 	// Former is the token of an earlier turn's timer, to be cancelled after the commit.
 	Former string
-	// Late tells that the turn was itself a timeout, of a state that was left: nothing
-	// was done.
+	// Late means that the turn was a timeout of a state that was left: nothing was done.
 	Late bool
 }
 
-// Timer reads what is to be done about the timer of a turn's conversation. A pipeline
-// asks after Answer.
+// Timer is what to do about the conversation's timer. A pipeline asks after Answer.
 func (p *Program) Timer(t *Turn) Timer {
 	timer := t.timer
 	if timer.Former == timer.Token {

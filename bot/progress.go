@@ -16,13 +16,12 @@ const (
 	actionEvery = 4500 * time.Millisecond
 )
 
-// Action is the chat action that [ShowAction] shows for a handler registered [With] it:
-// "typing", "upload_photo".
+// Action is the chat action that [ShowAction] shows for a handler registered [With] it: "typing",
+// "upload_photo".
 type Action string
 
-// ShowAction is inner middleware that shows "typing", or the handler's own [Action], in
-// the chat while the handler runs, from 0.3 s on. Errors of these calls are ignored; a
-// panic of call middleware in them fails the turn.
+// ShowAction is inner middleware that shows "typing", or the handler's own [Action], while the handler runs,
+// from 0.3 s on. Errors of these calls are ignored; a panic of call middleware in them fails the turn.
 func ShowAction(next Handler) Handler {
 	return func(ctx context.Context, t *Turn) (err error) {
 		to, noChat := t.destination()
@@ -61,7 +60,6 @@ func ShowAction(next Handler) Handler {
 	}
 }
 
-// showAction repeats a chat action until ctx ends.
 func showAction(ctx context.Context, api *telego.Bot, params *telego.SendChatActionParams) {
 	wait := time.NewTimer(actionAfter)
 	defer wait.Stop()
@@ -83,9 +81,8 @@ type Notice struct {
 	Before bool // answer before the handler runs, for slow ones
 }
 
-// AutoAnswer is inner middleware that answers a pressed button if its handler succeeds
-// without answering it, so that no button keeps its progress bar. A button that can no
-// longer be answered is no error.
+// AutoAnswer is inner middleware that answers a pressed button if its handler succeeds without answering it,
+// so that no button keeps its progress bar. A button that can no longer be answered is no error.
 func AutoAnswer(next Handler) Handler {
 	return func(ctx context.Context, t *Turn) error {
 		if t.Query() == nil {

@@ -8,9 +8,9 @@ import (
 	ta "github.com/mymmrac/telego/telegoapi"
 )
 
-// IsBlocked reports that the Bot API refused a call because the bot was blocked or
-// removed, or the user's account is deleted. errors.As finds the whole refusal in err, a
-// *telegoapi.Error. A gateway's refusal is none of these: only Telegram's own answer counts.
+// IsBlocked reports that the Bot API refused a call because the bot was blocked or removed, or the user's
+// account is deleted. errors.As finds the refusal in err as a *telegoapi.Error. A gateway's refusal does not
+// count, here and below.
 func IsBlocked(err error) bool {
 	var refused *ta.Error
 	return errors.As(err, &refused) && refused.ErrorCode == http.StatusForbidden
@@ -19,8 +19,7 @@ func IsBlocked(err error) bool {
 // IsNotModified reports that the Bot API refused an edit because it changes nothing.
 func IsNotModified(err error) bool { return isBadRequest(err, "message is not modified") }
 
-// IsQueryTooOld reports that the Bot API refused the answer to a query: its time is over,
-// or it was answered.
+// IsQueryTooOld reports that a query can no longer be answered: its time is over, or it was answered.
 func IsQueryTooOld(err error) bool { return isBadRequest(err, "query is too old", "query_id_invalid") }
 
 // IsTooLong reports that the Bot API refused a text or caption for its length.
@@ -31,16 +30,15 @@ func IsTooLong(err error) bool {
 // IsChatNotFound reports that the Bot API knows no such chat, or the bot has never met it.
 func IsChatNotFound(err error) bool { return isBadRequest(err, "chat not found") }
 
-// IsMessageGone reports that the message which a call names does not exist any more.
+// IsMessageGone reports that the message which a call names no longer exists.
 func IsMessageGone(err error) bool {
 	return isBadRequest(err, "message to edit not found", "message to delete not found", "message to copy not found",
 		"message to forward not found", "message to be replied not found", "message to pin not found", "message_id_invalid")
 }
 
-// IsTopicClosed reports that the Bot API refused a message because its forum topic is closed.
+// IsTopicClosed reports that the message's forum topic is closed.
 func IsTopicClosed(err error) bool { return isBadRequest(err, "topic_closed", "topic closed") }
 
-// isBadRequest tells that the Bot API refused a call with one of these phrases.
 func isBadRequest(err error, phrases ...string) bool {
 	var refused *ta.Error
 	if !errors.As(err, &refused) || refused.ErrorCode != http.StatusBadRequest {

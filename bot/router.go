@@ -8,19 +8,17 @@ import (
 	"time"
 )
 
-// Handler answers one turn. Its context carries the span of the turn, and ends at the
-// handler's deadline or when the worker loses the lane. It returns nil when done,
-// [ErrSkip] to leave the update to the next handler, [ErrUnhandled] to leave it to the
-// next router, and any other error to have the turn tried again.
+// Handler answers one turn. Its context carries the turn's span, and ends at the handler's deadline or when
+// the worker loses the lane. It returns nil when done, [ErrSkip] to leave the update to the next handler,
+// [ErrUnhandled] to leave it to the next router, and any other error to have the turn tried again.
 type Handler func(ctx context.Context, t *Turn) error
 
-// Middleware wraps a handler: it may act before and after it, or not call it. It wraps
-// once, when the router is compiled.
+// Middleware wraps a handler, once, when the router is compiled. It may act before and after it, or not call
+// it.
 type Middleware func(next Handler) Handler
 
-// Router is a named node of a tree of handlers. Wire it on one goroutine, then hand
-// its root to package worker or bottest: methods that register panic on wiring
-// mistakes, and once the tree is compiled.
+// Router is a named node of a tree of handlers. Wire it on one goroutine, then hand its root to package
+// worker or bottest: methods that register panic on wiring mistakes, and once the tree is compiled.
 type Router struct {
 	name     string
 	parent   *Router
@@ -50,13 +48,11 @@ type Router struct {
 	closed   atomic.Bool
 }
 
-// layer is a middleware and the update types that it is for.
 type layer struct {
 	types Type
 	wrap  Middleware
 }
 
-// guard is a root filter.
 type guard struct {
 	types  Type
 	filter Filter
@@ -80,8 +76,8 @@ func New(name string) *Router { return &Router{name: name} }
 // Name is the name that the router was made with.
 func (r *Router) Name() string { return r.name }
 
-// On registers a handler for update types. It takes an update if all filters pass and
-// no handler before it took it. On panics without a handler or a type.
+// On registers a handler for update types. It takes an update if all filters pass and no handler before it
+// took it. On panics without a handler or a type.
 func (r *Router) On(types Type, h Handler, filters ...Filter) *Route {
 	r.mustBeOpen("On")
 	if h == nil || types&everything == 0 {
@@ -101,17 +97,16 @@ func (r *Router) Callback(h Handler, filters ...Filter) *Route {
 	return r.On(CallbackQuery, h, filters...)
 }
 
-// To declares the states that the handler may set, for the graph and as a check:
-// another one fails with ErrTransition. [None] is the end of the conversation.
+// To declares the states that the handler may set, for the graph and as a check: another one fails with
+// ErrTransition. [None] is the end of the conversation.
 func (rt *Route) To(states ...State) *Route {
 	rt.router.mustBeOpen("To")
 	rt.to = append(rt.to, states...)
 	return rt
 }
 
-// Guard lets only updates that pass all filters into this router and its children.
-// Timeouts pass: they carry no update to filter by, and the update that began the
-// conversation has passed. [Router.GuardOn] can guard them too.
+// Guard lets only updates that pass all filters into this router and its children. Timeouts pass, since the
+// update that began the conversation has passed; [Router.GuardOn] can guard them too.
 func (r *Router) Guard(filters ...Filter) { r.GuardOn(AnyUpdate, filters...) }
 
 // GuardOn is [Router.Guard] for some update types.
@@ -123,16 +118,16 @@ func (r *Router) GuardOn(types Type, filters ...Filter) {
 	}
 }
 
-// Outer adds middleware around this router and its children. It runs before the guards,
-// whether or not a handler takes the update. Without types it is for all of them.
+// Outer adds middleware around this router and its children, for these update types or all. It runs before
+// the guards, whether or not a handler takes the update.
 func (r *Router) Outer(mw Middleware, types ...Type) {
 	r.mustBeOpen("Outer")
 	r.mustBeGiven("Outer", mw != nil)
 	r.outer = append(r.outer, layer{union(types), mw})
 }
 
-// Inner adds middleware around each handler of this router and its children. It runs
-// after the handler's filters have passed. Without types it is for all of them.
+// Inner adds middleware around each handler of this router and its children, for these update types or all.
+// It runs after the handler's filters have passed.
 func (r *Router) Inner(mw Middleware, types ...Type) {
 	r.mustBeOpen("Inner")
 	r.mustBeGiven("Inner", mw != nil)
@@ -150,8 +145,8 @@ func union(types []Type) Type {
 	return all
 }
 
-// Include attaches routers below this one. They are tried in this order, after its own
-// handlers. It panics where a router has a parent already, or would include itself.
+// Include attaches routers below this one, tried in this order after its own handlers. It panics if a router
+// has a parent already, or would include itself.
 func (r *Router) Include(children ...*Router) {
 	r.mustBeOpen("Include")
 	for _, c := range children {
@@ -169,8 +164,8 @@ func (r *Router) Include(children ...*Router) {
 	}
 }
 
-// SetEnabled switches the router and its children on or off, in this process, at any
-// time and from any goroutine. A new router is on.
+// SetEnabled switches the router and its children on or off in this process. Safe for concurrent use. A new
+// router is on.
 func (r *Router) SetEnabled(on bool) { r.off.Store(!on) }
 
 // Enabled reports whether the router is switched on.
@@ -183,17 +178,16 @@ func (r *Router) Calls(mw CallMiddleware) {
 	r.calls = append(r.calls, mw)
 }
 
-// Albums has the messages of a media group gathered into one turn, which begins when
-// wait has passed since the first; [Turn.Album] lists them. A later part has a turn of
-// its own. Only the album's lane waits. 0, the default, gathers none; the longest wait
-// in the tree counts.
+// Albums gathers the messages of a media group into one turn, which begins when wait has passed since the
+// first; [Turn.Album] lists them. A later part has a turn of its own. Only the album's lane waits. 0, the
+// default, gathers none; the longest wait in the tree counts.
 func (r *Router) Albums(wait time.Duration) {
 	r.mustBeOpen("Albums")
 	r.albums = wait
 }
 
-// AllowedUpdates lists the update types that the tree has handlers for, by the Bot
-// API's names, as setWebhook and getUpdates take them.
+// AllowedUpdates lists the update types that the tree has handlers for, as setWebhook and getUpdates take
+// them.
 func (r *Router) AllowedUpdates() []string {
 	var types Type
 	r.walk(func(r *Router) {
@@ -207,7 +201,6 @@ func (r *Router) AllowedUpdates() []string {
 	return (types & knownTypes).Names()
 }
 
-// walk visits the tree, parents first.
 func (r *Router) walk(visit func(*Router)) {
 	visit(r)
 	for _, c := range r.children {

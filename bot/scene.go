@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// What the Take of a [Question] returns to go elsewhere than to the next question.
+// What a [Question]'s Take returns to go elsewhere than to the next question.
 var (
 	// ErrBack asks the question before this one again; at the first, this one.
 	ErrBack = errors.New("back to the question before")
@@ -17,20 +17,19 @@ var (
 // RetryError is what [Retry] returns: its text is sent, and the question stays.
 type RetryError struct{ Text string }
 
-// Error tells that an answer was not understood.
+// Error does not repeat the hint.
 func (e *RetryError) Error() string { return "answer not understood" }
 
-// Retry makes the error with which the Take of a [Question] sends a hint and waits for
-// another answer.
+// Retry makes the error with which a [Question]'s Take sends a hint and waits for another answer.
 func Retry(hint string) error { return &RetryError{hint} }
 
-// Scene is a flow of questions, asked one after the other. Its states are like any
-// other: timeouts, hooks and further handlers may be registered for them.
+// Scene is a flow of questions, asked one after the other. Timeouts, hooks and further handlers may be
+// registered for its states as for any.
 type Scene struct {
 	Flow      string // all states are of this flow
 	Questions []Question
-	// Done runs after the last answer, while the data is still there. Unless it sets
-	// another state, the conversation then ends. Nil does nothing.
+	// Done runs after the last answer, while the data is still there. Unless it sets another state, the
+	// conversation then ends. Nil does nothing.
 	Done Handler
 	// Cancelled runs when the scene ends by Cancel or ErrCancel. Nil does nothing.
 	Cancelled Handler
@@ -42,9 +41,8 @@ type Scene struct {
 type Question struct {
 	State State
 	Ask   Handler // when the conversation comes to the state
-	// Take takes the answer: any message that is no /command, or any button. Nil goes
-	// on to the next question, [Retry], [ErrBack] and [ErrCancel] go elsewhere. A state
-	// that Take sets itself stays.
+	// Take takes the answer: any message that is no /command, or any button. Nil goes on to the next
+	// question; [Retry], [ErrBack] and [ErrCancel] go elsewhere. A state that Take sets itself stays.
 	Take Handler
 }
 
@@ -53,8 +51,8 @@ func Say(text string, options ...Option) Handler {
 	return func(ctx context.Context, t *Turn) error { return t.Answer(ctx, text, options...) }
 }
 
-// Scene registers a scene and returns the handler that begins it, anew if the
-// conversation is in it already. It panics where a question lacks Ask or Take.
+// Scene registers a scene and returns the handler that begins it, anew if the conversation is in it. It
+// panics if a question lacks Ask or Take.
 func (r *Router) Scene(s Scene) Handler {
 	if len(s.Questions) == 0 {
 		panic(fmt.Sprintf("bot: scene %q has no questions", s.Flow))
@@ -95,7 +93,6 @@ func (r *Router) Scene(s Scene) Handler {
 	}
 }
 
-// take is the handler of a question's answers.
 func (s *Scene) take(q Question, next State) Handler {
 	return func(ctx context.Context, t *Turn) error {
 		err := q.Take(ctx, t)
@@ -125,7 +122,6 @@ func (s *Scene) back(ctx context.Context, t *Turn) error {
 
 func (s *Scene) cancel(ctx context.Context, t *Turn) error { return s.end(ctx, t, s.Cancelled) }
 
-// end runs the last handler, then ends the conversation unless that set a state.
 func (s *Scene) end(ctx context.Context, t *Turn, last Handler) error {
 	at := t.State()
 	if last != nil {

@@ -8,12 +8,11 @@ import (
 	"github.com/mymmrac/telego"
 )
 
-// Answer sends a text, of up to 4096 characters, to the chat, topic and business
-// connection of the turn; where the update has no chat, to the user. The sender of a join
-// request gets it in private, which Telegram allows for 5 minutes, and the owner of a
-// business account in the private chat with the bot. A guest message is answered once, by
-// answerGuestQuery. It fails with a [*NoChatError] where the bot reaches nobody, and with
-// the Bot API's refusal.
+// Answer sends a text, of up to 4096 characters, to the turn's chat, topic and business connection; where the
+// update has no chat, to the user. The sender of a join request gets it in private, which Telegram allows for
+// 5 minutes, and the owner of a business account in the private chat with the bot. A guest message is
+// answered once, by answerGuestQuery. It fails with a [*NoChatError] if the bot reaches nobody, and with the
+// Bot API's refusal.
 func (t *Turn) Answer(ctx context.Context, text string, options ...Option) error {
 	return t.say(ctx, t.compose(text, options))
 }
@@ -26,7 +25,7 @@ func (t *Turn) say(ctx context.Context, params *telego.SendMessageParams) error 
 	return err
 }
 
-// Reply is [Turn.Answer] that quotes the message of the turn.
+// Reply is [Turn.Answer] that quotes the turn's message.
 func (t *Turn) Reply(ctx context.Context, text string, options ...Option) error {
 	params := t.compose(text, options)
 	if m := t.message; m != nil && params.ReplyParameters == nil {
@@ -35,9 +34,8 @@ func (t *Turn) Reply(ctx context.Context, text string, options ...Option) error 
 	return t.say(ctx, params)
 }
 
-// Send sends a message. If params has no chat, then chat, topic and business connection
-// are those of [Turn.Answer]. The answer to a guest message is none: it fails with a
-// [*NoChatError] there.
+// Send sends a message. Without a chat in params it goes where [Turn.Answer] does, but answers no guest
+// message: it fails with a [*NoChatError] there.
 func (t *Turn) Send(ctx context.Context, params *telego.SendMessageParams) (*telego.Message, error) {
 	filled := *params
 	if filled.ChatID == (telego.ChatID{}) {
@@ -52,9 +50,8 @@ func (t *Turn) Send(ctx context.Context, params *telego.SendMessageParams) (*tel
 	return t.p.API.SendMessage(ctx, &filled)
 }
 
-// Edit changes the text, and the inline keyboard if an option gives one, of the
-// message under which a button was pressed. A message that is like that already is no
-// error.
+// Edit changes the text of the message under which a button was pressed, and its inline keyboard if an option
+// gives one. Changing nothing is no error.
 func (t *Turn) Edit(ctx context.Context, text string, options ...Option) error {
 	m := t.compose(text, options)
 	params := &telego.EditMessageTextParams{
@@ -78,9 +75,8 @@ func (t *Turn) Edit(ctx context.Context, text string, options ...Option) error {
 	return nil
 }
 
-// AnswerCallback answers the pressed button with a notice of up to 200 characters. An
-// empty text only stops the button's progress bar. Telegram takes an answer for about 15
-// seconds after the press.
+// AnswerCallback answers the pressed button with a notice of up to 200 characters; an empty one only stops
+// the progress bar. [Turn.Deadline] is the time for it.
 func (t *Turn) AnswerCallback(ctx context.Context, text string) error {
 	return t.SendCallback(ctx, telego.AnswerCallbackQueryParams{Text: text})
 }
@@ -90,9 +86,8 @@ func (t *Turn) Alert(ctx context.Context, text string) error {
 	return t.SendCallback(ctx, telego.AnswerCallbackQueryParams{Text: text, ShowAlert: true})
 }
 
-// SendCallback answers the pressed button with any parameters. A press that is too old to
-// be answered is no error: nobody waits any more. It fails with ErrNoChat where no button
-// was pressed.
+// SendCallback answers the pressed button with any parameters. A press too old to be answered is no error:
+// nobody waits any more. It fails with ErrNoChat if no button was pressed.
 func (t *Turn) SendCallback(ctx context.Context, params telego.AnswerCallbackQueryParams) error {
 	q := t.Query()
 	if q == nil {
@@ -147,8 +142,7 @@ func NoPreview(m *telego.SendMessageParams) {
 	m.LinkPreviewOptions = &telego.LinkPreviewOptions{IsDisabled: true}
 }
 
-// EscapeMarkdown escapes a text, so that [Markdown] shows it as it is. For [HTML] there is
-// html.EscapeString.
+// EscapeMarkdown escapes a text for [Markdown]. For [HTML] there is html.EscapeString.
 func EscapeMarkdown(text string) string {
 	var b strings.Builder
 	for _, r := range text {

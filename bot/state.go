@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// State is the point that a conversation has reached, "flow:state". The part before
-// the last colon is its flow; flows may nest, "outer.inner:state". The zero value is
-// [None].
+// State is the point that a conversation has reached, "flow:state". The part before the last colon is its
+// flow; flows may nest, "outer.inner:state". The zero value is [None].
 type State string
 
 // None is the state of a conversation that has not begun, or is over.
@@ -27,8 +26,7 @@ func (s State) Flow() string {
 	return string(s[:i])
 }
 
-// State is the state of the conversation, as the turn has set it so far. An update
-// without a conversation is at [None].
+// State is the conversation's state, as the turn has set it so far; [None] without a conversation.
 func (t *Turn) State() State {
 	if t.p.Session == nil {
 		return None
@@ -50,7 +48,6 @@ func InFlow(flow string) Filter {
 	return f
 }
 
-// inFlow tells whether a state belongs to a flow or to one nested in it.
 func inFlow(s State, flow string) bool {
 	name := s.Flow()
 	return s != None && (name == flow || strings.HasPrefix(name, flow) && name[len(flow)] == '.')
@@ -70,9 +67,9 @@ func InNoState() Filter {
 	return f
 }
 
-// Data reads the conversation's data as a T: the zero T if there is none yet. Entering
-// another flow and [Turn.Clear] remove the data. It fails with ErrNoState where the
-// update has no conversation, and with another error where the data is no T.
+// Data reads the conversation's data as a T, the zero T if there is none. Entering another flow and
+// [Turn.Clear] remove the data. It fails with ErrNoState if the update has no conversation, and with another
+// error if the data is no T.
 func Data[T any](t *Turn) (T, error) {
 	var v T
 	if t.p.Session == nil {
@@ -88,8 +85,8 @@ func Data[T any](t *Turn) (T, error) {
 	return v, nil
 }
 
-// SetData replaces the conversation's data by v, as JSON. It fails with ErrNoState
-// where the update has no conversation.
+// SetData replaces the conversation's data by v, as JSON. It fails with ErrNoState if the update has no
+// conversation.
 func SetData[T any](t *Turn, v T) error {
 	if t.p.Session == nil {
 		return ErrNoState
@@ -102,8 +99,7 @@ func SetData[T any](t *Turn, v T) error {
 	return nil
 }
 
-// UpdateData reads the data, changes it, sets it, and returns it. It fails as [Data]
-// and [SetData] do.
+// UpdateData reads the data, changes it, sets it, and returns it. It fails as [Data] and [SetData] do.
 func UpdateData[T any](t *Turn, change func(data *T)) (T, error) {
 	v, err := Data[T](t)
 	if err != nil {
@@ -113,17 +109,14 @@ func UpdateData[T any](t *Turn, change func(data *T)) (T, error) {
 	return v, SetData(t, v)
 }
 
-// meta is what this package keeps beside a conversation's data.
 type meta struct {
 	Version int     `json:"v,omitempty"` // schema of the data, see Flow.Version
 	History []State `json:"h,omitempty"` // states before this one, oldest first
 	Token   string  `json:"t,omitempty"` // of the armed timer
 }
 
-// keptHistory bounds the states that a conversation can go back through.
 const keptHistory = 32
 
-// loadMeta is the turn's meta; saveMeta buffers its changes.
 func (t *Turn) loadMeta() *meta {
 	if t.meta == nil {
 		t.meta = &meta{}
@@ -135,7 +128,6 @@ func (t *Turn) loadMeta() *meta {
 	return t.meta
 }
 
-// saveMeta buffers the changed meta.
 func (t *Turn) saveMeta() {
 	if m := t.loadMeta(); m.Version == 0 && len(m.History) == 0 && m.Token == "" {
 		t.p.Session.SetMeta(nil)
@@ -148,6 +140,5 @@ func (t *Turn) saveMeta() {
 	t.p.Session.SetMeta(raw)
 }
 
-// History lists the states that led to this one within its flow, oldest first; the
-// last 32 at most.
+// History lists the up to 32 states that led to this one within its flow, oldest first.
 func (t *Turn) History() []State { return slices.Clone(t.loadMeta().History) }

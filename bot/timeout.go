@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TimeoutEvent is the body of the update that arrives in the lane when a conversation's
-// timer fires. Its type is "timeout".
+// TimeoutEvent is the body of the "timeout" update that arrives in the lane when a conversation's timer
+// fires.
 type TimeoutEvent struct {
 	State State  `json:"state"`
 	Token string `json:"token"`
@@ -38,11 +38,10 @@ func DecodeTimeout(raw []byte) (TimeoutEvent, error) {
 	return e, nil
 }
 
-// OnTimeout registers a handler for conversations that have been at one of these states
-// for d, counted from the last time the state was set. With d = 0 only [Turn.ExpireIn]
-// sets the time. The timer is stored as durably as the state. It fires in the
-// conversation's lane, in whole seconds and never early. A state has one timeout in the
-// whole tree.
+// OnTimeout registers a handler for conversations that have been at one of these states for d, counted from
+// the last time the state was set. With d = 0 only [Turn.ExpireIn] sets the time. The timer is stored as
+// durably as the state. It fires in the conversation's lane, in whole seconds and never early. A state has
+// one timeout in the whole tree.
 func (r *Router) OnTimeout(h Handler, d time.Duration, states ...State) *Route {
 	r.mustBeOpen("OnTimeout")
 	if len(states) == 0 || d < 0 {
@@ -67,7 +66,6 @@ func (r *Router) OnTimeout(h Handler, d time.Duration, states ...State) *Route {
 	return r.On(Timeout, h, InState(states...).Named(label))
 }
 
-// short is d without the zeros that String ends with.
 func short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -79,8 +77,7 @@ func short(d time.Duration) string {
 	return s
 }
 
-// ExpireIn restarts the timer of the current state with d; 0 cancels it. It fails with
-// ErrNoState at [None].
+// ExpireIn restarts the current state's timer with d; 0 cancels it. It fails with ErrNoState at [None].
 func (t *Turn) ExpireIn(d time.Duration) error {
 	if t.p.Session == nil || t.State() == None {
 		return ErrNoState
@@ -118,8 +115,8 @@ func (t *Turn) disarm() {
 	t.timer = Timer{Cancel: true, Former: former}
 }
 
-// nextToken is the same at every attempt of a turn, and another one in every turn: a
-// timer that fires late finds another token in the state, and is ignored.
+// nextToken is the same at every attempt of a turn and differs between turns: a timer that fires late finds
+// another token in the state, and is ignored.
 func (t *Turn) nextToken() string {
 	if t.typ == Timeout {
 		if e, err := DecodeTimeout(t.p.Raw); err == nil {
@@ -136,8 +133,7 @@ func (t *Turn) nextToken() string {
 	return "h" + strconv.FormatUint(h.Sum64(), 36)
 }
 
-// open migrates the stored conversation. It reports false for a timeout that came after
-// its state was left: there is nothing to do.
+// open migrates the stored conversation. It reports false for a timeout whose state was left.
 func (t *Turn) open(_ context.Context) (live bool, err error) {
 	if t.p.Session == nil {
 		t.late = t.typ == Timeout

@@ -7,16 +7,14 @@ import (
 	"slices"
 )
 
-// maxDepth bounds transitions that enter hooks make: two hooks must not send a
-// conversation back and forth for ever.
+// maxDepth keeps two enter hooks from sending a conversation back and forth for ever.
 const maxDepth = 8
 
-// SetState moves the conversation to a state: it runs the leave hook of the old state,
-// sets the new one and its timer, and runs the enter hook of the new one. Within a flow
-// the data stays; another flow begins without data and history. Setting the same state
-// again runs the enter hook and restarts the timer. [None] is [Turn.Clear]. It fails
-// with ErrNoState where the update has no conversation, with ErrTransition where a
-// table or [Route.To] does not allow the move, and with the error of a hook.
+// SetState moves the conversation to a state: it runs the old state's leave hooks, sets the new one and its
+// timer, and runs the new one's enter hooks. Within a flow the data stays; another flow begins without data
+// and history. Setting the same state again runs the enter hooks and restarts the timer. [None] is
+// [Turn.Clear]. It fails with ErrNoState if the update has no conversation, with ErrTransition if a table or
+// [Route.To] does not allow the move, and with a hook's error.
 func (t *Turn) SetState(ctx context.Context, to State) error {
 	if to == None {
 		return t.Clear(ctx)
@@ -24,8 +22,7 @@ func (t *Turn) SetState(ctx context.Context, to State) error {
 	return t.move(ctx, to, move{})
 }
 
-// SetStateWith is [Turn.SetState] with the data that the new state begins with, which
-// its enter hook sees.
+// SetStateWith is [Turn.SetState] with the data that the new state begins with, which its enter hooks see.
 func SetStateWith[T any](ctx context.Context, t *Turn, to State, data T) error {
 	if to == None {
 		return fmt.Errorf("set no state with data: %w", ErrTransition)
@@ -37,8 +34,7 @@ func SetStateWith[T any](ctx context.Context, t *Turn, to State, data T) error {
 	return t.move(ctx, to, move{data: raw})
 }
 
-// Back moves to the state before this one in the flow. At the first it fails with
-// ErrTransition.
+// Back moves to the state before this one in the flow. At the first it fails with ErrTransition.
 func (t *Turn) Back(ctx context.Context) error {
 	h := t.loadMeta().History
 	if len(h) == 0 {
@@ -47,8 +43,8 @@ func (t *Turn) Back(ctx context.Context) error {
 	return t.move(ctx, h[len(h)-1], move{back: true})
 }
 
-// Clear ends the conversation: it runs the leave hook, then removes state, data and
-// timer. At [None] it only removes the data.
+// Clear ends the conversation: it runs the leave hooks, then removes state, data and timer. At [None] it only
+// removes the data.
 func (t *Turn) Clear(ctx context.Context) error {
 	if t.p.Session == nil {
 		return ErrNoState
@@ -67,7 +63,6 @@ func (t *Turn) Clear(ctx context.Context) error {
 	return nil
 }
 
-// move is the manner of a transition.
 type move struct {
 	back bool
 	data []byte // nil keeps what there is
@@ -91,7 +86,6 @@ func (t *Turn) move(ctx context.Context, to State, how move) error {
 	return t.flow(to).entered(ctx, t, to)
 }
 
-// leave runs the leave hooks, which must not change the state.
 func (t *Turn) leave(ctx context.Context, to State) error {
 	from := t.State()
 	if from == to || from == None {
@@ -106,7 +100,6 @@ func (t *Turn) leave(ctx context.Context, to State) error {
 	return nil
 }
 
-// arrive buffers the new state, its history and its timer.
 func (t *Turn) arrive(to State, how move) {
 	from, m := t.State(), t.loadMeta()
 	switch {
@@ -132,7 +125,6 @@ func (t *Turn) arrive(to State, how move) {
 	t.saveMeta()
 }
 
-// allowed checks a transition against the route's own list and the flow's table.
 func (t *Turn) allowed(to State, how move) error {
 	from := t.State()
 	if rt := t.route; rt != nil && t.depth == 0 && len(rt.to) > 0 && !how.back && to != from && !slices.Contains(rt.to, to) {

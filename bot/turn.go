@@ -11,8 +11,8 @@ import (
 	"github.com/mymmrac/telego"
 )
 
-// Session is the buffered state of one conversation, for pipelines. What is set is
-// stored when the turn commits. Slices are handed over whole and never written to.
+// Session is the buffered state of one conversation, for pipelines. What is set is stored when the turn
+// commits. Slices are handed over whole and never written to.
 type Session interface {
 	State() string
 	SetState(state string)
@@ -59,8 +59,8 @@ type Parts struct {
 // OnceFunc runs do, or returns what do returned in an earlier attempt of the turn.
 type OnceFunc func(ctx context.Context, key string, do func(context.Context) (json.RawMessage, error)) (json.RawMessage, error)
 
-// Turn is one update on its way through a router. One goroutine may use it at a time,
-// and none after the handler has returned.
+// Turn is one update on its way through a router. One goroutine may use it at a time, and none after the
+// handler has returned.
 type Turn struct {
 	p       Parts
 	typ     Type
@@ -92,7 +92,6 @@ func NewTurn(p Parts) *Turn {
 	return t
 }
 
-// messageOf finds the message of an update, or the one that a pressed button is under.
 func messageOf(u *telego.Update) *telego.Message {
 	for _, m := range [...]*telego.Message{
 		u.Message, u.EditedMessage, u.ChannelPost, u.EditedChannelPost,
@@ -112,7 +111,7 @@ func messageOf(u *telego.Update) *telego.Message {
 // Bot is the bot that the update is for.
 func (t *Turn) Bot() Info { return t.p.Bot }
 
-// Type is the update's type; [Unknown] where this version has no name for it.
+// Type is the update's type; [Unknown] if this version has no name for it.
 func (t *Turn) Type() Type { return t.typ }
 
 // Update is the decoded update, never nil, but empty for a timeout.
@@ -126,8 +125,8 @@ func (t *Turn) Update() *telego.Update {
 // Raw is the update as it arrived, with fields that this version does not decode.
 func (t *Turn) Raw() json.RawMessage { return t.p.Raw }
 
-// Message is the message of the update, or the one under which a button was
-// pressed; nil if there is none, or the bot may not see it.
+// Message is the update's message, or the one under which a button was pressed; nil if there is none, or the
+// bot may not see it.
 func (t *Turn) Message() *telego.Message { return t.message }
 
 // Query is the callback query, or nil.
@@ -141,7 +140,7 @@ func (t *Turn) Query() *telego.CallbackQuery {
 // Album lists the messages of a media group, oldest first, where [Router.Albums] is on.
 func (t *Turn) Album() []*telego.Message { return t.p.Album }
 
-// Text is what the message says: its text, else its caption, else nothing.
+// Text is the message's text, else its caption, else nothing.
 func (t *Turn) Text() string {
 	switch m := t.message; {
 	case m == nil || t.typ == CallbackQuery:
@@ -153,14 +152,12 @@ func (t *Turn) Text() string {
 	}
 }
 
-// Chat is the id of the chat. Where the update names none, as an inline query, it is
-// the user's private chat with the bot; 0 where there is no user either. [ChatType] and
-// its siblings ask about this chat.
+// Chat is the chat's id. An update that names none, such as an inline query, has the user's private chat with
+// the bot; 0 without a user. [ChatType] and its siblings ask about this chat.
 func (t *Turn) Chat() int64 { return t.p.Chat }
 
-// User is the id of the user who acted, 0 where the update names none. For an anonymous
-// administrator or a channel that writes in a group it is the id of the sender chat:
-// [Turn.From] is then a placeholder of Telegram's.
+// User is the id of the user who acted, 0 if the update names none. For an anonymous administrator or a
+// channel that writes in a group it is the sender chat's id: [Turn.From] is then a placeholder of Telegram's.
 func (t *Turn) User() int64 { return t.p.User }
 
 // Thread is the forum topic, 0 outside of one.
@@ -172,9 +169,9 @@ func (t *Turn) Business() string { return t.p.Business }
 // Attempt is the number of this attempt at the update, from 1.
 func (t *Turn) Attempt() int { return t.p.Attempt }
 
-// LastAttempt reports that the update becomes a dead letter if this attempt fails, so
-// that an error handler can apologise. After a refusal of the Bot API that no later
-// attempt can change, the first attempt is the last one.
+// LastAttempt reports that the update becomes a dead letter if this attempt fails, so that an error handler
+// can apologise. After a refusal of the Bot API that no later attempt can change, the first attempt is the
+// last one.
 func (t *Turn) LastAttempt() bool { return t.p.Last }
 
 // Received is when ingress took the update; now, if that is unknown.
@@ -185,10 +182,9 @@ func (t *Turn) Received() time.Time {
 	return t.p.Received
 }
 
-// Deadline is when the answer to the update is due: after it the asker has given up, or
-// Telegram takes no answer (checkouts and join requests 10 s after their arrival, inline
-// queries 30 s, pressed buttons 150 s). Ok is false where the type has no such time. A
-// turn may begin later; its handler runs all the same.
+// Deadline is when the answer is due: after it the asker has given up, or Telegram takes no answer (checkouts
+// and join requests 10 s after arrival, inline queries 30 s, pressed buttons 150 s). Ok is false if the type
+// has no such time. A turn may begin later; its handler runs all the same.
 func (t *Turn) Deadline() (due time.Time, ok bool) { return t.p.Deadline, !t.p.Deadline.IsZero() }
 
 // Envelope is what a [Gate] sees of the update.
@@ -210,8 +206,8 @@ func (t *Turn) Logger() *slog.Logger {
 	return t.p.Logger
 }
 
-// CancelRunning ends the running turn of the lane with [ErrCancelled]. Only an urgent
-// handler can; elsewhere it does nothing.
+// CancelRunning ends the lane's running turn with [ErrCancelled]. Only an urgent handler can; elsewhere it
+// does nothing.
 func (t *Turn) CancelRunning() {
 	if t.p.CancelRunning != nil {
 		t.p.CancelRunning()
@@ -220,9 +216,8 @@ func (t *Turn) CancelRunning() {
 
 type value[T any] struct{ v T }
 
-// Put shares a value, under its type, with what runs later in this turn. A later value
-// of the same type hides it. Values that a filter or a skipping handler has put are
-// gone when the next handler is tried.
+// Put shares a value, under its type, with what runs later in this turn. A later value of the same type hides
+// it. Values that a filter or a skipping handler has put are gone when the next handler is tried.
 func Put[T any](t *Turn, v T) { t.values = append(t.values, value[T]{v}) }
 
 // Get returns the value of type T that was put last, and whether there is one.
@@ -236,8 +231,7 @@ func Get[T any](t *Turn) (T, bool) {
 	return none, false
 }
 
-// With is a filter that always passes and puts v: a setting of a handler that inner
-// middleware can [Get].
+// With is a filter that always passes and puts v: a handler's setting that inner middleware can [Get].
 func With[T any](v T) Filter {
 	boxed := any(value[T]{v})
 	return Func(func(_ context.Context, t *Turn) (bool, error) {

@@ -58,7 +58,6 @@ const (
 	everything = AnyUpdate | Timeout
 )
 
-// typeName is the Bot API's name of a single type.
 func typeName(bit int) string {
 	return [...]string{
 		"message", "edited_message", "channel_post", "edited_channel_post",
@@ -71,7 +70,7 @@ func typeName(bit int) string {
 	}[bit]
 }
 
-// TypeOf is the type that the Bot API calls so, or [Unknown].
+// TypeOf is the type of that name in the Bot API, or [Unknown].
 func TypeOf(name string) Type {
 	switch name { // by far the most of all traffic
 	case "message":
@@ -101,8 +100,8 @@ func (t Type) Names() []string {
 // String joins the names with "|".
 func (t Type) String() string { return strings.Join(t.Names(), "|") }
 
-// From is the user who acted, nil where the update names none: [Turn.User] has then the
-// id, if there is one. Of a type that this version does not know it is nil.
+// From is the user who acted; nil if the update names none ([Turn.User] may still have the id) or its type is
+// unknown to this version.
 func (t *Turn) From() *telego.User {
 	u := t.p.Update
 	if u == nil {
@@ -166,7 +165,6 @@ func booster(source telego.ChatBoostSource) *telego.User {
 	return nil
 }
 
-// chatType is the type of the chat that [Turn.Chat] names, empty where it is not known.
 func (t *Turn) chatType() string {
 	if c := t.namedChat(); c.Type != "" {
 		return c.Type
@@ -177,7 +175,6 @@ func (t *Turn) chatType() string {
 	return ""
 }
 
-// namedChat is the chat that the update itself names; the zero value if it names none.
 func (t *Turn) namedChat() telego.Chat {
 	if t.message != nil {
 		return t.message.Chat
@@ -215,8 +212,7 @@ func (t *Turn) namedChat() telego.Chat {
 	return telego.Chat{}
 }
 
-// unknownChat finds a chat in an update of a type that this version does not know: in
-// the payload, or in the payload's message.
+// unknownChat looks for the chat in the payload of an unknown type, and in the payload's message.
 func unknownChat(raw json.RawMessage, id int64) telego.Chat {
 	type place struct {
 		Chat    telego.Chat
@@ -238,8 +234,7 @@ func unknownChat(raw json.RawMessage, id int64) telego.Chat {
 	return telego.Chat{}
 }
 
-// requestChat is the chat that a join request is for. Its lane is the private chat with
-// the person, where the conversation goes on.
+// requestChat is the chat that a join request is for. The lane is the private chat with the asker.
 func requestChat(raw json.RawMessage) int64 {
 	var u struct {
 		Request struct {

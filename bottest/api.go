@@ -28,18 +28,17 @@ type Call struct {
 	Params json.RawMessage // files stand as their names
 }
 
-// Stub answers a method instead of the simulation: with a result that encodes as JSON, or
-// with an error of [Refuse].
+// Stub answers a method instead of the simulation: with a result that encodes as JSON, or with an error of
+// [Refuse].
 type Stub func(params json.RawMessage) (result any, err error)
 
-// Refuse makes the error of a Bot API call, for a [Stub]. Error handlers do not see codes
-// 429 and 5xx: a worker tries the turn again.
+// Refuse makes the error of a Bot API call, for a [Stub]. Error handlers do not see codes 429 and 5xx: a
+// worker tries the turn again.
 func Refuse(code int, description string) error {
 	return refusal("", &ta.Error{ErrorCode: code, Description: description})
 }
 
-// refusal gives a refusal the worker's form, which says whose fault it is and has
-// telego's error within. Other errors stay as they are.
+// refusal gives a refusal the worker's form, which says whose fault it is and has telego's error within.
 func refusal(method string, err error) error {
 	if rule, ok := errors.AsType[*rules.Refusal](err); ok {
 		err = &ta.Error{ErrorCode: rule.Code, Description: rule.Description}
@@ -65,7 +64,7 @@ func (w *World) Stub(method string, f Stub) {
 	w.stubs[method] = f
 }
 
-// Calls lists the Bot API calls so far: of these methods, or of all if none is given.
+// Calls lists the Bot API calls so far: of these methods, or of all.
 func (w *World) Calls(methods ...string) []Call {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,10 +87,8 @@ func newAPI(t T, w *World) *telego.Bot {
 	return api
 }
 
-// caller takes telego's requests without any wire.
 type caller struct{ w *World }
 
-// Call answers one request.
 func (c caller) Call(ctx context.Context, url string, data *ta.RequestData) (*ta.Response, error) {
 	params, err := paramsOf(data)
 	if err != nil {
@@ -104,7 +101,6 @@ func (c caller) Call(ctx context.Context, url string, data *ta.RequestData) (*ta
 	return &ta.Response{Ok: true, Result: result}, nil
 }
 
-// callAny makes a call by its name, with anything that is JSON.
 func (w *World) callAny(ctx context.Context, method string, params any) (json.RawMessage, error) {
 	raw, err := json.Marshal(params)
 	if err != nil {
@@ -118,7 +114,6 @@ func (w *World) callRaw(ctx context.Context, method string, params json.RawMessa
 	return w.call(ctx, method, params)
 }
 
-// paramsOf reads the parameters as one JSON object.
 func paramsOf(data *ta.RequestData) (json.RawMessage, error) {
 	kind, attrs, err := mime.ParseMediaType(data.ContentType)
 	if err != nil {
@@ -161,7 +156,6 @@ func paramsOf(data *ta.RequestData) (json.RawMessage, error) {
 	}
 }
 
-// perform is the Bot API at the end of the call middleware.
 func (w *World) perform(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -183,7 +177,6 @@ func (w *World) perform(ctx context.Context, method string, params json.RawMessa
 	return json.Marshal(result)
 }
 
-// request is what the simulation reads of the parameters of any method.
 type request struct {
 	ChatID          json.RawMessage            `json:"chat_id"`
 	MessageID       int                        `json:"message_id"`
@@ -203,7 +196,6 @@ type request struct {
 	} `json:"reply_parameters"`
 }
 
-// simulate answers a method as Telegram would, as far as a bot can tell.
 func (w *World) simulate(method string, params json.RawMessage) (any, error) {
 	if err := check(method, params); err != nil {
 		return nil, err
@@ -241,7 +233,6 @@ func (w *World) simulate(method string, params json.RawMessage) (any, error) {
 	return true, nil
 }
 
-// check refuses what Telegram refuses for the parameters alone.
 func check(method string, params json.RawMessage) error {
 	var fields map[string]json.RawMessage
 	_ = json.Unmarshal(params, &fields) // what is no object has none
@@ -254,7 +245,6 @@ func check(method string, params json.RawMessage) error {
 	})
 }
 
-// reach refuses calls into a chat that the bot was shut out of.
 func (w *World) reach(method string, id json.RawMessage) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -10,7 +10,6 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/rules"
 )
 
-// chat is the content of one chat.
 type chat struct {
 	id          int64
 	info        telego.Chat
@@ -32,20 +31,17 @@ type look struct {
 	preview string // of links
 }
 
-// event is a message or an edit of the bot.
 type event struct {
 	method string
 	text   string
 	msg    *telego.Message
 }
 
-// notice is the answer to a pressed button.
 type notice struct {
 	text  string
 	alert bool
 }
 
-// sent puts a message of the bot's into its chat.
 func (w *World) sent(method string, r request, text string) (telego.Message, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,7 +73,6 @@ func (w *World) sent(method string, r request, text string) (telego.Message, err
 	return *m, nil
 }
 
-// fill gives a message the content that its method sends.
 func fill(m *telego.Message, method string) {
 	id := fmt.Sprintf("file%d", m.MessageID)
 	switch method {
@@ -100,7 +95,7 @@ func fill(m *telego.Message, method string) {
 	}
 }
 
-// look is how a message will look. The rules have parsed the text.
+// look ignores errors: the rules have parsed the text.
 func (r request) look(method, text string) look {
 	f, _ := rules.Parse(text, r.ParseMode)
 	return look{method, f, string(r.Markup), string(r.Preview)}
@@ -118,7 +113,6 @@ func (w *World) sentAlbum(r request) ([]telego.Message, error) {
 	return album, nil
 }
 
-// mark gives a message its keyboard.
 func (c *chat) mark(m *telego.Message, markup json.RawMessage) error {
 	if len(markup) == 0 {
 		return nil
@@ -140,7 +134,6 @@ func (c *chat) mark(m *telego.Message, markup json.RawMessage) error {
 	return nil
 }
 
-// edited changes a message of the bot's.
 func (w *World) edited(method string, r request) (any, error) {
 	if r.InlineMessageID != "" {
 		return true, nil
@@ -178,7 +171,7 @@ func (w *World) edited(method string, r request) (any, error) {
 	return *m, nil
 }
 
-// edit notes how a message looks now, and refuses what changes nothing or another content.
+// edit refuses what changes nothing, or another content.
 func (c *chat) edit(m *telego.Message, method string, r request) error {
 	was := c.sent[m.MessageID]
 	now := was
@@ -221,7 +214,6 @@ func (w *World) deleted(r request) error {
 	return Refuse(400, "Bad Request: message to delete not found")
 }
 
-// noticed brings the answer to a button to the chat that it was pressed in.
 func (w *World) noticed(r request) error {
 	var n struct {
 		Text  string `json:"text"`
@@ -240,7 +232,6 @@ func (w *World) noticed(r request) error {
 	return nil
 }
 
-// chat finds a chat by the id in a call.
 func (w *World) chat(id json.RawMessage) (*chat, error) {
 	n, err := strconv.ParseInt(string(id), 10, 64)
 	if c := w.chats[n]; err == nil && c != nil {

@@ -20,7 +20,6 @@ const (
 	ChatTopic   Strategy = "chat_topic"
 )
 
-// parse reads the name of a strategy; none is the worker's default.
 func (s Strategy) parse(t T) fsm.Strategy {
 	t.Helper()
 	if s == "" {
@@ -33,7 +32,7 @@ func (s Strategy) parse(t T) fsm.Strategy {
 	return strategy
 }
 
-// key names the conversation of what belongs there; empty where it has none.
+// key is empty where there is no conversation.
 func (w *World) key(s lane.Scope) string {
 	key, _ := w.strategy.Key(s)
 	return key
@@ -52,7 +51,6 @@ func (m *conversation) SetData(raw []byte) { m.data = raw }
 func (m *conversation) Meta() []byte       { return m.meta }
 func (m *conversation) SetMeta(raw []byte) { m.meta = raw }
 
-// load returns a copy of what is kept.
 func (w *World) load(key string) conversation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,7 +60,6 @@ func (w *World) load(key string) conversation {
 	return conversation{}
 }
 
-// commit stores the state of a turn, and arms or cancels its timer.
 func (w *World) commit(key string, m conversation, t *bot.Turn, a arrival) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -83,20 +80,19 @@ func (w *World) commit(key string, m conversation, t *bot.Turn, a arrival) {
 	}
 }
 
-// armedTimer is an armed timer, and what arrives in its lane when it fires.
 type armedTimer struct {
 	arrival
 	at time.Time
 }
 
-// wholeSecond rounds up: the broker's schedules, which are a worker's timers, have
-// seconds, and none is early. As in internal/queue, which would bring the broker along.
+// wholeSecond rounds up: the broker's schedules, a worker's timers, have seconds, and none is early. As in
+// internal/queue, which would bring the broker along.
 func wholeSecond(t time.Time) time.Time {
 	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second)
 }
 
-// Advance moves the clock by d and fires the timers that come due, in order. As in a
-// worker, a timer runs for a second or more and fires at a whole second.
+// Advance moves the clock by d and fires the timers that come due, in order. As in a worker, a timer runs for
+// a second or more and fires at a whole second.
 func (w *World) Advance(d time.Duration) {
 	w.t.Helper()
 	until := w.Now().Add(d)
@@ -109,7 +105,7 @@ func (w *World) Advance(d time.Duration) {
 	}
 }
 
-// due takes the first timer that fires until then, and sets the clock to it.
+// due takes the first timer that fires by until, and sets the clock to it.
 func (w *World) due(until time.Time) (arrival, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

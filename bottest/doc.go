@@ -4,12 +4,9 @@
 //	ann := world.Person("Ann")
 //	ann.Say("/order")
 //	ann.Expect("How many?")
-//	ann.Say("2")
-//	ann.Expect("Ordered: 2.")
 //
-// A method of a person returns when the bot has answered. The rules are a worker's: one
-// turn at a time in a chat, state is kept only if the turn succeeds, timers fire when
-// [World.Advance] reaches them. A turn that fails also fails the test, except within
-// [World.Fails]. A world is safe for concurrent use: each person may act in a goroutine
-// of their own.
+// A person's method returns when the bot has answered. The rules are a worker's: one turn at a time in a
+// chat, state is kept only if the turn succeeds, timers fire when [World.Advance] reaches them. A failed turn
+// fails the test, except within [World.Fails]. A world is safe for concurrent use: each person may act in a
+// goroutine of their own.
 package bottest

@@ -10,8 +10,8 @@ import (
 	"github.com/chatlane/chatlane/bot"
 )
 
-// Expect wants the bot's next messages and edits in this chat to have exactly these
-// texts, in this order. Each is read once.
+// Expect wants the bot's next messages and edits in this chat to have exactly these texts, in order. Each is
+// read once.
 func (p *Person) Expect(texts ...string) {
 	p.w.t.Helper()
 	for _, want := range texts {
@@ -26,8 +26,8 @@ func (p *Person) Expect(texts ...string) {
 	}
 }
 
-// ExpectMatch wants the bot's next message or edit to match a regular expression, and
-// returns the match and its groups.
+// ExpectMatch wants the bot's next message or edit to match a regular expression, and returns the match and
+// its groups.
 func (p *Person) ExpectMatch(expr string) []string {
 	p.w.t.Helper()
 	e, ok := p.next()
@@ -50,8 +50,8 @@ func (p *Person) ExpectSilence() {
 	}
 }
 
-// ExpectNotice wants the next answer to a pressed button to have this text; it is empty
-// for an answer that only stops the progress bar.
+// ExpectNotice wants the next answer to a pressed button to have this text; empty for an answer that only
+// stops the progress bar.
 func (p *Person) ExpectNotice(text string) {
 	p.w.t.Helper()
 	p.w.mu.Lock()
@@ -128,8 +128,7 @@ func (p *Person) next() (event, bool) {
 	return p.chat.events[p.chat.read-1], true
 }
 
-// Data reads the data of the person's conversation in this chat as a T; the zero T if
-// there is none.
+// Data reads the data of the person's conversation in this chat as a T; the zero T if there is none.
 func Data[T any](p *Person) T {
 	p.w.t.Helper()
 	var v T

@@ -11,13 +11,11 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// Person is a user of the bot, in the private chat with it or, with [Person.In], in a
-// group.
+// Person is a user of the bot, in their private chat or, with [Person.In], in a group.
 type Person struct {
-	w    *World
-	user telego.User
-	chat *chat
-	// thread is the topic that the person writes in.
+	w      *World
+	user   telego.User
+	chat   *chat
 	thread int
 }
 
@@ -27,7 +25,7 @@ type Group struct {
 	chat *chat
 }
 
-// Person makes a new user, with a private chat. The user name is the name in lower case.
+// Person makes a new user with a private chat. The user name is the name in lower case.
 func (w *World) Person(name string) *Person {
 	id := w.next()
 	user := telego.User{ID: id, FirstName: name, Username: strings.ToLower(name), LanguageCode: "en"}
@@ -89,7 +87,6 @@ func (p *Person) Send(m telego.Message) {
 	p.w.Update(telego.Update{Message: &m})
 }
 
-// post puts a message into the chat.
 func (p *Person) post(m *telego.Message) {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
@@ -120,8 +117,7 @@ func (p *Person) Edit(text string) {
 	p.w.Update(telego.Update{EditedMessage: m})
 }
 
-// Album sends messages as one media group: in one turn if the router gathers albums,
-// else in a turn each.
+// Album sends messages as one media group: in one turn if the router gathers albums, else in a turn each.
 func (p *Person) Album(messages ...telego.Message) {
 	p.w.t.Helper()
 	group := fmt.Sprintf("album%d", p.w.next())
@@ -138,9 +134,8 @@ func (p *Person) Album(messages ...telego.Message) {
 	}
 }
 
-// Press presses the button with this text: an inline button under the newest message
-// that has one, else one of the keyboard below the input field. Without such a button
-// the test fails.
+// Press presses the button with this text: an inline button under the newest message that has one, else one
+// of the keyboard below the input field. Without such a button the test fails.
 func (p *Person) Press(text string) {
 	p.w.t.Helper()
 	m, b := p.button(text)
@@ -159,7 +154,6 @@ func (p *Person) Press(text string) {
 	}
 }
 
-// button finds the newest inline button with a text, and a copy of its message.
 func (p *Person) button(text string) (*telego.Message, telego.InlineKeyboardButton) {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
@@ -224,8 +218,8 @@ func (p *Person) become(before, after telego.ChatMember) {
 	}})
 }
 
-// Block makes the person block the bot, or remove it from the group. From then on calls
-// into the chat are refused, as by Telegram.
+// Block makes the person block the bot, or remove it from the group. From then on calls into the chat are
+// refused.
 func (p *Person) Block() {
 	p.w.t.Helper()
 	self := p.w.self()
@@ -233,7 +227,7 @@ func (p *Person) Block() {
 		&telego.ChatMemberBanned{Status: telego.MemberStatusBanned, User: self})
 }
 
-// Unblock takes [Person.Block] back. A person who writes without it has done so, too.
+// Unblock undoes [Person.Block], as a message of the person does.
 func (p *Person) Unblock() {
 	p.w.t.Helper()
 	self := p.w.self()

@@ -14,14 +14,12 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
-// arrival is an update or a timeout, and where it belongs.
 type arrival struct {
 	scope  lane.Scope
 	update int64 // its id; 0 for a timeout
 	parts  bot.Parts
 }
 
-// deliver takes an update through all that a worker would.
 func (w *World) deliver(u telego.Update, album []telego.Message) error {
 	w.t.Helper()
 	if u.UpdateID == 0 {
@@ -52,7 +50,6 @@ func (w *World) deliver(u telego.Update, album []telego.Message) error {
 	return w.admit(a)
 }
 
-// newMessage is the new message that an update brings.
 func newMessage(u *telego.Update) *telego.Message {
 	for _, m := range [...]*telego.Message{u.Message, u.ChannelPost, u.BusinessMessage} {
 		if m != nil {
@@ -62,7 +59,6 @@ func newMessage(u *telego.Update) *telego.Message {
 	return nil
 }
 
-// noteBlock has later calls know that the bot was shut out of a chat, or let in again.
 func (w *World) noteBlock(change *telego.ChatMemberUpdated) {
 	if change == nil {
 		return
@@ -88,7 +84,6 @@ func (w *World) parts(e update.Envelope, raw json.RawMessage) bot.Parts {
 	return p
 }
 
-// admit asks the gates and the urgent handlers, then has the turn.
 func (w *World) admit(a arrival) error {
 	ctx, p := w.t.Context(), a.parts
 	err := w.compiled().Admit(ctx, bot.Envelope{
@@ -112,7 +107,6 @@ func (w *World) admit(a arrival) error {
 	return w.turn(ctx, a)
 }
 
-// turn answers an update within its lane, and commits.
 func (w *World) turn(ctx context.Context, a arrival) error {
 	tr := w.laneTurns(a.scope)
 	tr.turn.Lock()
@@ -150,7 +144,6 @@ func (w *World) turn(ctx context.Context, a arrival) error {
 	return err
 }
 
-// laneTurns runs the turns of one lane one at a time.
 type laneTurns struct {
 	turn   sync.Mutex
 	mu     sync.Mutex

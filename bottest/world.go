@@ -59,8 +59,8 @@ type World struct {
 	inFails       int // how many Fails are under way
 }
 
-// New makes a world around a router. The first update compiles the router, so a test
-// may first register what takes the ids of its people. A wiring mistake fails the test.
+// New makes a world around a router. The first update compiles the router, so a test may first register what
+// takes the ids of its people. A wiring mistake fails the test.
 func New(t T, r *bot.Router) *World {
 	t.Helper()
 	return NewWith(t, r, Config{})
@@ -84,7 +84,6 @@ func NewWith(t T, r *bot.Router, cfg Config) *World {
 	return w
 }
 
-// compiled is the router's program.
 func (w *World) compiled() *bot.Program {
 	w.t.Helper()
 	w.compile.Do(func() {
@@ -138,8 +137,8 @@ func (w *World) Fails(do func()) error {
 	return errors.Join(w.failures[before:]...)
 }
 
-// Update delivers any update, as Telegram would: it passes gates and urgent handlers,
-// and then has its turn. An id of 0 is filled in.
+// Update delivers any update, as Telegram would: it passes gates and urgent handlers, and then has its turn.
+// An id of 0 is filled in.
 func (w *World) Update(u telego.Update) {
 	w.t.Helper()
 	w.mustSucceed(w.deliver(u, nil))
@@ -162,7 +161,6 @@ func (w *World) mustSucceed(err error) {
 	}
 }
 
-// next makes an id that nothing else in this world has.
 func (w *World) next() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()

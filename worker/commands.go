@@ -13,7 +13,6 @@ import (
 const about = "worker takes updates from NATS JetStream, in order per chat and in parallel across chats, runs the bot's handlers, " +
 	"and calls the Bot API. Run as many as you like."
 
-// commands is the command line of a worker.
 type commands struct {
 	Run            run            `cmd:"" default:"withargs" help:"Take updates and answer them; the default."`
 	Graph          graph          `cmd:"" help:"Print the states and transitions of the bot."`
@@ -27,7 +26,6 @@ type run struct {
 	router *bot.Router
 }
 
-// Help is the text below the summary of --help.
 func (*run) Help() string {
 	return about + `
 
@@ -40,7 +38,6 @@ Examples:
   worker --config=chatlane.yaml --concurrency=64 --log-level=debug`
 }
 
-// Run runs the worker until a signal.
 func (r *run) Run(ctx context.Context, p config.Program) error {
 	r.Worker.Telemetry.Output = p.Stderr
 	ctx, stop := p.UntilSignal(ctx, r.Worker.Grace)
@@ -54,7 +51,6 @@ type graph struct {
 	router *bot.Router
 }
 
-// Help is the text below the summary of --help.
 func (*graph) Help() string {
 	return `The graph has what filters, hooks, tables, timeouts and To name.
 
@@ -63,7 +59,6 @@ Example:
   worker graph --format=dot | dot -Tsvg > bot.svg`
 }
 
-// Run prints the graph.
 func (g *graph) Run(p config.Program) error {
 	if err := g.router.Graph().Write(p.Stdout, g.Format); err != nil {
 		return fmt.Errorf("--format: %w (%w)", err, config.ErrUsage)
@@ -75,7 +70,6 @@ type allowedUpdates struct {
 	router *bot.Router
 }
 
-// Help is the text below the summary of --help.
 func (*allowedUpdates) Help() string {
 	return `The ingress is a program of its own and knows no bot: it needs the list in CHATLANE_ALLOWED_UPDATES.
 
@@ -84,7 +78,6 @@ Example:
   CHATLANE_ALLOWED_UPDATES=$(worker allowed-updates) ingress`
 }
 
-// Run prints the update types.
 func (a *allowedUpdates) Run(p config.Program) error {
 	p.Printf("%s\n", strings.Join(a.router.AllowedUpdates(), ","))
 	return nil

@@ -14,9 +14,8 @@ import (
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
-// Config is everything that a worker can be told. The zero value plus a bot with a token
-// works against servers on loopback: a field that is zero has the default that --help
-// shows. It holds secrets, and prints none of them.
+// Config is all settings of a worker. The zero value plus a bot with a token works against servers on
+// loopback: a zero field has the default that --help shows. It holds secrets, and prints none of them.
 type Config struct {
 	Bots []Bot // the bots that the worker answers for, at least one
 
@@ -42,8 +41,7 @@ type Bot struct {
 	ForwardURL string // webhook of the existing bot that handles the updates; empty: Forward.URL
 }
 
-// NATS says where the broker is and how its streams are made. All processes of an
-// installation, ingress too, are told the same.
+// NATS says where the broker is and how its streams are made: alike for all processes, ingress too.
 type NATS struct {
 	Namespace           string        // prefix of streams, subjects, buckets and Redis keys; empty: none
 	URL                 string        // servers, separated by commas; default nats://127.0.0.1:4222
@@ -118,8 +116,7 @@ type Limits struct {
 	Group int // messages a minute into one group; default 20
 }
 
-// Forward makes the worker hand updates to an existing bot's webhook. The router of this
-// program then gets none.
+// Forward makes the worker hand updates to an existing bot's webhook. The router then gets none.
 type Forward struct {
 	URL    string // such as http://bot:3000/webhook/{bot_id}; empty: no forwarding
 	Secret string // what the existing bot expects in the secret header; default: the first of Bot.Secrets
@@ -142,8 +139,7 @@ type Telemetry struct {
 	Output  io.Writer // takes the log and console traces; default stderr
 }
 
-// settings is the config in the form that the assembly takes. Go refuses the conversions
-// where a group differs from its internal form.
+// settings converts to the assembly's form. Go refuses it where a group differs from its internal form.
 func (c Config) settings() app.Worker {
 	s := app.Worker{
 		Name: c.Name, Grace: c.Grace,
@@ -160,7 +156,6 @@ func (c Config) settings() app.Worker {
 	return s
 }
 
-// public is the reverse of settings.
 func public(s app.Worker) Config {
 	c := Config{
 		Name: s.Name, Grace: s.Grace,
@@ -177,8 +172,8 @@ func public(s app.Worker) Config {
 	return c
 }
 
-// Validate names each setting with a wrong value, by its variable, a line each. [Run]
-// does the same before it opens anything.
+// Validate names each setting with a wrong value, by its variable, a line each. [Run] does it too, before it
+// opens anything.
 func (c Config) Validate() error { return c.settings().Check() }
 
 // String is the worker's name and the ids of its bots.

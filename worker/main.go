@@ -10,11 +10,10 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 )
 
-// Main is a worker's whole main: it reads flags, the environment and a file, runs the
-// router until SIGTERM or SIGINT, and exits with 0 after a clean stop, 1 after a failure,
-// 2 where the command line or settings are wrong. A second signal ends it at once.
-// Commands of the same program print the router's states and transitions (graph) and
-// its update types (allowed-updates). --help lists all settings.
+// Main is a worker's whole main: it reads flags, environment and a file, runs the router until SIGTERM or
+// SIGINT, and exits with 0 after a clean stop, 1 after a failure, 2 on a wrong command line or settings. A
+// second signal ends it at once. The commands graph and allowed-updates print the router's states and update
+// types; --help lists all settings.
 func Main(router *bot.Router) {
 	os.Exit(program(router, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
@@ -26,9 +25,8 @@ func program(router *bot.Router, args, environ []string, stdout, stderr io.Write
 	})
 }
 
-// FromEnvironment reads the settings that --help lists from the environment and from the
-// file that CHATLANE_CONFIG names, for a program that calls [Run] itself. The error names
-// each variable with a wrong value, a line each.
+// FromEnvironment reads the settings from the environment and the file that CHATLANE_CONFIG names, for a
+// program that calls [Run] itself. The error names each variable with a wrong value, a line each.
 func FromEnvironment() (Config, error) {
 	var cfg struct {
 		Worker app.Worker `embed:""`

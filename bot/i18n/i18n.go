@@ -1,5 +1,4 @@
-// Package i18n answers people in their language, with the message catalogues of
-// github.com/nicksnyder/go-i18n.
+// Package i18n answers people in their language, with message catalogues of github.com/nicksnyder/go-i18n.
 //
 //	r.Outer(i18n.Translate(bundle, nil))
 //	...
@@ -14,9 +13,9 @@ import (
 	"github.com/chatlane/chatlane/bot"
 )
 
-// Translate is outer middleware that finds each turn's language for [T] and [TN]: the
-// tag that pick returns, else the language of the user's client, else the bundle's
-// default. Pick may be nil, and may return an empty tag; its error fails the turn.
+// Translate is outer middleware that finds each turn's language for [T] and [TN]: the tag that pick returns,
+// else the language of the user's client, else the bundle's default. Pick may be nil, and may return an empty
+// tag; its error fails the turn.
 func Translate(bundle *i18n.Bundle, pick func(ctx context.Context, t *bot.Turn) (string, error)) bot.Middleware {
 	return func(next bot.Handler) bot.Handler {
 		return func(ctx context.Context, t *bot.Turn) error {
@@ -37,8 +36,8 @@ func Translate(bundle *i18n.Bundle, pick func(ctx context.Context, t *bot.Turn) 
 	}
 }
 
-// T is the message with this id in the language of the turn, filled in with data,
-// which may be nil. A message that no language has is its id.
+// T is the message with this id in the turn's language, filled in with data, which may be nil. A message that
+// no language has is its id.
 func T(t *bot.Turn, id string, data any) string {
 	return localize(t, &i18n.LocalizeConfig{MessageID: id, TemplateData: data})
 }

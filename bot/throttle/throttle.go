@@ -13,9 +13,10 @@ import (
 	"github.com/chatlane/chatlane/bot"
 )
 
-// Config says how much one user may ask of the bot.
+// Config says how much one user may ask of the bot. Up to Limit updates pass at once, and Limit more as the
+// limit grows back over Per. The zero value is usable.
 type Config struct {
-	Limit int           // updates at once, and in any stretch of Per; 0 means 20
+	Limit int           // updates at once; 0 means 20
 	Per   time.Duration // in which Limit grows back; 0 means a minute
 	// Key says who shares a limit; 0 is never refused. Nil means the user, else the chat.
 	Key func(e bot.Envelope) int64
@@ -39,10 +40,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Throttle is a token bucket for each user of each bot. It counts in this process, so
-// a user whose chats are in several workers has the limit in each. Time is that of
-// arrival: a backlog is no burst. Another attempt at an update costs nothing. Safe for
-// concurrent use.
+// Throttle is a token bucket for each user of each bot. It counts in this process, so a user whose chats are
+// in several workers has the limit in each. Time is that of arrival: a backlog is no burst. Another attempt
+// at an update costs nothing. Safe for concurrent use.
 type Throttle struct {
 	cfg Config
 
@@ -124,7 +124,6 @@ func (th *Throttle) allow(e bot.Envelope) bool {
 	return true
 }
 
-// prune drops buckets that are full again.
 func (th *Throttle) prune(now time.Time) {
 	if now.Sub(th.pruned) < th.cfg.Per {
 		return

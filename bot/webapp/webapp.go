@@ -1,5 +1,5 @@
-// Package webapp checks the init data that a Telegram web app (mini app) sends to its
-// backend, so that the backend knows which user it serves.
+// Package webapp checks the init data that a Telegram web app (mini app) sends to its backend, so that the
+// backend knows which user it serves.
 package webapp
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/mymmrac/telego"
 )
 
-// ErrInitData says that a web app's init data is forged, damaged or too old.
+// ErrInitData means that init data is forged, damaged or too old.
 var ErrInitData = errors.New("init data is not valid")
 
 // The keys that Telegram signs init data with for third parties, in hex.
@@ -38,9 +38,8 @@ type InitData struct {
 	Values     url.Values // all of it
 }
 
-// Check checks the init data that a web app of the bot sends, with the bot's
-// token, and reads it. With maxAge above 0 it must not be older than that. Everything
-// that fails is ErrInitData.
+// Check checks the init data of a web app of the bot with its token, and reads it. With maxAge above 0 it
+// must not be older. Everything that fails is ErrInitData.
 func Check(token, initData string, maxAge time.Duration) (InitData, error) {
 	values, err := url.ParseQuery(initData)
 	if err != nil {
@@ -60,8 +59,8 @@ func Check(token, initData string, maxAge time.Duration) (InitData, error) {
 	return readInitData(values, maxAge)
 }
 
-// CheckFor checks init data of another's bot, by Telegram's own signature:
-// key is [TelegramKey], or [TelegramTestKey] in the test environment.
+// CheckFor checks init data of another's bot by Telegram's signature: key is [TelegramKey], or
+// [TelegramTestKey] in the test environment. What fails is ErrInitData, but for a malformed key.
 func CheckFor(botID int64, key, initData string, maxAge time.Duration) (InitData, error) {
 	public, err := hex.DecodeString(key)
 	if err != nil || len(public) != ed25519.PublicKeySize {
