@@ -45,10 +45,9 @@ func parseCommand(text string) CommandLine {
 	return CommandLine{Prefix: text[:size], Name: name, Mention: mention, Args: strings.TrimSpace(text[size+end:])}
 }
 
-// Command passes messages that start with one of these commands, given without slash; without any, every
-// command that Telegram marks as one. A command ends at the first character that is no letter, digit or '_';
-// one that mentions another bot does not pass. [Turn.Command] has the arguments. It panics on a name that
-// cannot be typed.
+// Command passes messages that start with one of these commands, given without slash; without any, every command
+// that Telegram marks as one. A command ends at the first character that is no letter, digit or '_'; one that
+// mentions another bot does not pass. [Turn.Command] has the arguments. It panics on a name that cannot be typed.
 func Command(names ...string) Filter { return Commands{Names: names}.Filter() }
 
 // Commands is [Command] with options. The zero value is any command with a slash.
@@ -100,8 +99,7 @@ func (c Commands) match(t *Turn) bool {
 // ErrPayload means that Telegram does not take a deep link's payload.
 var ErrPayload = errors.New("want 1 to 64 letters, digits, '_' and '-'")
 
-// StartLink opens the bot's private chat and sends /start with a payload; [StartPayload] is the filter for
-// it.
+// StartLink opens the bot's private chat and sends /start with a payload; [StartPayload] is the filter for it.
 func StartLink(username, payload string) (string, error) {
 	return deepLink(username, "start", payload)
 }

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// Answer runs a turn through the tree. It returns ErrUnhandled if nothing took the update. A panic of a
-// handler, filter, middleware, hook or migration becomes a *PanicError. After an error the conversation is as
-// it was.
+// Answer runs a turn through the tree. It returns ErrUnhandled if nothing took the update. A panic of a handler,
+// filter, middleware, hook or migration becomes a *PanicError. After an error the conversation is as it was.
 func (p *Program) Answer(ctx context.Context, t *Turn) error {
 	t.program = p
 	r, began := p.root, t.snapshot()

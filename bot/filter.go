@@ -75,8 +75,7 @@ func labelOf(filters []Filter) string {
 	return ""
 }
 
-// Text passes messages whose text is one of these; without any, every message with a text. Captions do not
-// count.
+// Text passes messages whose text is one of these; without any, every message with a text. Captions do not count.
 func Text(texts ...string) Filter {
 	label := "text"
 	if len(texts) > 0 {

@@ -31,10 +31,9 @@ type callsAt struct {
 	wrap   CallMiddleware
 }
 
-// Compile checks the tree below this router, which must be its root, and closes it: from then on the methods
-// that register panic. It returns all mistakes that only the whole tree shows, joined: a flow that two
-// routers declare, a state with two timeouts, a hook for unhandled updates below the root. A second call
-// gives the same.
+// Compile checks the tree below this router, which must be its root, and closes it: from then on the methods that
+// register panic. It returns all mistakes that only the whole tree shows, joined: a flow that two routers declare,
+// a state with two timeouts, a hook for unhandled updates below the root. A second call gives the same.
 func (r *Router) Compile() (*Program, error) {
 	if r.parent != nil {
 		return nil, fmt.Errorf("router %q is included in %q: only a root can be compiled", r.name, r.parent.name)

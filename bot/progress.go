@@ -16,8 +16,7 @@ const (
 	actionEvery = 4500 * time.Millisecond
 )
 
-// Action is the chat action that [ShowAction] shows for a handler registered [With] it: "typing",
-// "upload_photo".
+// Action is the chat action that [ShowAction] shows for a handler registered [With] it: "typing", "upload_photo".
 type Action string
 
 // ShowAction is inner middleware that shows "typing", or the handler's own [Action], while the handler runs,

@@ -13,8 +13,7 @@ import (
 // [ErrUnhandled] to leave it to the next router, and any other error to have the turn tried again.
 type Handler func(ctx context.Context, t *Turn) error
 
-// Middleware wraps a handler, once, when the router is compiled. It may act before and after it, or not call
-// it.
+// Middleware wraps a handler, once, when the router is compiled. It may act before and after it, or not call it.
 type Middleware func(next Handler) Handler
 
 // Router is a named node of a tree of handlers. Wire it on one goroutine, then hand its root to package
@@ -186,8 +185,7 @@ func (r *Router) Albums(wait time.Duration) {
 	r.albums = wait
 }
 
-// AllowedUpdates lists the update types that the tree has handlers for, as setWebhook and getUpdates take
-// them.
+// AllowedUpdates lists the update types that the tree has handlers for, as setWebhook and getUpdates take them.
 func (r *Router) AllowedUpdates() []string {
 	var types Type
 	r.walk(func(r *Router) {

@@ -9,10 +9,9 @@ import (
 )
 
 // Answer sends a text, of up to 4096 characters, to the turn's chat, topic and business connection; where the
-// update has no chat, to the user. The sender of a join request gets it in private, which Telegram allows for
-// 5 minutes, and the owner of a business account in the private chat with the bot. A guest message is
-// answered once, by answerGuestQuery. It fails with a [*NoChatError] if the bot reaches nobody, and with the
-// Bot API's refusal.
+// update has no chat, to the user. The sender of a join request gets it in private, which Telegram allows for 5
+// minutes, and the owner of a business account in the private chat with the bot. A guest message is answered once,
+// by answerGuestQuery. It fails with a [*NoChatError] if the bot reaches nobody, and with the Bot API's refusal.
 func (t *Turn) Answer(ctx context.Context, text string, options ...Option) error {
 	return t.say(ctx, t.compose(text, options))
 }

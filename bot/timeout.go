@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// TimeoutEvent is the body of the "timeout" update that arrives in the lane when a conversation's timer
-// fires.
+// TimeoutEvent is the body of the "timeout" update that arrives in the lane when a conversation's timer fires.
 type TimeoutEvent struct {
 	State State  `json:"state"`
 	Token string `json:"token"`

@@ -169,9 +169,8 @@ func (t *Turn) Business() string { return t.p.Business }
 // Attempt is the number of this attempt at the update, from 1.
 func (t *Turn) Attempt() int { return t.p.Attempt }
 
-// LastAttempt reports that the update becomes a dead letter if this attempt fails, so that an error handler
-// can apologise. After a refusal of the Bot API that no later attempt can change, the first attempt is the
-// last one.
+// LastAttempt reports that the update becomes a dead letter if this attempt fails, so that an error handler can
+// apologise. After a refusal of the Bot API that no later attempt can change, the first attempt is the last one.
 func (t *Turn) LastAttempt() bool { return t.p.Last }
 
 // Received is when ingress took the update; now, if that is unknown.

@@ -218,8 +218,7 @@ func (p *Person) become(before, after telego.ChatMember) {
 	}})
 }
 
-// Block makes the person block the bot, or remove it from the group. From then on calls into the chat are
-// refused.
+// Block makes the person block the bot, or remove it from the group. From then on calls into the chat are refused.
 func (p *Person) Block() {
 	p.w.t.Helper()
 	self := p.w.self()

@@ -31,8 +31,7 @@ func (c *laneCommand) connect(ctx context.Context, p config.Program) (*broker.Co
 	return c.NATS.connect(ctx, p, c.Broker, "chatlane-lane")
 }
 
-// parked describes the matching parked lanes, in order of their keys, without those that are worked off
-// meanwhile.
+// parked describes the matching parked lanes, in order of their keys, without those that are worked off meanwhile.
 func (c *laneCommand) parked(ctx context.Context, conn *broker.Conn, match func(parking.Description) bool) ([]parking.Description, error) {
 	lanes, err := parking.List(ctx, conn)
 	if err != nil {

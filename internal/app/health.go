@@ -23,8 +23,7 @@ type Health struct {
 // healthWait lets a check end before its caller gives up.
 const healthWait = 3 * time.Second
 
-// Run prints nothing and succeeds on 200. Else the error has the answer, which says why the program is not
-// ready.
+// Run prints nothing and succeeds on 200. Else the error has the answer, which says why the program is not ready.
 func (h *Health) Run(ctx context.Context) error {
 	url := h.URL
 	if url == "" {

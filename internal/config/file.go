@@ -89,8 +89,7 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 	return nil, nil //nolint:nilnil // as above
 }
 
-// scalars reads a value: none for null, one, or those of a list. Its errors show no value, which may be a
-// secret.
+// scalars reads a value: none for null, one, or those of a list. Its errors show no value, which may be a secret.
 func scalars(n *yaml.Node) ([]string, error) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias

@@ -124,8 +124,7 @@ func (l *loader) problem(name, format string, args ...any) {
 // NoLimit replaces 0 in a setting with unit "limit", since a field's zero value stands for the default.
 const NoLimit = -1
 
-// Defaults sets each zero field of the struct that into points to, to its tag's default. It panics on wrong
-// tags.
+// Defaults sets each zero field of the struct that into points to, to its tag's default. It panics on wrong tags.
 func Defaults(into any) {
 	l := newLoader(nil)
 	k, err := kong.New(into, l.options()...)

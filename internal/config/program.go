@@ -32,9 +32,8 @@ type Program struct {
 	Stdout, Stderr io.Writer
 }
 
-// Run reads the command line into grammar, a pointer to a struct with tags, and calls Run of the chosen
-// command, which may take a context.Context and a Program. It prints errors, a line each, and returns the
-// exit code.
+// Run reads the command line into grammar, a pointer to a struct with tags, and calls Run of the chosen command,
+// which may take a context.Context and a Program. It prints errors, a line each, and returns the exit code.
 func (p Program) Run(ctx context.Context, grammar any) int {
 	chosen, err := p.Load(grammar)
 	if err == nil {

@@ -26,8 +26,7 @@ const (
 	HeaderSecret = "X-Telegram-Bot-Api-Secret-Token" //nolint:gosec // the name of a header
 	// HeaderUpdate is "<bot id>:<update id>", the same each time the update comes.
 	HeaderUpdate = "X-Chatlane-Update"
-	// HeaderAttempt counts the attempts at the update, from 1. Attempts that ended with their worker do not
-	// count.
+	// HeaderAttempt counts the attempts at the update, from 1. Attempts that ended with their worker do not count.
 	HeaderAttempt = "X-Chatlane-Attempt"
 )
 

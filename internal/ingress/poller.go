@@ -105,8 +105,7 @@ var errNoID = errors.New("updates have no id that could be confirmed")
 
 var errNotStored = errors.New("updates were not stored")
 
-// storeAll stores each lane in order and several in parallel. It returns the offset below which all is
-// stored.
+// storeAll stores each lane in order and several in parallel. It returns the offset below which all is stored.
 func (p *Poller) storeAll(ctx context.Context, updates []json.RawMessage, offset int64) (int64, error) {
 	batch := make([]polled, len(updates))
 	lanes := map[lane.Key][]*polled{}

@@ -24,8 +24,7 @@ type Chat struct {
 // ID is the chat's id.
 func (c *Chat) ID() int64 { return c.info.ID }
 
-// post puts a message into the chat and, unless kind is empty, queues its update in the order of the message
-// ids.
+// post puts a message into the chat and, unless kind is empty, queues its update in the order of the message ids.
 func (c *Chat) post(kind string, m Message) Message {
 	c.bot.mu.Lock()
 	defer c.bot.mu.Unlock()

@@ -27,8 +27,7 @@ type Call struct {
 	// Gone means that the answer did not reach the caller: it hung up, its connection died, it was stopped
 	// with the answer unread, or a fault lost the answer.
 	Gone bool
-	// Stop numbers, from 1, the Stopped that came between the answer and the caller's record of it; 0 if none
-	// did.
+	// Stop numbers, from 1, the Stopped that came between the answer and the caller's record of it; 0 if none did.
 	Stop   int
 	Closed time.Time // when the caller closed the connection; zero if it did not
 

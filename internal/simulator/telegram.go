@@ -36,8 +36,7 @@ func New(cfg Config) *Telegram {
 	return t
 }
 
-// Run delivers the updates of all bots with a webhook until ctx ends and no request is in flight. It returns
-// nil.
+// Run delivers the updates of all bots with a webhook until ctx ends and no request is in flight. It returns nil.
 func (t *Telegram) Run(ctx context.Context) error {
 	var senders sync.WaitGroup
 	for _, b := range t.bots {

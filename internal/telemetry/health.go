@@ -10,8 +10,7 @@ import (
 
 const checkWait = 2 * time.Second
 
-// Health is a process's readiness, with the reasons against it. The zero value is ready. Safe for concurrent
-// use.
+// Health is a process's readiness, with the reasons against it. The zero value is ready. Safe for concurrent use.
 type Health struct {
 	mu     sync.Mutex
 	checks map[string]func(context.Context) error

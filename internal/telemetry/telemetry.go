@@ -96,8 +96,7 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// Telemetry is a process's logger, registry, tracers and admin server. Its fields are safe for concurrent
-// use.
+// Telemetry is a process's logger, registry, tracers and admin server. Its fields are safe for concurrent use.
 type Telemetry struct {
 	Log      *slog.Logger
 	Registry *prometheus.Registry

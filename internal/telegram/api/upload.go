@@ -142,8 +142,7 @@ func (f *files) has(field string) bool {
 	return slices.ContainsFunc(f.parts, func(p part) bool { return p.field == field })
 }
 
-// revocable is a body that can be withdrawn from a transport, which may go on reading after the call has
-// ended.
+// revocable is a body that can be withdrawn from a transport, which may go on reading after the call has ended.
 type revocable struct {
 	mu sync.Mutex
 	r  io.Reader
@@ -173,8 +172,7 @@ func fieldText(v json.RawMessage) string {
 	return string(v)
 }
 
-// view shows a form to request middleware as one object: numbers, lists and objects as such, files by their
-// names.
+// view shows a form to request middleware as one object: numbers, lists and objects as such, files by their names.
 func view(fields map[string]string, f *files) (json.RawMessage, error) {
 	all := maps.Clone(fields)
 	for _, p := range f.parts {

@@ -5,9 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Wire tells whether the server may have a whole request: from the moment that it has a connection until
-// writing has failed. The connection's writer may still be at work when the call gives up. Safe for
-// concurrent use.
+// Wire tells whether the server may have a whole request: from the moment that it has a connection until writing
+// has failed. The connection's writer may still be at work when the call gives up. Safe for concurrent use.
 type Wire struct{ state atomic.Int32 }
 
 const (

@@ -1,5 +1,4 @@
-// Package journal keeps the results of a turn's calls, so that a later attempt of the turn does not repeat
-// them.
+// Package journal keeps the results of a turn's calls, so that a later attempt of the turn does not repeat them.
 //
 // Two rules must hold:
 //   - A result is stored before the handler sees it ([Journal.Record]).

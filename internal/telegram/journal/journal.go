@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Store keeps a turn's entries until its commit. One turn at a time uses it, with any number of concurrent
-// calls.
+// Store keeps a turn's entries until its commit. One turn at a time uses it, with any number of concurrent calls.
 type Store interface {
 	// Recall returns an entry of an earlier attempt, from memory.
 	Recall(index int) (entry []byte, ok bool)

@@ -6,8 +6,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// How deep below the payload an unknown type is searched: a query's message has a chat, a boost's source a
-// user.
+// How deep below the payload an unknown type is searched: a query's message has a chat, a boost's source a user.
 const (
 	chatLevels = 2
 	userLevels = 3
@@ -93,8 +92,7 @@ func (w *walker) updateID(to *int64) (Reason, error) {
 	return "", nil
 }
 
-// member counts an object as a payload. Null is an absent member; the value of an unknown name may be
-// anything.
+// member counts an object as a payload. Null is an absent member; the value of an unknown name may be anything.
 func (w *walker) member(name []byte, was bool, payloads *int, e *Envelope) (known bool, flaw Reason, err error) {
 	updateType, known := typeOf(name)
 	switch kind := w.dec.PeekKind(); {

@@ -52,8 +52,7 @@ func (w *walker) button() (lane.Scope, bool) {
 	return w.message.scope(w.top.from), true
 }
 
-// joinRequest uses the private chat with the asker: the bot may write there, and the conversation goes on
-// there.
+// joinRequest uses the private chat with the asker: the bot may write there, and the conversation goes on there.
 func (f *findings) joinRequest() (lane.Scope, bool) {
 	chat := cmp.Or(f.private, f.from)
 	return lane.Scope{Kind: lane.KindChat, Chat: chat, User: cmp.Or(f.from, chat)}, f.chat != 0 && chat != 0
