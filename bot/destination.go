@@ -11,7 +11,7 @@ import (
 // NoChatError means that an update has no chat that the bot may write in. It is an ErrNoChat.
 type NoChatError struct {
 	Type string // the update's
-	Use  string // what reaches somebody instead
+	Use  string // the method or target that works instead
 }
 
 // Error names the type and the way out.
@@ -36,7 +36,7 @@ func (t *Turn) destination() (address, error) {
 		switch r, c := u.ChatJoinRequest, u.BusinessConnection; {
 		case r != nil:
 			return address{chat: cmp.Or(r.UserChatID, r.From.ID)}, nil
-		case c != nil: // in person, not through the account that it is about
+		case c != nil: // to the owner in private, not through the account
 			return address{chat: cmp.Or(c.UserChatID, c.User.ID)}, nil
 		}
 	}
@@ -71,7 +71,7 @@ func (t *Turn) answerGuest(ctx context.Context, params *telego.SendMessageParams
 	_, err := t.p.API.AnswerGuestQuery(ctx, &telego.AnswerGuestQueryParams{
 		GuestQueryID: t.message.GuestQueryID,
 		Result: &telego.InlineQueryResultArticle{
-			Type: telego.ResultTypeArticle, ID: "1", Title: "1", ReplyMarkup: buttons, // nobody sees id and title
+			Type: telego.ResultTypeArticle, ID: "1", Title: "1", ReplyMarkup: buttons, // id and title are not shown
 			InputMessageContent: &telego.InputTextMessageContent{
 				MessageText: params.Text, ParseMode: params.ParseMode, Entities: params.Entities,
 				LinkPreviewOptions: params.LinkPreviewOptions,

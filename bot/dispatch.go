@@ -152,7 +152,7 @@ func (r *Router) rescue(ctx context.Context, t *Turn, err error, began snapshot)
 		return err
 	}
 	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded): // the handler's time is over, not the turn
+	case errors.Is(ctx.Err(), context.DeadlineExceeded): // the handler's time is over, but not the turn
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), rescueTime)
 		defer cancel()
 		ctx = own

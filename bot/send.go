@@ -61,7 +61,7 @@ func (t *Turn) Edit(ctx context.Context, text string, options ...Option) error {
 	switch q := t.Query(); {
 	case t.message != nil:
 		params.ChatID, params.MessageID = telego.ChatID{ID: t.message.Chat.ID}, t.message.MessageID
-	case q != nil && q.Message != nil: // the bot may not read it, but its own it may edit
+	case q != nil && q.Message != nil: // the bot cannot read the message, but may edit its own
 		params.ChatID, params.MessageID = telego.ChatID{ID: q.Message.GetChat().ID}, q.Message.GetMessageID()
 	case q != nil && q.InlineMessageID != "":
 		params.InlineMessageID = q.InlineMessageID

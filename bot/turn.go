@@ -76,7 +76,7 @@ type Turn struct {
 
 	answered bool // the callback query, or the guest's
 	final    bool // error handlers were shown an error after which no attempt follows
-	late     bool // a timeout of a stay that is over
+	late     bool // a timeout of a state that was left
 }
 
 // NewTurn makes a turn of its parts, for [Program.Answer].

@@ -72,7 +72,7 @@ func typeName(bit int) string {
 
 // TypeOf is the type of that name in the Bot API, or [Unknown].
 func TypeOf(name string) Type {
-	switch name { // by far the most of all traffic
+	switch name { // most of the traffic
 	case "message":
 		return Message
 	case "callback_query":

@@ -52,7 +52,7 @@ func refusal(method string, err error) error {
 		e.RetryAfter, e.MigrateTo = time.Duration(p.RetryAfter)*time.Second, p.MigrateToChatID
 	}
 	if e.Code == http.StatusTooManyRequests && e.RetryAfter == 0 {
-		e.RetryAfter = time.Second // no 429 goes without
+		e.RetryAfter = time.Second // every 429 has one
 	}
 	return e
 }
@@ -96,7 +96,7 @@ func (c caller) Call(ctx context.Context, url string, data *ta.RequestData) (*ta
 	}
 	result, err := c.w.callRaw(ctx, path.Base(url), params)
 	if err != nil {
-		return nil, err // as an answer that says no, a refusal would lose what is ours
+		return nil, err // a telego answer would lose our error type
 	}
 	return &ta.Response{Ok: true, Result: result}, nil
 }

@@ -30,11 +30,11 @@ func (w *World) deliver(u telego.Update, album []telego.Message) error {
 		return err
 	}
 	e, err := update.Peek(w.cfg.Bot.ID, raw)
-	if err != nil { // no failure of the bot's, so not for Fails either
+	if err != nil { // not the bot's failure, so Fails must not see it
 		w.t.Errorf("a worker would make update %d a dead letter without a turn: %v", u.UpdateID, err)
 		return nil
 	}
-	var decoded telego.Update // as the worker has it: from the bytes
+	var decoded telego.Update // decoded from the bytes, as in a worker
 	if err := json.Unmarshal(raw, &decoded); err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ type key struct{ bot, user int64 }
 
 type bucket struct {
 	limiter *rate.Limiter
-	last    time.Time // arrivals of several chats are not in order
+	last    time.Time // kept, since arrivals of several chats are not in order
 	paid    [4]int64  // ids of the updates let through last
 }
 

@@ -111,7 +111,7 @@ func (p *counter) say(ctx context.Context, text, reply string) bool {
 	waiting, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	answered := false
-	_ = p.Await(waiting, func(all []simulator.Message) bool { // that it did not come is known by answered
+	_ = p.Await(waiting, func(all []simulator.Message) bool { // answered tells of a missing reply
 		for _, m := range all[p.seen:] {
 			p.seen++
 			switch {
@@ -130,7 +130,7 @@ func (p *counter) say(ctx context.Context, text, reply string) bool {
 	p.crowd.note(func(r *crowdReport) {
 		switch {
 		case !answered && ctx.Err() != nil && counts:
-			r.Said-- // cut short, nobody knows
+			r.Said-- // cut short: neither answered nor missing
 		case !answered && ctx.Err() == nil:
 			r.Missing++
 		case answered && counts:

@@ -145,7 +145,7 @@ func (d *deadCommand) each(ctx context.Context, p config.Program, verb string, i
 	for l, err := range choose(ctx, store, filter, ids, verb) {
 		unreadable := errors.Is(err, deadletter.ErrUnreadable)
 		if unreadable && verb == "drop" && d.All {
-			err = nil // everything is to go, and dropping reads nothing
+			err = nil // dropping reads no letter
 		}
 		if unreadable && err != nil && len(ids) == 0 {
 			unread++

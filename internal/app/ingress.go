@@ -23,7 +23,7 @@ type intake struct {
 	process
 	cfg    ingress.Config
 	client *api.Client
-	shared bool // the telemetry is another's
+	shared bool // the telemetry has another owner
 }
 
 // RunIngress takes in updates until ctx ends, then drains: not ready, no more intake, answers to what is in
@@ -137,7 +137,7 @@ func (in *intake) serveWebhook(ctx context.Context, group *errgroup.Group, updat
 			return fmt.Errorf("CHATLANE_LISTEN: %w; set a free address such as :8080", err)
 		}
 	}
-	cfg.Grace = 3 * (cfg.Grace - cfg.DrainDelay) / 4 // the rest is for what stops after it
+	cfg.Grace = 3 * (cfg.Grace - cfg.DrainDelay) / 4 // the rest is for the later stop steps
 	server := ingress.NewServer(cfg, hook, in.tel.Log)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {

@@ -56,19 +56,19 @@ func (l *loader) load(k *kong.Kong, args []string) (*kong.Context, error) {
 		args = rest
 		ctx, err = k.Parse(args)
 	}
-	if errors.Is(err, errPrinted) || errors.Is(err, ErrUsage) { // of a flag that prints
+	if errors.Is(err, errPrinted) || errors.Is(err, ErrUsage) { // from a flag that prints
 		return ctx, err
 	}
 	wrong, refused := errors.AsType[*kong.ParseError](err)
 	if refused {
 		ctx = wrong.Context
 	}
-	if refused && ctx.Error != nil { // kong has read up to the mistake, and nothing but arguments
+	if refused && ctx.Error != nil { // kong has read only arguments, up to the mistake
 		l.problem("", "%s", wording(err))
 		_ = errors.Join(ctx.Reset(), ctx.Resolve()) // problems are noted, see value.go
 		_, _ = ctx.Apply()
 	}
-	if l.hooks(ctx) && ctx.Error == nil { // every Validate is content: what kong still refuses is a missing argument
+	if l.hooks(ctx) && ctx.Error == nil { // every Validate has passed: kong can only miss an argument
 		if err := ctx.Validate(); err != nil {
 			l.problem("", "%s", wording(err))
 		}

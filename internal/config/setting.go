@@ -122,7 +122,7 @@ func (in input) read() (input, error) {
 	if err == nil {
 		return input{items: []string{text}, from: in.from}, nil
 	}
-	if !strings.ContainsRune(in.text(), os.PathSeparator) { // it may be the secret itself, by mistake
+	if !strings.ContainsRune(in.text(), os.PathSeparator) { // it may be the secret itself
 		err = errors.New("it cannot be read; set a path, such as ./secret")
 	}
 	return in, fmt.Errorf("its file: %w", err)

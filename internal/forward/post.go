@@ -59,7 +59,7 @@ func (f *Forwarder) exchange(ctx context.Context, target Target, t *bot.Turn) (r
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode/100 != 2 {
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be kept
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // keeps the connection usable
 		return reply{}, refusal(resp)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, f.cfg.MaxAnswer+1))

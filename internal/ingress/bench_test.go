@@ -24,8 +24,7 @@ type nothing struct{}
 func (nothing) Publish(context.Context, queue.Update) error         { return nil }
 func (nothing) Reject(context.Context, int64, []byte, string) error { return nil }
 
-// BenchmarkWebhook compares the handler with one that only reads the body and
-// answers: the floor.
+// BenchmarkWebhook compares the handler with a floor: one that only reads the body and answers.
 func BenchmarkWebhook(b *testing.B) {
 	var l log
 	in := ingress.NewIntake(settings(), nothing{}, nil, l.logger())
@@ -62,9 +61,8 @@ func (d discard) Header() http.Header       { return d.h }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
 
-// BenchmarkPublish is a request from its head to its 200, with many at once, over a
-// real broker on disk. The floor is the client's own publish of the same bytes, with
-// nothing but the wait for its confirmation.
+// BenchmarkPublish takes requests from head to 200, many at once, over a real broker on disk. The floor is
+// the client's own publish of the same bytes and the wait for its confirmation.
 func BenchmarkPublish(b *testing.B) {
 	server, err := embedded.Start(embedded.Config{Dir: b.TempDir(), Listen: true})
 	if err != nil {

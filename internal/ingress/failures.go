@@ -27,7 +27,7 @@ func (f *failures) add(err error) (pause time.Duration, news bool) {
 	}
 	news, f.reason = f.reason != err.Error(), err.Error()
 	pause = f.pauses.NextBackOff()
-	if errors.Is(err, api.ErrUnauthorized) { // a person has to set another token
+	if errors.Is(err, api.ErrUnauthorized) { // only another token helps
 		pause = maxPause
 	}
 	return max(pause, api.RetryAfter(err)), news

@@ -38,7 +38,7 @@ func settings() ingress.Config {
 	return ingress.Config{Bots: config.Bots{All: []config.Bot{{Token: token, Secrets: []config.Secret{secret, older}}}}}
 }
 
-// log is a log that may be read while it is written.
+// log may be read while it is written.
 type log struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -60,7 +60,7 @@ func (l *log) logger() *slog.Logger {
 	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// store keeps what it is given, unless told to do otherwise.
+// store keeps what it is given, unless a test sets publish or reject.
 type store struct {
 	publish func(ctx context.Context, u queue.Update) error
 	reject  func(ctx context.Context) error
@@ -136,7 +136,7 @@ func post(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// showsNothing fails if a log shows what it must not.
+// showsNothing fails if the log shows a token, a secret or a text.
 func showsNothing(t *testing.T, l *log) {
 	t.Helper()
 	for _, hidden := range []string{secret, older, token, "TOKENTOKEN", words, "nobody"} {

@@ -19,11 +19,11 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
-// botAPI behaves as Telegram does towards one bot that polls.
+// botAPI behaves as Telegram does towards one polling bot.
 type botAPI struct {
 	mu      sync.Mutex
 	waiting []int64           // update ids that are not confirmed
-	bodies  map[int64]string  // where they are not plain messages
+	bodies  map[int64]string  // of updates other than plain messages
 	fail    []error           // what the next calls fail with
 	calls   []string          // methods, in order
 	params  map[string]string // the last ones, by method
@@ -66,7 +66,7 @@ func (a *botAPI) getUpdates(ctx context.Context, params []byte) (json.RawMessage
 		return nil, err
 	}
 	a.mu.Lock()
-	if n := len(a.waiting); n == 0 || p.Offset <= a.waiting[n-1]+1 { // a higher one it takes for none
+	if n := len(a.waiting); n == 0 || p.Offset <= a.waiting[n-1]+1 { // a higher offset is ignored
 		a.waiting = slices.DeleteFunc(a.waiting, func(id int64) bool { return id < p.Offset })
 	}
 	if len(a.waiting) == 0 {
@@ -151,7 +151,7 @@ func TestPollerStoresEachUpdateThenConfirms(t *testing.T) {
 	})
 }
 
-// After an idle week ids may begin anew, below what was confirmed last.
+// After an idle week ids may restart below the last confirmed one.
 func TestPollerFollowsIDsThatStartAgain(t *testing.T) {
 	a, s := newBotAPI(901, 902), &store{}
 	poll(t, a, s, func(t *testing.T, _ *log) {
@@ -170,7 +170,7 @@ func TestPollerFollowsIDsThatStartAgain(t *testing.T) {
 	})
 }
 
-// What has no id cannot be confirmed: it is stored, and not asked for without a pause.
+// An update without id cannot be confirmed: it is stored, and the poller pauses before it asks again.
 func TestPollerBacksOffOnUpdatesWithoutID(t *testing.T) {
 	a, s := newBotAPI(1), &store{}
 	a.bodies[1] = `{"message":{"message_id":1,"date":1,"chat":{"id":1,"type":"private"},"text":"hi"}}`

@@ -59,7 +59,7 @@ func (p *pipes) dial(t *testing.T) *client {
 	return &client{t: t, conn: ours, in: bufio.NewReader(ours)}
 }
 
-// post sends an update and says how it was answered, and whether the connection stays.
+// post sends an update and returns the answer's code, and whether the connection stays.
 func (c *client) post() (code int, stays bool) {
 	c.t.Helper()
 	r, err := http.NewRequest(http.MethodPost, "http://h/webhook/111", strings.NewReader(body))
@@ -78,7 +78,7 @@ func (c *client) post() (code int, stays bool) {
 	return resp.StatusCode, !resp.Close
 }
 
-// get asks for what is not there, so that the connection becomes an idle one.
+// get requests an unknown path, so that the connection becomes idle.
 func (c *client) get() {
 	c.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, "http://h/", nil)
@@ -95,7 +95,6 @@ func (c *client) get() {
 	_ = resp.Body.Close()
 }
 
-// closed says whether the server has closed the connection.
 func (c *client) closed() bool {
 	_ = c.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
 	_, err := c.in.Peek(1)
@@ -103,7 +102,7 @@ func (c *client) closed() bool {
 	return !errors.As(err, &timeout) || !timeout.Timeout()
 }
 
-// serve runs a server over s in virtual time, and has test talk to it.
+// serve runs a server over s in virtual time until test returns.
 func serve(t *testing.T, cfg ingress.Config, s *store, test func(t *testing.T, p *pipes, stop context.CancelFunc, done chan error)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -221,7 +220,7 @@ func TestDrainAnswersRequestsInFlight(t *testing.T) {
 	}()
 	<-taken
 	stop()
-	for { // the listener closes first, and at once
+	for { // wait until the listener is closed
 		c, err := net.Dial("tcp", ln.Addr().String())
 		if err != nil {
 			break

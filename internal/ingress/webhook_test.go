@@ -31,14 +31,14 @@ func secrets(values ...string) edit {
 
 func chunked(r *http.Request) { r.ContentLength = -1 }
 
-// torn is a body whose sender goes away.
+// torn is a body whose sender disconnects.
 type torn struct{}
 
 func (torn) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func tear(r *http.Request) { r.Body = io.NopCloser(torn{}) }
 
-// TestWebhookAnswers holds the table of answers to its golden file.
+// TestWebhookAnswers compares the table of answers with its golden file.
 func TestWebhookAnswers(t *testing.T) {
 	down := &store{
 		publish: func(context.Context, queue.Update) error { return errDown },
@@ -116,7 +116,7 @@ func TestWebhookAnswers(t *testing.T) {
 	golden(t, "status.golden", table.String())
 }
 
-// counted is the outcome that was counted.
+// counted is the one outcome that the metrics counted.
 func counted(t *testing.T, reg *prometheus.Registry) string {
 	t.Helper()
 	families, err := reg.Gather()
@@ -231,7 +231,7 @@ func TestBodyBufferIsNotReusedBeforeConfirmation(t *testing.T) {
 	var held []byte
 	s := &store{publish: func(_ context.Context, u queue.Update) error {
 		if held == nil {
-			held = u.Body // as a client does that is to send it yet
+			held = u.Body // as a client that has not sent it yet
 			return errDown
 		}
 		return nil

@@ -117,7 +117,7 @@ func TestUploadsAreRecordedByNameSizeAndDigest(t *testing.T) {
 	}
 }
 
-// The rules are those that bottest has: what passes a test passes here.
+// bottest has the same rules: a call that passes a test there passes here.
 func TestCallsAreRefusedByTheRules(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
 	base := serve(t, tg)

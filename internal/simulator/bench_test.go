@@ -12,7 +12,7 @@ import (
 	"github.com/chatlane/chatlane/internal/simulator"
 )
 
-// BenchmarkSender is the sender on loopback, with a webhook that answers 200 at once.
+// BenchmarkSender delivers over loopback to a webhook that answers 200 at once.
 func BenchmarkSender(b *testing.B) {
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -36,7 +36,7 @@ func BenchmarkSender(b *testing.B) {
 	running.Wait()
 }
 
-// BenchmarkPush is one person's text becoming a pending update.
+// BenchmarkPush turns a person's text into a pending update.
 func BenchmarkPush(b *testing.B) {
 	tg := simulator.New(simulator.Config{})
 	ann := tg.Person(1, "Ann")
@@ -46,7 +46,7 @@ func BenchmarkPush(b *testing.B) {
 	}
 }
 
-// BenchmarkSendMessage is one call to the Bot API, without a network.
+// BenchmarkSendMessage makes one Bot API call without a network.
 func BenchmarkSendMessage(b *testing.B) {
 	tg := simulator.New(simulator.Config{})
 	tg.Person(1, "Ann")

@@ -14,7 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/simulator"
 )
 
-// pipes is a listener in memory, so that HTTP goes on inside a synctest bubble.
+// pipes is a listener in memory, so that HTTP works inside a synctest bubble.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -64,7 +64,7 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
-// in runs f in a bubble, with a webhook that hook answers and the sender running.
+// in runs f in a bubble, with the sender running and hook answering its requests.
 func in(t *testing.T, cfg simulator.Config, hook http.HandlerFunc, f func(t *testing.T, tg *simulator.Telegram, net *pipes)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -91,13 +91,12 @@ func in(t *testing.T, cfg simulator.Config, hook http.HandlerFunc, f func(t *tes
 	})
 }
 
-// seen is a request as the webhook got it.
 type seen struct {
 	at   time.Duration // since the bubble's start
 	body string
 }
 
-// log keeps what a webhook got.
+// log keeps the requests that a webhook got.
 type log struct {
 	mu    sync.Mutex
 	start time.Time

@@ -20,7 +20,7 @@ type Config struct {
 	Username string        // of the first bot; empty means "chatlane_bot"
 	Webhook  WebhookConfig // of the first bot; without URL and Targets there is none
 	More     []BotConfig   // further bots
-	Seed     uint64        // of all that is left to chance
+	Seed     uint64        // of all random choices
 	// AnyChat allows calls to chats that are not open; else they fail with "chat not found".
 	AnyChat bool
 	// MaxPending is the most pending updates of a bot; more are dropped silently. 0 means Telegram's 100,000.
@@ -52,7 +52,7 @@ type WebhookConfig struct {
 
 	Twice       float64       // the share of updates that are sent a second time
 	TwiceWithin time.Duration // how much later than the first, at most; 0 means 300 ms
-	Seed        uint64        // of what is sent twice; 0 means Config.Seed
+	Seed        uint64        // of the choice what is sent twice; 0 means Config.Seed
 	// RetryBase is the wait before the third attempt, then doubled five times; the second attempt follows at
 	// once. 0 means Telegram's 2 s.
 	RetryBase     time.Duration

@@ -19,7 +19,7 @@ import (
 	"github.com/chatlane/chatlane/test/simctl"
 )
 
-// try makes a call that may fail, and gives its status, 0 if it got no answer.
+// try makes a call that may fail and returns its status, 0 without an answer.
 func try(ctx context.Context, base string, chat int) int {
 	body := fmt.Sprintf(`{"chat_id":%d,"text":"hi"}`, chat)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/bot"+simulator.Token+"/sendMessage", strings.NewReader(body))
@@ -112,7 +112,7 @@ func TestEachFaultHasItsEffect(t *testing.T) {
 	}
 }
 
-// request is a call as bytes.
+// request is a call as bytes on the wire.
 func request(chat int) string {
 	body := fmt.Sprintf(`{"chat_id":%d,"text":"hi"}`, chat)
 	return fmt.Sprintf("POST /bot%s/sendMessage HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
@@ -130,7 +130,7 @@ func TestCallerThatLeavesWithTheAnswerUnreadIsGone(t *testing.T) {
 		if _, err := io.WriteString(conn, request(chat)); err != nil {
 			t.Fatal(err)
 		}
-		if chat == 1 { // the answer is in the socket, and stays there
+		if chat == 1 { // the answer stays unread in the socket
 			buf := make([]byte, 1)
 			if _, err := conn.Read(buf); err != nil {
 				t.Fatal(err)
@@ -157,8 +157,8 @@ func TestCallerThatLeavesWithTheAnswerUnreadIsGone(t *testing.T) {
 	}
 }
 
-// TestKilledCaller is the process that the tests below kill: it calls, reads the
-// answer if it is told to, and waits for its end.
+// TestKilledCaller is the process that the tests below kill: it calls, reads the answer if told to, and waits
+// for its end.
 func TestKilledCaller(t *testing.T) {
 	addr := os.Getenv("SIMULATOR_TEST_ADDRESS")
 	if addr == "" {
@@ -171,13 +171,13 @@ func TestKilledCaller(t *testing.T) {
 	_, _ = io.WriteString(conn, request(1))
 	if os.Getenv("SIMULATOR_TEST_READS") != "" {
 		_, _ = http.ReadResponse(bufio.NewReader(conn), nil)
-		_, _ = io.WriteString(conn, request(2)[:20]) // so that the other side sees that it has read
+		_, _ = io.WriteString(conn, request(2)[:20]) // shows the server that the answer was read
 	}
 	_, _ = os.Stdout.WriteString("called")
 	select {}
 }
 
-// killCaller starts such a process, and kills it when it has called.
+// killCaller starts such a process and kills it after its call.
 func killCaller(t *testing.T, base, reads string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledCaller$")
@@ -217,7 +217,6 @@ func TestCallOfAKilledCallerIsGoneUnlessItReadTheAnswer(t *testing.T) {
 	}
 }
 
-// serveCaller serves the Bot API at an address for one caller.
 func serveCaller(t *testing.T, tg *simulator.Telegram, caller string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -236,8 +235,8 @@ func serveCaller(t *testing.T, tg *simulator.Telegram, caller string) string {
 	return "http://" + l.Addr().String()
 }
 
-// allAnswered waits until the record has so many calls and the time of each answer. A
-// caller has its answer a little before that time is noted.
+// allAnswered waits until the record has n calls, each with the time of its answer. That time is noted a
+// little after the caller has its answer.
 func allAnswered(t *testing.T, tg *simulator.Telegram, n int) {
 	t.Helper()
 	err := tg.Await(t.Context(), func(calls []simulator.Call) bool {
@@ -255,10 +254,10 @@ func TestStopExcusesOnlyUnrecordedCalls(t *testing.T) {
 		try(t.Context(), a, chat)
 		try(t.Context(), b, chat+10)
 	}
-	try(t.Context(), a, 1) // it went on in chat 1
+	try(t.Context(), a, 1) // so chat 1's first call was recorded
 	allAnswered(t, tg, 7)
 	tg.Stopped("a", func(c simulator.Call) bool { return c.Chat == 2 })
-	try(t.Context(), a, 4) // whatever was under way still gets an answer, unheard
+	try(t.Context(), a, 4) // a call under way is answered, but the caller cannot read it
 	try(t.Context(), b, 14)
 	allAnswered(t, tg, 9)
 	tg.Resumed("a")
@@ -274,7 +273,7 @@ func TestStopExcusesOnlyUnrecordedCalls(t *testing.T) {
 	}
 }
 
-// A process that is frozen keeps its sockets, and what waits there it has not read.
+// A frozen process keeps its sockets, and has not read what waits in them.
 func TestStopExcusesUnreadAnswers(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells what a process has not read")
@@ -297,7 +296,7 @@ func TestStopExcusesUnreadAnswers(t *testing.T) {
 	if resp, err := http.ReadResponse(bufio.NewReader(heard), nil); err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("no answer: %v", err)
 	}
-	if n, err := unheard.Read(make([]byte, 1)); n != 1 { // it has come; all but one byte stays where it is
+	if n, err := unheard.Read(make([]byte, 1)); n != 1 { // the answer has arrived; all but one byte stays unread
 		t.Fatalf("no answer: %v", err)
 	}
 	allAnswered(t, tg, 2)

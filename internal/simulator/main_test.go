@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const secret = "hook-secret"
 
-// answerJSON is what every method answers.
+// answerJSON is the answer of every method.
 type answerJSON struct {
 	OK          bool            `json:"ok"`
 	Code        int             `json:"error_code"`
@@ -31,7 +31,7 @@ type answerJSON struct {
 	} `json:"parameters"`
 }
 
-// serve serves the simulator on loopback and gives its address.
+// serve serves the simulator on loopback and returns its address.
 func serve(t *testing.T, tg *simulator.Telegram) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,7 +50,6 @@ func serve(t *testing.T, tg *simulator.Telegram) string {
 	return "http://" + l.Addr().String()
 }
 
-// call makes a call with JSON parameters.
 func call(t *testing.T, base, token, method string, params any) (answerJSON, *http.Response) {
 	t.Helper()
 	body, err := json.Marshal(params)

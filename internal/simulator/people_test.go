@@ -10,13 +10,13 @@ import (
 	"github.com/chatlane/chatlane/internal/simulator"
 )
 
-// everything is all types of updates but the newest, so that none is left out.
+// everything allows all types that these tests push, also those that the default leaves out.
 var everything = []string{
 	"message", "edited_message", "channel_post", "edited_channel_post", "callback_query", "inline_query", "my_chat_member",
 	"chat_member", "message_reaction", "pre_checkout_query", "poll", "made_up",
 }
 
-// updates are those that getUpdates gives, by their fields.
+// updates returns the fields of each update that getUpdates gives.
 func updates(t *testing.T, tg *simulator.Telegram) []map[string]json.RawMessage {
 	t.Helper()
 	a, _ := call(t, serve(t, tg), simulator.Token, "getUpdates", nil)

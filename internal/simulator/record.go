@@ -19,8 +19,8 @@ type Call struct {
 	MessageID int64  // the id that was given, edited or deleted
 	Params    map[string]string
 	Files     []Upload
-	InWebhook bool // it was in the answer to a webhook request
-	Code      int  // 200, or of the refusal
+	InWebhook bool // made in the answer to a webhook request
+	Code      int  // 200, or the refusal's
 
 	Caller   string    // the name given to ServeAPI
 	Answered time.Time // when the answer was written; zero if it was not

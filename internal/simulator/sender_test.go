@@ -94,7 +94,7 @@ func TestUpdateIsDroppedWhenItsTimeIsOverAndTheNextGoesOut(t *testing.T) {
 		if err := tg.Idle(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		// 0, 0, 2 ... 126 s; the next would be past 150 s.
+		// 0, 0, 2 ... 126 s; the next attempt would come after the query's 150 s.
 		if d := cmp.Diff(seconds(0, 0, 2, 6, 14, 30, 62, 126, 126), l.times()); d != "" {
 			t.Error(d)
 		}
@@ -115,7 +115,7 @@ func TestOneInFlightPerQueueAndQueuesInParallel(t *testing.T) {
 		}
 	}
 	synctestRelease := func(t *testing.T, tg *simulator.Telegram, _ *pipes) {
-		release = make(chan struct{}) // of this bubble
+		release = make(chan struct{}) // a channel must be made in its bubble
 		ann := tg.Person(1, "Ann")
 		ann.Say("one")
 		ann.Say("two")

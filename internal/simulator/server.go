@@ -32,7 +32,7 @@ type request struct {
 	method string
 	params params
 	files  []Upload
-	web    bool // it came in the answer to a webhook request
+	web    bool // made in the answer to a webhook request
 	conn   *callerConn
 }
 

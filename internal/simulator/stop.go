@@ -55,7 +55,7 @@ func (r *record) unread(caller string) {
 			open = append(open, l)
 		}
 	}
-	r.mu.Unlock() // a connection takes it while it holds its own
+	r.mu.Unlock() // lock order: a connection's mutex, then r.mu
 	for _, l := range open {
 		if waiting[ends{l.RemoteAddr().String(), l.LocalAddr().String()}] > 0 {
 			l.mu.Lock()

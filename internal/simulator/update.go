@@ -86,7 +86,7 @@ func (p *probe) since(now time.Time) time.Time {
 
 const (
 	queueKind = 1 << 33 // Telegram's step between the queues of the kinds
-	ownQueue  = 1 << 60 // above: an update that is a queue by itself
+	ownQueue  = 1 << 60 // added to the update's id: a queue of its own
 	day       = 24 * time.Hour
 )
 

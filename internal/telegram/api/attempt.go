@@ -164,7 +164,7 @@ func readAnswer(token Token, method string, resp *http.Response, body []byte) (j
 		no.Code = resp.StatusCode
 	}
 	if no.Code < 300 {
-		no.Code = http.StatusInternalServerError // it says no and gives no reason
+		no.Code = http.StatusInternalServerError // a refusal without a code
 	}
 	if no.Description == "" {
 		no.Description = http.StatusText(no.Code)

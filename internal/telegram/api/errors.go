@@ -35,11 +35,11 @@ var (
 // Error is an answer of the Bot API that refuses the call.
 type Error struct {
 	Method      string
-	Code        int // 400 to 599, also where the answer gave none
+	Code        int // 300 to 999; the HTTP status if the answer has none
 	Description string
 	RetryAfter  time.Duration // above 0 for every 429
 	MigrateTo   int64         // the supergroup that the group became, else 0
-	Gateway     bool          // the answer is not the Bot API's own: a gateway on the way made it
+	Gateway     bool          // made by a gateway on the way, not by the Bot API
 }
 
 func (e *Error) Error() string {
@@ -106,7 +106,7 @@ func (e *Error) Final() bool {
 	}
 	switch e.Code {
 	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
-		return false // of the token or the moment, not of the call
+		return false // these depend on the token or the moment, not on the call
 	}
 	return true
 }
@@ -141,7 +141,7 @@ func (e *TransportError) sentinel() error {
 // MaybeSentError is an at-most-once call whose outcome is unknown.
 type MaybeSentError struct {
 	Method string
-	cause  string // no error: what is to be done does not depend on it
+	cause  string // text, since callers must not branch on it
 }
 
 func (e *MaybeSentError) Error() string {

@@ -53,6 +53,6 @@ func (c *Calls) File(ctx context.Context, path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("telegram file: %w", err)
 	}
-	leave() // what is open lives as long as ctx, not as the turn
+	leave() // an open file lives as long as ctx, not the turn
 	return c.client.File(ctx, c.token, path)
 }

@@ -21,7 +21,7 @@ const (
 	outUnreachable = "unreachable"
 	outLost        = "answer_lost"
 	outMaybeSent   = "maybe_sent"
-	outError       = "error" // ours: a closed turn, a journal that refused, a request that could not be made
+	outError       = "error" // our own: a closed turn, a failed journal, a request that could not be made
 )
 
 type metrics struct {

@@ -22,7 +22,7 @@ func newBot(calls *Calls) *telego.Bot {
 		telego.WithAPICaller(caller{calls}),
 		telego.WithRequestConstructor(constructor{calls.client.cfg.MaxUpload}),
 		telego.WithLogger(silence{}),
-		telego.WithAPIServer("turn:"), // the method is all that is read of the URL
+		telego.WithAPIServer("turn:"), // caller reads nothing but the method from the URL
 	} {
 		if err := set(b); err != nil {
 			panic(fmt.Sprintf("telegram: telego refuses an option: %v", err))

@@ -69,7 +69,7 @@ func checkContent(result string) error {
 		return badRequest("can't parse inline query result: %v", err)
 	}
 	if r.Content == nil || r.Content.Text == nil {
-		return nil // another content
+		return nil // content other than text
 	}
 	return checkText(*r.Content.Text, r.Content.Mode, "MESSAGE_TOO_LONG")
 }

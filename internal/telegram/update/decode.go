@@ -21,7 +21,7 @@ func Decode(body []byte) (u *telego.Update, dropped []string, err error) {
 	if err == nil {
 		return whole, nil, nil
 	}
-	for _, deepest := range [...]int{MaxDepth, 1} { // to the very part; if that takes too long, coarsely
+	for _, deepest := range [...]int{MaxDepth, 1} { // as finely as possible, or coarsely if that takes too many tries
 		m := sanitizer{tries: maxTries, deepest: deepest}
 		sanitized, ok := m.object("", body, 0, func(b []byte) bool { _, err := decode(b); return err == nil })
 		if ok && m.tries > 0 {

@@ -33,7 +33,7 @@ func (w *walker) route(updateType string) (lane.Scope, bool) {
 	case typeMessage, typeEditedMessage:
 		return f.scope(f.author()), f.chat != 0
 	case typeStoppedMessageGeneration:
-		f.isTopic = true // it has no mark of its own
+		f.isTopic = true // the type has no is_topic_message
 		return f.scope(0), f.chat != 0
 	case typeChatJoinRequest:
 		return f.joinRequest()

@@ -13,7 +13,7 @@ const maxTries = 256
 // decodes; else it is sanitized itself; else it is dropped.
 type sanitizer struct {
 	tries   int // left
-	deepest int // level of the last object that is sanitized within; the update is level 0
+	deepest int // deepest level that is sanitized within; the update is level 0
 	dropped []string
 }
 
@@ -43,7 +43,7 @@ func (m *sanitizer) object(path string, doc []byte, level int, fits attempt) ([]
 		case isEssential(x):
 			kept = append(kept, x)
 			continue
-		case x.v.Kind() == '[': // a list may be empty, but some decoders want it there
+		case x.v.Kind() == '[': // some decoders require the list, but take an empty one
 			kept = append(kept, memberOf{x.name, jsontext.Value("[]")})
 		}
 		rest = append(rest, x)

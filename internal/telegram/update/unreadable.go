@@ -17,7 +17,7 @@ const (
 	NoUpdateID  Reason = "no_update_id" // absent, or no whole number of 0 or more
 	NoPayload   Reason = "no_payload"   // no member that is an object
 	BadPayload  Reason = "bad_payload"  // a known type that is no object
-	TwoPayloads Reason = "two_payloads" // which of them counts, nobody knows
+	TwoPayloads Reason = "two_payloads" // more than one member that is an object
 	BadID       Reason = "bad_id"       // a chat's or user's id that is no whole number
 	NoRoute     Reason = "no_route"     // a known type without the chat or user that it must have
 )

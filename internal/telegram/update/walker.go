@@ -17,9 +17,9 @@ type walker struct {
 	dec       *jsontext.Decoder
 	buf       bytes.Buffer
 	scratch   []byte
-	bad       bool // an id was there and was no whole number
-	searching bool // chats and users are looked for below the payload, too
-	inner     bool // the payload's message counts, too
+	bad       bool // an id was found that is no whole number
+	searching bool // chats and users below the payload count too
+	inner     bool // the payload's message counts too
 	named     bool // the payload's own id counts
 	asking    bool // the payload's private chat counts
 	top       findings
@@ -29,7 +29,7 @@ type walker struct {
 // findings is what a payload says about its place. Zero ids are absent.
 type findings struct {
 	chat, from, user, sender, actor, voter int64
-	private                                int64 // of a join request: the chat with the person who asks
+	private                                int64 // of a join request: the chat with the asker
 
 	thread, topic  int64
 	isTopic, guest bool
