@@ -15,7 +15,7 @@ type CallFunc func(ctx context.Context, method string, params json.RawMessage) (
 type CallMiddleware func(next CallFunc) CallFunc
 
 // Call calls a Bot API method by name, for methods that [Turn.API] does not have. Params is anything that
-// encodes as JSON. The call is limited, journalled and traced like any other.
+// encodes as JSON. The call is limited, journaled and traced like any other.
 func (t *Turn) Call(ctx context.Context, method string, params any) (json.RawMessage, error) {
 	if t.p.Call == nil {
 		return nil, errors.New("turn has no Bot API")

@@ -96,20 +96,21 @@ func (c Commands) match(t *Turn) bool {
 	return slices.Contains(c.Names, call.Name)
 }
 
-// ErrPayload means that Telegram does not take a deep link's payload.
+// ErrPayload means that a deep link's payload is not 1 to 64 letters, digits, '_' and '-'.
 var ErrPayload = errors.New("want 1 to 64 letters, digits, '_' and '-'")
 
-// StartLink opens the bot's private chat and sends /start with a payload; [StartPayload] is the filter for it.
+// StartLink is a link that opens the bot's private chat and sends /start with a payload; [StartPayload] is
+// the filter for it.
 func StartLink(username, payload string) (string, error) {
 	return deepLink(username, "start", payload)
 }
 
-// GroupLink adds the bot to a group and sends /start with a payload.
+// GroupLink is a link that adds the bot to a group and sends /start with a payload.
 func GroupLink(username, payload string) (string, error) {
 	return deepLink(username, "startgroup", payload)
 }
 
-// AppLink opens the bot's main web app with a start parameter.
+// AppLink is a link that opens the bot's main web app with a start parameter.
 func AppLink(username, payload string) (string, error) {
 	return deepLink(username, "startapp", payload)
 }

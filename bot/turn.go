@@ -194,7 +194,7 @@ func (t *Turn) Envelope() Envelope {
 	}
 }
 
-// API is the whole Bot API. Its calls are limited, journalled and traced.
+// API is the whole Bot API. Its calls are limited, journaled and traced.
 func (t *Turn) API() *telego.Bot { return t.p.API }
 
 // Logger logs with the attributes of this turn. Log no update text.

@@ -15,7 +15,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
 )
 
-// statusCommand asks the servers how the installation is, and no worker.
+// statusCommand asks the servers about the installation. It asks no worker.
 type statusCommand struct {
 	NATS   natsContext         `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
 	Broker broker.Settings     `embed:"" prefix:"nats-" group:"NATS, alike for all processes"`
@@ -102,7 +102,7 @@ func (c *statusCommand) Run(ctx context.Context, p config.Program) error {
 	}
 }
 
-// ask names the servers that do not answer, and tells the rest.
+// ask reports what the servers answer, and names those that do not.
 func (c *statusCommand) ask(ctx context.Context, conn *broker.Conn, census *fleet.Census, redis *redisstore.Store) status {
 	ctx, cancel := context.WithTimeout(ctx, statusWait)
 	defer cancel()

@@ -28,7 +28,7 @@ func aligned(p config.Program, heads ...string) *table {
 	return t
 }
 
-// list is for people only on a terminal; elsewhere it has tabs and no heading.
+// list is a table for people on a terminal; elsewhere it has tabs and no heading.
 func list(p config.Program, heads ...string) *table {
 	if isTerminal(p.Stdout) {
 		return aligned(p, heads...)

@@ -10,8 +10,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// completionFlag prints a shell's script. kong has none, and the libraries with some need old versions of
-// kong and unmaintained packages.
+// completionFlag prints a shell's script. kong has none, and the libraries that add scripts need old versions
+// of kong and unmaintained packages.
 type completionFlag string
 
 func (completionFlag) BeforeReset(ctx *kong.Context, trace *kong.Path) error {

@@ -26,8 +26,8 @@ const (
 	pollLanes = 16
 )
 
-// Poller receives one bot's updates by long polling. Telegram answers a second poller of a bot with 409; it
-// retries until the other has ended.
+// Poller receives one bot's updates by long polling. Telegram answers a second poller of a bot with 409, and
+// that one retries until the other has ended.
 type Poller struct {
 	bot    int64
 	api    API

@@ -107,8 +107,8 @@ type Telemetry struct {
 	flush []func(context.Context) error
 }
 
-// Start also sets OpenTelemetry's global tracer provider, W3C propagator and error handler. ctx bounds only
-// Start itself. The caller runs the admin server: [Admin.Run].
+// Start sets up logs, metrics and traces, and OpenTelemetry's global tracer provider, W3C propagator and
+// error handler. ctx bounds only Start itself. The caller runs the admin server: [Admin.Run].
 func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

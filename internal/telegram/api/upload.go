@@ -35,8 +35,8 @@ type part struct {
 // Read satisfies telego's type of a body; nothing reads files through it.
 func (f *files) Read([]byte) (int, error) { return 0, io.EOF }
 
-// collect reads each file once for its digest, and holds those that cannot be read again in memory, most
-// bytes together.
+// collect reads each file once for its digest. What cannot be read again is held in memory, at most most
+// bytes in all.
 func collect(from map[string]ta.NamedReader, most int64) (*files, error) {
 	f := &files{}
 	h := sha256.New()

@@ -20,9 +20,9 @@ func IsCommandName(name string) bool {
 	return name != "" && len(name) <= MaxCommandName && asciiWord(name) == len(name)
 }
 
-// SplitCommand reads "name@mention", which stands behind the slash. end is where Telegram's entity ends, or 0
-// if this is no command: it stands before a word, '/', '<' or '>'. Names with letters other than a to z are
-// read too, though Telegram does not mark them.
+// SplitCommand reads "name@mention", which stands behind the slash. end is where Telegram's entity ends; 0
+// means no command, such as before a word, '/', '<' or '>'. Names with letters other than a to z are read
+// too, though Telegram does not mark them.
 func SplitCommand(text string) (name, mention string, end int) {
 	for end < len(text) {
 		r, size := utf8.DecodeRuneInString(text[end:])
