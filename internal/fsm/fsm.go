@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/chatlane/chatlane/internal/lane"
 )
 
 // Errors of sessions, for errors.Is.
@@ -26,6 +29,8 @@ var (
 	// ErrUnreadable means that this version cannot read a record, as after a step back to an
 	// older release. It comes with ErrUnavailable: the turn waits for a newer worker.
 	ErrUnreadable = errors.New("record is not readable")
+	// ErrNoState means that keys name no state.
+	ErrNoState = errors.New("no state belongs to it")
 )
 
 // Schema is the version that records are written with.
@@ -53,6 +58,14 @@ func (p Position) append(b []byte) []byte {
 	return strconv.AppendUint(append(b, ':'), p.Seq, 10)
 }
 
+// ParsePosition is the inverse of [Position.ID].
+func ParsePosition(id string) (stream int64, seq uint64, ok bool) {
+	s, q, found := strings.Cut(id, ":")
+	stream, err := strconv.ParseInt(s, 10, 64)
+	seq, err2 := strconv.ParseUint(q, 10, 64)
+	return stream, seq, found && err == nil && err2 == nil
+}
+
 // Keys name what one turn locks and loads.
 type Keys struct {
 	Lane  string // lane key, "42:c:100"
@@ -63,6 +76,16 @@ type Keys struct {
 	StateHome string
 	// Shared means that turns of other lanes may use this state, so that it needs a lock of its own.
 	Shared bool
+}
+
+// KeysOf names what a turn in lane k locks and loads. by is what lanes are made of.
+func KeysOf(k lane.Key, at lane.Scope, by lane.By, s Strategy) Keys {
+	state, home := s.Key(at)
+	keys := Keys{Lane: string(k), Home: at.Home(), State: state, StateHome: home, Shared: !Contained(by, s)}
+	if by == lane.ByUser {
+		keys.Home = string(k) // such a lane crosses chats
+	}
+	return keys
 }
 
 // Separate reports whether the state has a lock of its own: other lanes may use it, or its
@@ -82,12 +105,27 @@ type Admin interface {
 	Ping(ctx context.Context) error
 	// Peek reads without a lock: its result may be outdated when it returns.
 	Peek(ctx context.Context, k Keys) (Record, error)
+	// Edit changes the state, once the locks of lane and state are free: it waits for them until
+	// ctx ends, and then fails with ErrBusy. So it never meets a turn: a turn that holds the locks
+	// commits before it, and a turn that lost them is refused after it. Cursor and journal stay.
+	// An error of change changes nothing.
+	Edit(ctx context.Context, k Keys, change func(c *Conversation) error) error
 	// Forget removes the state and everything of the lane, once their locks are free.
 	Forget(ctx context.Context, k Keys) error
 	// Move moves a state to another lane, once their locks are free. It changes nothing if
 	// the old state is empty, or the new one is not.
 	Move(ctx context.Context, from, to Keys) (moved bool, err error)
 }
+
+// Conversation is a state with what belongs to it.
+type Conversation struct {
+	State string
+	Data  []byte
+	Meta  []byte // see Session.Meta
+}
+
+// Gone reports whether nothing is left to keep. Meta alone is nothing.
+func (c Conversation) Gone() bool { return c.State == "" && len(c.Data) == 0 }
 
 // Record is what a store keeps of one lane and one state.
 type Record struct {
@@ -100,5 +138,6 @@ type Record struct {
 	Meta  []byte
 
 	Journal  map[int][]byte // of the turn that has not ended
+	Turn     string         // the turn's position, as Position.ID writes it; empty without a journal
 	Attempts int            // that it has failed
 }

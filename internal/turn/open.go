@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/fsm"
-	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
@@ -44,12 +43,7 @@ func (t *task) storeAnswered(ctx context.Context, err error) {
 }
 
 func (r *Runner) keys(d *queue.Delivery) fsm.Keys {
-	state, home := r.cfg.Strategy.Key(d.Scope)
-	k := fsm.Keys{Lane: string(d.Lane), Home: d.Scope.Home(), State: state, StateHome: home, Shared: r.shared}
-	if r.cfg.LaneKey == lane.ByUser {
-		k.Home = string(d.Lane) // such a lane crosses chats
-	}
-	return k
+	return fsm.KeysOf(d.Lane, d.Scope, r.cfg.LaneKey, r.cfg.Strategy)
 }
 
 func storePosition(d *queue.Delivery) fsm.Position {

@@ -42,7 +42,6 @@ type Runner struct {
 	metrics  metrics
 	breaker  *breaker
 	suspects chan struct{} // holds the one suspect that runs; see crash.go
-	shared   bool          // see fsm.Keys.Shared
 	urgent   *urgentRuns
 	running  runningTurns
 	results  resultCache
@@ -61,7 +60,6 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Ru
 		metrics:  newMetrics(reg),
 		breaker:  newBreaker(log, reg),
 		suspects: make(chan struct{}, 1),
-		shared:   !fsm.Contained(cfg.LaneKey, cfg.Strategy),
 		results:  newResultCache(),
 		urgent:   newUrgentRuns(deps.Program, cfg.MaxUrgent),
 		albums:   albumWait(deps.Program),

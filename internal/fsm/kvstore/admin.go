@@ -30,7 +30,7 @@ func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
 	}
 	out := fsm.Record{Stream: l.rec.Stream, Cursor: l.rec.Cursor, Locked: holder != ""}
 	if j := l.rec.Journal; j != nil {
-		out.Attempts = j.Attempts
+		out.Attempts, out.Turn = j.Attempts, j.At
 		if out.Journal, err = h.entries(ctx, j); err != nil {
 			return out, err
 		}
@@ -44,6 +44,54 @@ func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
 	}
 	out.State, out.Data, out.Meta = st.rec.State, st.rec.Data, st.rec.Meta
 	return out, nil
+}
+
+// Edit implements [fsm.Admin].
+func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversation) error) (err error) {
+	if k.State == "" {
+		return fsm.ErrNoState
+	}
+	h := s.hold(k, fsm.Position{})
+	if err := h.obtain(ctx); err != nil {
+		return err
+	}
+	defer func() { err = fsm.Undo(ctx, h, err) }()
+	rec, err := h.loadState(ctx)
+	if err != nil {
+		return err
+	}
+	c := fsm.Conversation{State: rec.State, Data: rec.Data, Meta: rec.Meta}
+	if err := change(&c); err != nil {
+		return err
+	}
+	rec.State, rec.Data, rec.Meta = c.State, c.Data, c.Meta
+	if c.Gone() {
+		rec.Meta = nil
+	}
+	return h.edit(ctx, rec)
+}
+
+// edit writes an edited state, with the marks of turns that may come again. A record in which
+// nothing is left is removed, that of a shared state by its release.
+func (h *hold) edit(ctx context.Context, rec record) error {
+	if h.shared() {
+		return h.put(ctx, h.state, rec)
+	}
+	ttl := h.s.cfg.StateTTL
+	if rec.State == "" && len(rec.Data) == 0 {
+		ttl = h.s.cfg.LaneTTL
+		at := fsm.Position{Stream: h.lane.rec.Stream, Seq: h.lane.rec.Cursor}
+		if committed, _ := fsm.ReadMark(rec.Marks[h.keys.Lane], at); committed {
+			rec.Marks = nil
+		}
+	}
+	return h.lane.guarded(ctx, func(e expect) error {
+		if rec.gone() {
+			return h.s.bucket.remove(ctx, stateKey(h.keys), e)
+		}
+		_, err := h.s.bucket.put(ctx, stateKey(h.keys), rec.encode(), ttl, e)
+		return err
+	})
 }
 
 // Forget implements [fsm.Admin].

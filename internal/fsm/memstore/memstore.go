@@ -74,11 +74,35 @@ func (s *Store) Peek(_ context.Context, k fsm.Keys) (fsm.Record, error) {
 	if l := s.mem.lanes[k.Lane]; l != nil {
 		r.Stream, r.Cursor, r.Attempts = l.stream, l.cursor, l.attempts
 		r.Journal = maps.Clone(l.journal)
+		if l.journalOf != (position{}) {
+			r.Turn = fsm.Position{Stream: l.journalOf.stream, Seq: l.journalOf.seq}.ID()
+		}
 	}
 	_, r.Locked = s.mem.holder(laneLock(k))
 	st := s.mem.states[k.State]
 	r.State, r.Data, r.Meta = st.state, st.data, st.meta
 	return r, nil
+}
+
+// Edit implements [fsm.Admin].
+func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversation) error) (err error) {
+	if k.State == "" {
+		return fsm.ErrNoState
+	}
+	h := &hold{s: s, keys: k, token: s.mem.token()}
+	if err := h.obtain(ctx); err != nil {
+		return err
+	}
+	defer func() { err = fsm.Undo(ctx, h, err) }()
+	was := h.load()
+	c := fsm.Conversation{State: was.State, Data: was.Data, Meta: was.Meta}
+	if err := change(&c); err != nil {
+		return err
+	}
+	return h.guarded(func(m *memory) error {
+		h.keep(m, fsm.Change{Touched: true, State: c.State, Data: c.Data, Meta: c.Meta})
+		return nil
+	})
 }
 
 // Forget implements [fsm.Admin].

@@ -36,12 +36,38 @@ func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
 		return fsm.Record{}, err
 	}
 	r := fsm.Record{Stream: l.Stream, Cursor: l.Cursor, Locked: locked.Val() > 0}
+	r.Turn = journal.Val()["at"]
 	r.Journal, r.Attempts = loadJournal(journal.Val())
-	if state != nil {
+	if state != nil && len(state.Val()) > 0 {
 		f := state.Val()
+		if err := readable(f["v"]); err != nil {
+			return fsm.Record{}, err
+		}
 		r.State, r.Data, r.Meta = f["state"], []byte(f["data"]), []byte(f["meta"])
 	}
 	return r, nil
+}
+
+// Edit implements [fsm.Admin].
+func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversation) error) (err error) {
+	if k.State == "" {
+		return fsm.ErrNoState
+	}
+	h := s.hold(k, fsm.Position{})
+	if err := h.obtain(ctx); err != nil {
+		return err
+	}
+	defer func() { err = fsm.Undo(ctx, h, err) }()
+	was, err := h.load(ctx)
+	if err != nil {
+		return err
+	}
+	c := fsm.Conversation{State: was.State, Data: was.Data, Meta: was.Meta}
+	if err := change(&c); err != nil {
+		return err
+	}
+	args := h.stateArgs(fsm.Change{Touched: true, State: c.State, Data: c.Data, Meta: c.Meta})
+	return h.runDurably(ctx, s.scripts.edit, []string{h.names.state, h.guard()}, append([]any{h.token}, args...)...)
 }
 
 // Forget implements [fsm.Admin].

@@ -12,7 +12,7 @@ const (
 
 // scripts are the steps that must be atomic. Numbers stay strings in them, since stream
 // times and update ids exceed the precision of Lua's floats.
-type scripts struct{ commit, mark, finish, record, move, remove *redis.Script }
+type scripts struct{ commit, mark, finish, record, edit, move, remove *redis.Script }
 
 func newScripts() scripts {
 	return scripts{
@@ -20,6 +20,7 @@ func newScripts() scripts {
 		mark:   redis.NewScript(markLua),
 		finish: redis.NewScript(finishLua),
 		record: redis.NewScript(recordLua),
+		edit:   redis.NewScript(editLua),
 		move:   redis.NewScript(moveLua),
 		remove: redis.NewScript(removeLua),
 	}
@@ -114,6 +115,15 @@ if redis.call('HGET', KEYS[2], 'at') ~= ARGV[2] then
 end
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
+return 'ok'
+`
+
+// editLua writes or drops a state that a person has changed. Marks of turns stay.
+//
+// KEYS: state, lock. ARGV: token, op, state TTL, state, data, meta.
+const editLua = writeLua + `
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
+write(KEYS[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 return 'ok'
 `
 
