@@ -145,8 +145,7 @@ func (b *backlog) failed(h *webhook, q *queue, u *update, out outcome, now time.
 	b.wake() // the sender's timer may be set to a later time
 }
 
-// backoff is the wait after fails earlier failures: none, then RetryBase doubled each time, after seven 30 to
-// 60 times RetryBase.
+// backoff: 0, then RetryBase doubled each time; after seven fails 30 to 60 times RetryBase.
 func (c WebhookConfig) backoff(fails int, r *rand.Rand) time.Duration {
 	switch {
 	case fails == 0:

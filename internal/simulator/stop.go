@@ -67,8 +67,7 @@ func (r *record) unread(caller string) {
 
 type ends struct{ local, remote string }
 
-// waitingBytes is the unread bytes of each socket of this machine, from /proc/net/tcp (proc(5)). Empty
-// without a /proc.
+// waitingBytes is the unread bytes of each local socket, by /proc/net/tcp (proc(5)); empty without a /proc.
 func waitingBytes() map[ends]uint64 {
 	proc, err := procfs.NewDefaultFS()
 	if err != nil {
@@ -100,8 +99,7 @@ func (t *Telegram) Resumed(caller string) {
 	}
 }
 
-// stoppedBefore reports whether the caller was stopped when the answer was written, or after the call if none
-// was; it needs r.mu.
+// stoppedBefore: the caller was stopped when the answer was written, or since the call. It needs r.mu.
 func (r *record) stoppedBefore(c *Call) bool {
 	for i := range r.stops {
 		s := &r.stops[i]

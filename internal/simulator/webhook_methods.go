@@ -79,8 +79,7 @@ func getWebhookInfo(_ context.Context, r *request) (any, error) {
 	return info, nil
 }
 
-// getUpdates confirms the updates below the offset and waits for one to return. A second call ends the one
-// that waits.
+// getUpdates confirms what is below the offset and waits for an update. A second call ends a waiting one.
 func getUpdates(ctx context.Context, r *request) (any, error) {
 	b := r.bot
 	if b.box.config().URL != "" {

@@ -74,7 +74,6 @@ func (c *Client) settled(r request, err error) error {
 	return err
 }
 
-// laterError means a wait too long to hold a turn for.
 type laterError interface {
 	error
 	RetryAfter() time.Duration

@@ -70,7 +70,6 @@ func isTransient(method string) bool {
 	return false
 }
 
-// isSending: the method counts against Telegram's sending limits.
 func isSending(method string) bool {
 	if isTransient(method) {
 		return false

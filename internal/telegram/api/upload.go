@@ -18,7 +18,6 @@ import (
 
 var errUpload = errors.New("files are too large to be held in memory; give an os.File")
 
-// files are the uploads of one call; they can be sent more than once.
 type files struct {
 	parts  []part
 	size   int64 // of all of them
@@ -35,8 +34,7 @@ type part struct {
 // Read satisfies telego's type of a body; nothing reads files through it.
 func (f *files) Read([]byte) (int, error) { return 0, io.EOF }
 
-// collect reads each file once for its digest. What cannot be read again is held in memory, at most most
-// bytes in all.
+// collect reads each file for its digest. It keeps those that cannot be read again in memory, up to most bytes.
 func collect(from map[string]ta.NamedReader, most int64) (*files, error) {
 	f := &files{}
 	h := sha256.New()
@@ -197,7 +195,6 @@ func view(fields map[string]string, f *files) (json.RawMessage, error) {
 	return append(out, '}'), nil
 }
 
-// isText: text, even where it looks like a number.
 func isText(name string) bool {
 	switch name {
 	case "text", "caption", "title", "performer", "name", "parse_mode", "business_connection_id":

@@ -6,7 +6,6 @@ import (
 	"errors"
 )
 
-// stepMethod is the method in a step's digest. No Bot API method has this name.
 const stepMethod = "\x00once"
 
 var errStep = errors.New("result of a step must be JSON")

@@ -123,7 +123,6 @@ func entityName(sign string) string {
 	return "TextUrl"
 }
 
-// markdown reads the old Markdown, which nests nothing.
 func (p *parser) markdown() error {
 	for p.at < len(p.in) {
 		c, rest := p.in[p.at], p.rest()

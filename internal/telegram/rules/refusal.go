@@ -26,8 +26,7 @@ func NoTextToEdit() error { return badRequest("there is no text in the message t
 // NoCaptionToEdit refuses editMessageCaption of a message that takes none.
 func NoCaptionToEdit() error { return badRequest("there is no caption in the message to edit") }
 
-// Blocked refuses calls into a chat that the bot was shut out of. In a private chat the user blocked the bot;
-// elsewhere it was kicked.
+// Blocked refuses calls into a chat that has blocked the bot (private) or removed it.
 func Blocked(chatType string) error {
 	if chatType == "private" {
 		return &Refusal{403, "Forbidden: bot was blocked by the user"}

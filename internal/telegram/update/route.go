@@ -82,8 +82,7 @@ func (f *findings) scope(user int64) lane.Scope {
 	return s
 }
 
-// unknown routes a type newer than this code by chat, else by user. A business or guest chat stays in its
-// namespace.
+// unknown routes a newer type by chat, else by user. A business or guest chat keeps its namespace.
 func (f *findings) unknown() (lane.Scope, bool) {
 	user := f.from
 	if user == 0 || f.user != 0 && f.userLevel < f.fromLevel {
