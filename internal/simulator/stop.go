@@ -99,7 +99,7 @@ func (t *Telegram) Resumed(caller string) {
 	}
 }
 
-// stoppedBefore: the caller was stopped when the answer was written, or since the call. It needs r.mu.
+// stoppedBefore: the caller was stopped when the answer was written or, without one, since the call. It needs r.mu.
 func (r *record) stoppedBefore(c *Call) bool {
 	for i := range r.stops {
 		s := &r.stops[i]
