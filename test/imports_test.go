@@ -39,8 +39,8 @@ internal/testport:
 
 internal/handlers: bot/...
 internal/ingress: internal/broker internal/config internal/lane internal/lifecycle internal/partition internal/queue internal/queue/deadletter internal/telegram/api internal/telegram/update internal/telemetry
-internal/forward: bot internal/telegram/api
-internal/turn: bot internal/broker internal/fsm internal/lane internal/queue internal/queue/deadletter internal/queue/timer internal/telegram/...
+internal/forward: bot internal/telegram/api internal/telemetry
+internal/turn: bot internal/broker internal/fsm internal/lane internal/queue internal/queue/deadletter internal/queue/timer internal/telegram/... internal/telemetry
 
 internal/queue/ownership: internal/broker internal/fleet internal/lane internal/partition internal/queue internal/queue/parking
 internal/queue/parking: internal/broker internal/lane internal/partition internal/queue

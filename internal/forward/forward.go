@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/chatlane/chatlane/bot"
+	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
 // Config says where updates go. Targets is required; other zero values are usable.
@@ -50,7 +51,7 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Forwarder {
 		said[id] = new(atomic.Int64)
 	}
 	return &Forwarder{
-		cfg: cfg, log: log, metrics: newMetrics(reg), said: said,
+		cfg: cfg, log: telemetry.Throttled(log), metrics: newMetrics(reg), said: said,
 		http: &http.Client{
 			Transport:     cfg.Transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -46,7 +46,7 @@ type Intake struct {
 func NewIntake(cfg Config, s Store, reg prometheus.Registerer, log *slog.Logger) *Intake {
 	cfg = cfg.WithDefaults()
 	return &Intake{
-		store: s, by: cfg.Broker.By(), wait: cfg.PublishTimeout, log: log,
+		store: s, by: cfg.Broker.By(), wait: cfg.PublishTimeout, log: telemetry.Throttled(log),
 		dead: newDeadLetterCounters(reg), limiter: telemetry.LogLimiter{Every: logPause},
 	}
 }

@@ -68,7 +68,7 @@ func NewWebhook(cfg Config, intake *Intake, reg prometheus.Registerer, log *slog
 		bodies:    bodies{max: cfg.MaxBody},
 		intake:    intake,
 		metrics:   newMetrics(reg),
-		log:       log,
+		log:       telemetry.Throttled(log),
 		tracer:    otel.Tracer(scopeName),
 		carrier:   otel.GetTextMapPropagator(),
 	}

@@ -62,7 +62,7 @@ func (t *task) parts(ctx context.Context) (bot.Parts, error) {
 		Type: t.d.Type, Raw: t.d.Body, Update: u,
 		Chat: t.d.Scope.Chat, User: t.d.Scope.User, Thread: t.d.Scope.Thread, Business: t.business(), Guest: t.d.Scope.Kind == lane.KindGuest,
 		Attempt: t.attempts + 1, Last: t.attempts+1 >= t.r.cfg.MaxAttempts, Received: t.d.Received, Deadline: t.deadline(),
-		Logger: t.r.log.With(slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane))),
+		Logger: t.r.authors.With(slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane))),
 	}, nil
 }
 

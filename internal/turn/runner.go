@@ -14,6 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/telemetry"
 )
 
 // Identity is one bot that updates may be for.
@@ -36,7 +37,8 @@ type Deps struct {
 type Runner struct {
 	cfg      Config
 	deps     Deps
-	log      *slog.Logger
+	log      *slog.Logger // throttled
+	authors  *slog.Logger // of handlers
 	tracer   trace.Tracer
 	carrier  propagation.TextMapPropagator
 	metrics  metrics
@@ -54,7 +56,7 @@ type Runner struct {
 func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Runner {
 	cfg = cfg.withDefaults()
 	return &Runner{
-		cfg: cfg, deps: deps, log: log,
+		cfg: cfg, deps: deps, log: telemetry.Throttled(log), authors: log,
 		tracer:   otel.Tracer("github.com/chatlane/chatlane/internal/turn"),
 		carrier:  otel.GetTextMapPropagator(),
 		metrics:  newMetrics(reg),

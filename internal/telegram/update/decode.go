@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/mymmrac/telego"
 
 	_ "github.com/chatlane/chatlane/internal/telegram/codec" // for telego
@@ -15,8 +16,14 @@ import (
 var ErrUndecodable = errors.New("update does not fit the decoder")
 
 // Decode decodes an update that Peek has accepted. Optional parts that telego's types do not fit are left out
-// and listed by path in dropped.
+// and listed by path in dropped. Of a
+// badly encoded text it decodes what can be read, see [Peek].
 func Decode(body []byte) (u *telego.Update, dropped []string, err error) {
+	if !jsontext.Value(body).IsValid() {
+		if mended, ok := mend(body); ok {
+			body = mended
+		}
+	}
 	whole, err := decode(body)
 	if err == nil {
 		return whole, nil, nil

@@ -24,8 +24,9 @@ type Envelope struct {
 	Album    string // media group that a message is part of, else empty
 }
 
-// Peek reads the envelope in one pass, without decoding the update. Every error is ErrUnreadable with a
-// Reason. It keeps nothing of body. Safe for concurrent use.
+// Peek reads the envelope in one pass, without decoding the update. A body that is badly encoded or has names
+// twice takes a second pass, over a mended copy. Every error is ErrUnreadable with a Reason. It keeps nothing
+// of body. Safe for concurrent use.
 func Peek(bot int64, body []byte) (Envelope, error) {
 	switch {
 	case len(body) > MaxBody:
@@ -33,13 +34,22 @@ func Peek(bot int64, body []byte) (Envelope, error) {
 	case tooDeep(body):
 		return Envelope{}, unreadable(TooDeep)
 	}
-	w := borrowWalker(body)
-	defer w.giveBack()
-	e, reason := w.update(bot)
+	e, reason := walk(bot, body)
+	if reason == NotJSON {
+		if mended, ok := mend(body); ok {
+			e, reason = walk(bot, mended)
+		}
+	}
 	if reason != "" {
 		return Envelope{}, unreadable(reason)
 	}
 	return e, nil
+}
+
+func walk(bot int64, body []byte) (Envelope, Reason) {
+	w := borrowWalker(body)
+	defer w.giveBack()
+	return w.update(bot)
 }
 
 // tooDeep may count wrongly in a malformed document; the walk refuses those.

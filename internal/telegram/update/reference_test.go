@@ -45,6 +45,12 @@ func parse(d *jsontext.Decoder) (*node, error) {
 			if err != nil {
 				return nil, err
 			}
+			if last := len(n.names) - 1; n.kind == '{' {
+				if i := slices.Index(n.names, n.names[last]); i < last { // the name came before
+					n.names, n.kids[i] = n.names[:last], kid
+					continue
+				}
+			}
 			n.kids = append(n.kids, kid)
 		}
 		if _, err := d.ReadToken(); err != nil {
@@ -104,7 +110,7 @@ func str(n *node) string {
 }
 
 func (r *reference) peek(body []byte) (e update.Envelope, ok bool) {
-	d := jsontext.NewDecoder(bytes.NewReader(body))
+	d := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	doc, err := parse(d)
 	if err != nil || len(bytes.TrimLeft(body[d.InputOffset():], " \t\r\n")) > 0 {
 		return e, false

@@ -12,7 +12,7 @@ type Reason string
 const (
 	TooBig      Reason = "too_big"      // over MaxBody
 	TooDeep     Reason = "too_deep"     // nested deeper than MaxDepth
-	NotJSON     Reason = "not_json"     // malformed, cut off, badly encoded, or a name comes twice
+	NotJSON     Reason = "not_json"     // malformed or cut off
 	NotObject   Reason = "not_object"   // JSON, but no object
 	NoUpdateID  Reason = "no_update_id" // absent, or no whole number of 0 or more
 	NoPayload   Reason = "no_payload"   // no member that is an object
