@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// Backlog is what is stored and not finished, whether it waits at the broker or in a
-// worker's window.
+// Backlog is what is stored and not finished, at the broker or in a worker's window.
 type Backlog struct {
 	Queued uint64        // in UPDATES
 	Parked uint64        // in PARKED: they wait for their time, not for a worker
-	Oldest time.Duration // age of the oldest update in UPDATES, by the broker's clock; 0: there is none
+	Oldest time.Duration // age of the oldest in UPDATES, by the broker's clock; 0: none
 }
 
-// Backlog asks the broker for the two streams, one after the other.
+// Backlog asks for the two streams one after the other.
 func (c *Conn) Backlog(ctx context.Context) (Backlog, error) {
 	updates, err := c.Stream(ctx, c.names.Updates())
 	if err != nil {

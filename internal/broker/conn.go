@@ -16,10 +16,10 @@ import (
 type Config struct {
 	URL  string // one or several, separated by commas
 	Name string // shown by the broker's monitoring
-	// Namespace tells installations on the same servers apart; empty means none.
+	// Namespace tells installations on the same servers apart; may be empty.
 	Namespace string
 
-	// At most one way to log in; none where the URL says it or the broker asks for nothing.
+	// At most one way to log in.
 	Creds    string // path of a credentials file
 	NKey     string // seed
 	User     string
@@ -30,18 +30,17 @@ type Config struct {
 	CertFile string // path, PEM, of the client's certificate
 	KeyFile  string // path, PEM
 
-	// FailFast makes publishing fail at once while disconnected, instead of being
-	// held back in memory: for ingress, whose buffer is Telegram.
+	// FailFast makes publishing fail at once while disconnected: ingress has Telegram as its buffer.
 	FailFast bool
 	// PublishWait bounds the wait for one PubAck; 0 means 2 s.
 	PublishWait time.Duration
 	Logger      *slog.Logger
-	// Options are added last: an in-process server, for one.
+	// Options are added last.
 	Options []nats.Option
 }
 
-// Conn is one connection to the broker. It reconnects for ever, with jitter, and
-// logs only changes of its state. Safe for concurrent use.
+// Conn is one connection to the broker. It reconnects for ever, with jitter, and logs only changes
+// of its state. Safe for concurrent use.
 type Conn struct {
 	nc    *nats.Conn
 	js    jetstream.JetStream
@@ -49,7 +48,7 @@ type Conn struct {
 	log   *slog.Logger
 }
 
-// Connect dials the broker. It fails when no server answers at the first try.
+// Connect dials the broker, once: it fails when no server answers.
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	if cfg.PublishWait <= 0 {
 		cfg.PublishWait = 2 * time.Second
@@ -113,12 +112,10 @@ func options(ctx context.Context, cfg Config) []nats.Option {
 	return opts
 }
 
-// repeatAfter is when an error that goes on is logged again: a server that refuses the login
-// does so several times a second.
+// repeatAfter is when a lasting error is logged again: a refused login comes several times a second.
 const repeatAfter = 30 * time.Second
 
-// repetition suppresses an error that was logged a moment ago. Its zero value is ready to
-// use. The client calls its handlers one after the other.
+// repetition suppresses an error that was logged a moment ago. The client calls its handlers one after the other.
 type repetition struct {
 	text string
 	at   time.Time
@@ -132,10 +129,10 @@ func (r *repetition) suppresses(text string, now time.Time) bool {
 	return false
 }
 
-// ErrDisconnected says that there is no connection to the broker at this moment.
+// ErrDisconnected means that there is no connection to the broker at this moment.
 var ErrDisconnected = errors.New("not connected to NATS")
 
-// Ready is nil while the connection is up; else it says what the server said last.
+// Ready is nil while the connection is up, else the client's last error.
 func (c *Conn) Ready(context.Context) error {
 	if c.nc.IsConnected() {
 		return nil
@@ -147,11 +144,11 @@ func (c *Conn) Ready(context.Context) error {
 	return err
 }
 
-// ErrClosed says that the connection has ended for good, and that not by Close.
+// ErrClosed means that the connection has ended for good, but not by Close.
 var ErrClosed = errors.New("connection to NATS has ended for good; restart the process")
 
 // Watch returns ErrClosed when the connection ends for good, or nil when ctx ends. The client
-// reconnects for ever, so a process that meets ErrClosed has nothing left to wait for.
+// reconnects for ever, so after ErrClosed there is nothing left to wait for.
 func (c *Conn) Watch(ctx context.Context) error {
 	closed := c.nc.StatusChanged(nats.CLOSED)
 	defer c.nc.RemoveStatusListener(closed)
@@ -171,26 +168,25 @@ func (c *Conn) Watch(ctx context.Context) error {
 	return ErrClosed
 }
 
-// MaxPayload is the largest message that the broker takes, in bytes, headers included.
+// MaxPayload is the broker's largest message in bytes, headers included.
 func (c *Conn) MaxPayload() int64 { return c.nc.MaxPayload() }
 
-// Names are those of the installation that the connection belongs to.
+// Names are those of the connection's installation.
 func (c *Conn) Names() Names { return c.names }
 
-// NATS is the raw connection, for subscriptions and requests outside of JetStream.
+// NATS is the raw connection, for what is outside of JetStream.
 func (c *Conn) NATS() *nats.Conn { return c.nc }
 
-// JetStream is the context that everything on this connection shares.
+// JetStream is shared by everything on this connection.
 func (c *Conn) JetStream() jetstream.JetStream { return c.js }
 
-// Close sends what is buffered, for at most a second, and closes.
+// Close flushes and closes.
 func (c *Conn) Close(ctx context.Context) {
 	c.Flush(ctx)
 	c.nc.Close()
 }
 
-// Flush waits until the broker has everything that was sent, for at most a second. It
-// reports no error: redelivery makes up for what did not arrive.
+// Flush sends what is buffered, for at most a second. Redelivery makes up for what did not arrive.
 func (c *Conn) Flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -206,9 +202,8 @@ func (c *Conn) Stream(ctx context.Context, name string) (jetstream.Stream, error
 	return s, nil
 }
 
-// StreamWithRetry is [Conn.Stream] that asks again after every, until ctx ends, and returns
-// when the answered request was made. A request that is made while a stream's leader is
-// elected may never be answered.
+// StreamWithRetry asks again after every, until ctx ends: a request during a leader's election may
+// get no answer. asked is the time of the answered request.
 func (c *Conn) StreamWithRetry(ctx context.Context, name string, every time.Duration) (s jetstream.Stream, asked time.Time, err error) {
 	for {
 		try, stop := context.WithTimeout(ctx, every)

@@ -14,7 +14,7 @@ type Depth struct {
 	Stored uint64 // ever stored in UPDATES: its last sequence
 }
 
-// Depth asks each stream for its counts, one after the other: they are not of one moment.
+// Depth asks one stream after the other: the counts are not of one moment.
 func (c *Conn) Depth(ctx context.Context) (Depth, error) {
 	var d Depth
 	for name, set := range map[string]func(jetstream.StreamState){

@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// login is the options for authentication and TLS. Files are read again at each
-// reconnection, except for the nkey's seed and the client's certificate.
+// login returns the options for authentication and TLS. Files are read again at each reconnection,
+// except for the nkey's seed and the client's certificate.
 func (c Config) login() (opts []nats.Option, err error) {
 	switch {
 	case c.Creds != "":
@@ -49,7 +49,7 @@ func (c Config) login() (opts []nats.Option, err error) {
 	return opts, nil
 }
 
-// nkeyOption signs the server's challenge. The error does not quote the seed.
+// nkeyOption does not quote the seed in its error.
 func nkeyOption(seed string) (nats.Option, error) {
 	pair, err := nkeys.FromSeed([]byte(seed))
 	if err != nil {
@@ -62,7 +62,6 @@ func nkeyOption(seed string) (nats.Option, error) {
 	return nats.Nkey(public, pair.Sign), nil
 }
 
-// natsContext is the connection part of a context file of the nats command line tool.
 type natsContext struct {
 	URL      string `json:"url"`
 	Creds    string `json:"creds"`
@@ -78,9 +77,8 @@ type natsContext struct {
 // ErrNoContext means that there is no such context.
 var ErrNoContext = errors.New("no such nats context")
 
-// ReadContext reads a context of the nats command line tool from its folder (see
-// [ContextDir]). Only the fields for the connection and login are set in the settings that
-// it returns. An empty name means the selected context.
+// ReadContext reads a context of the nats command line tool from dir (see [ContextDir]) into the
+// fields for connection and login. An empty name means the selected context.
 func ReadContext(dir, name string) (Settings, error) {
 	if name == "" {
 		selected, err := os.ReadFile(filepath.Join(dir, "context.txt")) //nolint:gosec // the operator names the folder
@@ -115,8 +113,8 @@ func ReadContext(dir, name string) (Settings, error) {
 	return s, nil
 }
 
-// ContextDir is the folder in which the nats command line tool keeps its contexts: in
-// configHome (XDG_CONFIG_HOME) if that is set, else in home/.config.
+// ContextDir is the folder of the nats tool's contexts: in configHome (XDG_CONFIG_HOME), or
+// home/.config if that is empty.
 func ContextDir(configHome, home string) string {
 	if configHome == "" {
 		configHome = filepath.Join(home, ".config")

@@ -10,9 +10,8 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Names makes the names of everything that one installation keeps in NATS and Redis. Each
-// begins with the namespace and "_", which no namespace contains: two installations on the
-// same servers have no name in common. The zero value has no namespace.
+// Names makes the names of all that one installation keeps in NATS and Redis. Each begins with the namespace and "_",
+// which no namespace contains: installations on the same servers share no name. The zero value has no namespace.
 type Names struct{ prefix string }
 
 // NamesIn gives the names of a namespace; empty means none.
@@ -23,8 +22,7 @@ func NamesIn(namespace string) Names {
 	return Names{prefix: namespace + "_"}
 }
 
-// isNamespace tells whether s may be a namespace. It is part of stream names, subjects,
-// bucket names and Redis keys.
+// isNamespace keeps namespaces fit for stream names, subjects, bucket names and Redis keys.
 func isNamespace(s string) bool { return regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`).MatchString(s) }
 
 // Updates is the stream of updates that wait for their turn.
@@ -33,13 +31,13 @@ func (n Names) Updates() string { return n.prefix + "UPDATES" }
 // DeadLetters is the stream of dead letters.
 func (n Names) DeadLetters() string { return n.prefix + "DEADLETTERS" }
 
-// Parked is the stream of updates of parked lanes.
+// Parked is the stream of parked lanes' updates.
 func (n Names) Parked() string { return n.prefix + "PARKED" }
 
-// Timers is the stream of armed timers, and of fired ones that are not in Updates yet.
+// Timers is the stream of armed timers, and of fired ones until they are in Updates.
 func (n Names) Timers() string { return n.prefix + "TIMERS" }
 
-// UpdatesPrefix begins the subjects of Updates. [LaneSubject] has what follows.
+// UpdatesPrefix begins the subjects of Updates; see [LaneSubject].
 func (n Names) UpdatesPrefix() string { return n.prefix + "updates." }
 
 // DeadLettersPrefix begins the subjects of DeadLetters.
@@ -71,15 +69,13 @@ func (n Names) LimitsBucket() string { return n.prefix + "chatlane_limits" }
 // RedisPrefix begins every key in Redis; a ":" follows.
 func (n Names) RedisPrefix() string { return n.prefix + "chatlane" }
 
-// PinGroup is the one priority group of each partition's consumer. The client that the
-// broker pins in it owns the partition.
+// PinGroup is the priority group of each partition's consumer. Its pinned client owns the partition.
 const PinGroup = "owner"
 
 // ConsumerName is the durable consumer of a partition. Names sort as partitions do.
 func ConsumerName(p partition.ID) string { return fmt.Sprintf("p-%04d", p) }
 
-// LaneSubject is "<prefix><partition>.<bot>.<rest of the lane key>", so that a
-// wildcard selects a partition, a bot or a lane.
+// LaneSubject is "<prefix><partition>.<bot>.<rest of the lane key>": a wildcard selects partition, bot or lane.
 func LaneSubject(prefix string, p partition.ID, k lane.Key) string {
 	bot, rest, _ := strings.Cut(string(k), ":")
 	return prefix + strconv.Itoa(int(p)) + "." + bot + "." + rest

@@ -23,9 +23,8 @@ type Finding struct {
 	Law     int    `json:"law"` // the law that does not hold; 0: advice
 }
 
-// Preflight names the settings under which a law would not hold, each with what to
-// set. Nothing found is no proof: how often the servers flush to disk
-// (sync_interval) cannot be seen by a client.
+// Preflight names the settings under which a law would not hold, each with what to set. Finding
+// nothing is no proof: a client cannot see how often the servers flush to disk (sync_interval).
 func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []preflight.Finding, err error) {
 	t = t.withDefaults()
 	findings = append(findings, outdated(c.nc.ConnectedServerVersion())...)
@@ -39,7 +38,7 @@ func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []preflight.
 	for _, want := range t.streams(c.names) {
 		s, err := c.js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			continue // it will be made as it should be
+			continue // Ensure makes it as it should be
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look at stream %s: %w", want.Name, err)
@@ -60,8 +59,7 @@ func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []preflight.
 	return findings, nil
 }
 
-// limits compares the account's limits with what is still to be reserved. Standing is what
-// the streams that stand have reserved already. A limit of -1 is none.
+// limits compares the account's limits (-1: none) with what is still to be reserved. Standing is reserved already.
 func (t Topology) limits(n Names, info *jetstream.AccountInfo, standing map[string]int64) (findings []preflight.Finding) {
 	less := func(setting string, have, need int64, law int, why string) {
 		if have >= 0 && have < need {
@@ -109,7 +107,6 @@ func (n Names) lookAtStream(have, want jetstream.StreamConfig) (findings []prefl
 	return findings
 }
 
-// fill warns of a stream that is nearly as large as its bound.
 func (n Names) fill(info *jetstream.StreamInfo, bound int64) []preflight.Finding {
 	if used := int64(info.State.Bytes); used > bound-bound/5 {
 		return []preflight.Finding{{
@@ -120,7 +117,6 @@ func (n Names) fill(info *jetstream.StreamInfo, bound int64) []preflight.Finding
 	return nil
 }
 
-// fullMeans says what happens when a stream reaches its bound.
 func (n Names) fullMeans(stream string) string {
 	switch stream {
 	case n.DeadLetters():
@@ -133,7 +129,6 @@ func (n Names) fullMeans(stream string) string {
 	return "at the bound ingress answers 503, and Telegram keeps the updates"
 }
 
-// outdated names what a server of this version cannot do.
 func outdated(version string) []preflight.Finding {
 	f := preflight.Finding{Setting: "nats-server", Have: version, Set: "2.15 or later", Law: 2, Why: "takeover needs 2.14 or later"}
 	switch {
@@ -148,7 +143,7 @@ func outdated(version string) []preflight.Finding {
 	return []preflight.Finding{f}
 }
 
-// older tells that "2.14.1" is before 2.minor. What it cannot read is older.
+// older says that "2.14.1" is before 2.minor. An unreadable version is older.
 func older(version string, minor int) bool {
 	f := strings.SplitN(version, ".", 3)
 	if len(f) < 2 {

@@ -42,7 +42,7 @@ func (s Settings) Config(name string) Config {
 	}
 }
 
-// Topology is the streams and consumers by these settings, with defaults filled in.
+// Topology is the streams and consumers by these settings, with defaults.
 func (s Settings) Topology() Topology {
 	return Topology{
 		Partitions: s.Partitions, Replicas: s.StreamReplicas, MaxBytes: s.StreamMaxBytes,
@@ -60,7 +60,7 @@ func (s Settings) By() lane.By {
 	return by
 }
 
-// Validate returns an error for each variable with a wrong value, joined.
+// Validate joins an error for each variable with a wrong value.
 func (s Settings) Validate() error {
 	var all []error
 	must := func(name string, holds bool, right string) {

@@ -12,19 +12,18 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// StreamStatus is what one stream holds, against its bound.
+// StreamStatus is what one stream holds.
 type StreamStatus struct {
 	Name     string  `json:"name"`
 	Messages uint64  `json:"messages"`
 	Bytes    uint64  `json:"bytes"`
 	MaxBytes int64   `json:"max_bytes"`      // the bound; 0: none
-	Oldest   float64 `json:"oldest_seconds"` // age of the oldest message, by the broker's clock; 0: there is none
+	Oldest   float64 `json:"oldest_seconds"` // age of the oldest message, by the broker's clock; 0: none
 	Replicas int     `json:"replicas"`
 	Leader   string  `json:"leader,omitempty"` // in a cluster
 }
 
-// Streams asks for the streams of the installation, and for the state bucket where there is one.
-// A stream that is not there is left out.
+// Streams asks for the streams of the installation and the state bucket. Missing ones are left out.
 func (c *Conn) Streams(ctx context.Context, t Topology) ([]StreamStatus, error) {
 	t = t.withDefaults()
 	names := []string{c.names.Updates(), c.names.Parked(), c.names.DeadLetters(), c.names.Timers(), "KV_" + c.names.StateBucket()}
@@ -40,7 +39,7 @@ func (c *Conn) Streams(ctx context.Context, t Topology) ([]StreamStatus, error) 
 		info := s.CachedInfo()
 		one := StreamStatus{Name: name, Messages: info.State.Msgs, Bytes: info.State.Bytes, MaxBytes: max(info.Config.MaxBytes, 0), Replicas: info.Config.Replicas}
 		if name == c.names.Timers() {
-			one.MaxBytes = t.TimersMaxBytes // kept by the workers
+			one.MaxBytes = t.TimersMaxBytes // the workers keep it
 		}
 		if info.State.Msgs > 0 {
 			one.Oldest = max(info.TimeStamp.Sub(info.State.FirstTime), 0).Seconds()
@@ -62,7 +61,7 @@ type PartitionStatus struct {
 	Since     time.Time    `json:"pinned_since,omitzero"` // since when
 }
 
-// PartitionStatuses asks for all consumers of the partitions, by partition.
+// PartitionStatuses asks for the consumers of all partitions, sorted.
 func (c *Conn) PartitionStatuses(ctx context.Context) ([]PartitionStatus, error) {
 	s, err := c.Stream(ctx, c.names.Updates())
 	if err != nil {
@@ -90,7 +89,7 @@ func (c *Conn) PartitionStatuses(ctx context.Context) ([]PartitionStatus, error)
 	return all, nil
 }
 
-// Server is the name and version of the server that the connection goes to.
+// Server is the name and version of the connected server.
 func (c *Conn) Server() (name, version string) {
 	return c.nc.ConnectedServerName(), c.nc.ConnectedServerVersion()
 }

@@ -23,17 +23,16 @@ type Topology struct {
 	Replicas   int // 0 means 1
 	// DeadLettersMaxBytes is the size at which DEADLETTERS refuses; 0 means 1 GiB.
 	DeadLettersMaxBytes int64
-	// TimersMaxBytes is the size at which timers are refused; 0 means 256 MiB. It is kept by
-	// the workers: the broker takes no schedules in a stream that refuses.
+	// TimersMaxBytes is the size at which the workers refuse timers: the broker takes no schedules in
+	// a stream that refuses. 0 means 256 MiB.
 	TimersMaxBytes int64
-	// StateMaxBytes is the size at which a state bucket refuses; 0 means 1 GiB. The store
-	// makes the bucket.
+	// StateMaxBytes is the size at which a state bucket, which the store makes, refuses; 0 means 1 GiB.
 	StateMaxBytes int64
-	MaxBytes      int64         // of UPDATES; 0 means 1 GiB. Full means refused, never dropped
-	Window        int           // unacknowledged updates a partition may have; 0 means 256
+	MaxBytes      int64         // of UPDATES; 0 means 1 GiB. Full means refused, not dropped
+	Window        int           // unacknowledged updates of a partition; 0 means 256
 	PinTTL        time.Duration // silence after which a partition changes hands; 0 means 2 s
-	LaneKey       lane.By       // what the lanes are made of that ingress names; fixed like the partitions
-	// AckWait is far longer than any turn: redelivery is the owner's business. 0 means 1 h.
+	LaneKey       lane.By       // as ingress names lanes; fixed like the partitions
+	// AckWait is far longer than any turn: owners retry, not the broker. 0 means 1 h.
 	AckWait time.Duration
 	// DeadLetterAge is how long dead letters are kept; 0 means 30 days.
 	DeadLetterAge time.Duration
@@ -53,7 +52,7 @@ func (t Topology) withDefaults() Topology {
 	return t
 }
 
-// ErrTopology says that what stands in the broker is not what is configured.
+// ErrTopology means that the broker holds something else than configured.
 var ErrTopology = errors.New("broker holds something else than configured")
 
 const (
@@ -65,8 +64,7 @@ const (
 	duplicateWindow = 10 * time.Minute
 )
 
-// Ensure creates the streams unless they stand already, and compares those that
-// do. Any number of processes may call it at once.
+// Ensure creates the streams that are missing, and compares the others. Processes may call it at once.
 func (c *Conn) Ensure(ctx context.Context, t Topology) error {
 	t = t.withDefaults()
 	for _, want := range t.streams(c.names) {
@@ -99,12 +97,11 @@ func (t Topology) streams(n Names) []jetstream.StreamConfig {
 			Description: "updates of parked lanes, in order",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
 			Discard: jetstream.DiscardNew, MaxBytes: t.MaxBytes, Duplicates: duplicateWindow,
-			Replicas: t.Replicas, AllowDirect: t.Replicas == 1, // a replica that lags would hide what is parked
+			Replicas: t.Replicas, AllowDirect: t.Replicas == 1, // a lagging replica would hide what is parked
 		},
 		{
-			// A stream of its own: the broker takes no schedules where it has to refuse
-			// what is too much, and a limit would drop the oldest timers. So the stream has
-			// none, and the workers keep TimersMaxBytes.
+			// The broker takes no schedules in a stream that refuses, and a limit would drop the oldest
+			// timers. So there is none here, and the workers keep TimersMaxBytes.
 			Name: n.Timers(), Subjects: []string{n.TimersPrefix() + ">", n.FiredPrefix() + ">"},
 			Description: "armed timers, by bot, conversation and token, and fired ones that are not relayed yet",
 			Retention:   jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
@@ -143,8 +140,8 @@ func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) er
 // errCodeNoStorage is the broker's "insufficient storage resources available".
 const errCodeNoStorage = 10047
 
-// bound gives a stream a limit that it did not have, or a higher one. Both are safe while
-// the stream is smaller; otherwise the broker would drop the oldest messages.
+// bound gives a stream its first or a higher limit, while the stream is smaller: else the broker
+// would drop the oldest messages.
 func (c *Conn) bound(ctx context.Context, info *jetstream.StreamInfo, limit int64) (*jetstream.StreamInfo, error) {
 	cfg := info.Config
 	if lower := cfg.MaxBytes > 0 && cfg.MaxBytes > limit; lower {
@@ -163,7 +160,6 @@ func (c *Conn) bound(ctx context.Context, info *jetstream.StreamInfo, limit int6
 	return s.CachedInfo(), nil
 }
 
-// boundName is the setting that bounds a stream.
 func (n Names) boundName(stream string) string {
 	switch stream {
 	case n.DeadLetters():
@@ -199,7 +195,7 @@ func (n Names) compareStream(have, want jetstream.StreamConfig) error {
 	return nil
 }
 
-// limitText is a stream's limit of bytes; the broker says -1 where there is none.
+// limitText: the broker says -1 for no limit.
 func limitText(n int64) string {
 	if n <= 0 {
 		return "none"
@@ -207,7 +203,7 @@ func limitText(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// EnsureConsumers creates the pinned consumer of each partition unless it stands already.
+// EnsureConsumers creates each partition's pinned consumer, or updates it.
 func (c *Conn) EnsureConsumers(ctx context.Context, t Topology) error {
 	t = t.withDefaults()
 	g, ctx := errgroup.WithContext(ctx)

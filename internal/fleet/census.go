@@ -18,15 +18,14 @@ import (
 // censusLimit bounds how many workers a census counts: names are not authenticated.
 const censusLimit = 4096
 
-// Member is a worker as its last heartbeat describes it.
+// Member is a worker by its last heartbeat.
 type Member struct {
 	Worker string         `json:"worker"`
 	Holds  []partition.ID `json:"holds"` // the partitions that it owns
 	Seen   time.Time      `json:"seen"`  // when the heartbeat arrived
 }
 
-// Census counts the workers by their heartbeats, in a process that is no worker.
-// Safe for concurrent use.
+// Census counts the workers by their heartbeats, in a process that is no worker. Safe for concurrent use.
 type Census struct {
 	sub *nats.Subscription
 
@@ -64,11 +63,10 @@ func (c *Census) receive(m *nats.Msg) {
 	}
 }
 
-// censusTTL is the silence after which a worker is not counted: several heartbeats, so
-// that a busy machine does not look like a lost worker.
+// censusTTL is several heartbeats, so that a busy machine does not look like a lost worker.
 const censusTTL = 5 * time.Second
 
-// Workers is the number of workers whose heartbeat is at most 5 s old.
+// Workers is the number of Members.
 func (c *Census) Workers() int { return len(c.Members()) }
 
 // Members are the workers whose heartbeat is at most 5 s old, by name.

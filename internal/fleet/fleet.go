@@ -11,26 +11,26 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Own works on one partition, or stands by for it, until ctx ends; then it hands the
-// partition over and returns. Attempts run under work.
+// Own works on one partition, or stands by for it, until ctx ends; then it hands the partition
+// over and returns. Attempts run under work.
 type Own func(ctx, work context.Context, p partition.ID) error
 
 // Config of a fleet.
 type Config struct {
-	// Linger is how long a worker keeps a partition that left its plan, so that the new owner
-	// can ask for the pin first. 0: it leaves at once.
+	// Linger is how long a worker keeps a partition that left its plan, so that the new owner can ask
+	// first. 0: not at all.
 	Linger time.Duration
 	Logger *slog.Logger // nil: logs nothing
 }
 
-// Fleet runs one owner for each partition that a worker's plan names.
+// Fleet runs one owner for each partition in a worker's plan.
 type Fleet struct {
 	cfg      Config
 	presence *Presence
 	own      Own
 
 	running sync.WaitGroup
-	posts   map[partition.ID]*post // only the presence loop reads and writes it
+	posts   map[partition.ID]*post // only the presence loop uses it
 }
 
 // post is a partition in the worker's plan, or one that has just left it.
@@ -46,18 +46,16 @@ func New(cfg Config, presence *Presence, own Own) *Fleet {
 	return &Fleet{cfg: cfg, presence: presence, own: own, posts: make(map[partition.ID]*post)}
 }
 
-// Run works until ctx ends, then hands every partition over and returns. Attempts run
-// under work.
+// Run works until ctx ends, then hands every partition over and returns. Attempts run under work.
+// Errors: those of [Presence.Run].
 func (f *Fleet) Run(ctx, work context.Context) error {
 	err := f.presence.Run(ctx, func(p Plan) { f.follow(ctx, work, p) })
 	f.running.Wait()
 	return err
 }
 
-// follow starts and ends owners so that they match the plan. An owner whose partition stays
-// in the plan is not touched: it asks for its role itself. An owner whose partition leaves
-// the plan goes on for a while (Linger): the work continues until the new owner asks for
-// the pin, and by then no other worker does.
+// follow starts and ends owners by the plan. An owner that stays in the plan asks for its role
+// itself. One that leaves it goes on for Linger: by then only the new owner asks for the pin.
 func (f *Fleet) follow(ctx, work context.Context, plan Plan) {
 	f.cfg.Logger.InfoContext(ctx, "plan changed", slog.Int("workers", plan.Workers),
 		slog.Int("own", len(plan.Own)), slog.Int("standby", len(plan.Standby)))
@@ -75,7 +73,7 @@ func (f *Fleet) follow(ctx, work context.Context, plan Plan) {
 	}
 }
 
-// stay keeps a post that the plan names again. It is false if the owner has begun to leave.
+// stay is false if the owner has begun to leave.
 func (p *post) stay() bool {
 	if p.linger != nil && !p.linger.Stop() {
 		return false

@@ -22,29 +22,26 @@ import (
 type PresenceConfig struct {
 	Worker     string        // unique for the life of the process
 	Partitions int           // as in Topology
-	Every      time.Duration // between heartbeats; 0 means 500 ms. At most a quarter of the pin's TTL
-	// TTL is the silence after which a worker counts as gone; 0 means 5/2 heartbeats. It
-	// should be shorter than the pin's TTL, so that the worker that inherits a partition plans
-	// without the dead one. A live worker that was counted as gone keeps its pins.
+	Every      time.Duration // between heartbeats, at most a quarter of the pin's TTL; 0 means 500 ms
+	// TTL is the silence after which a worker counts as gone; 0 means 5/2 heartbeats. Keep it below the pin's TTL,
+	// so that the heir of a partition plans without the dead worker. A live worker counted as gone keeps its pins.
 	TTL    time.Duration
 	Logger *slog.Logger
 }
 
-// Plan is one worker's part of the assignment: the partitions that it owns, and those
-// that it is the standby of. Workers is the number of all workers.
+// Plan is one worker's part of the assignment: the partitions that it owns or stands by for, and
+// the number of all workers.
 type Plan struct {
 	Own     []partition.ID
 	Standby []partition.ID
 	Workers int
 }
 
-// Presence sends this worker's heartbeats and receives those of all workers. Each worker
-// computes the same assignment from the same heartbeats; where they differ for a moment,
-// the pin decides.
+// Presence sends this worker's heartbeats and receives those of all. Safe for concurrent use.
 type Presence struct {
 	conn  *broker.Conn
 	cfg   PresenceConfig
-	dirty chan struct{} // what this worker's heartbeats carry has changed
+	dirty chan struct{} // the content of the heartbeats has changed
 
 	mu    sync.Mutex
 	peers map[string]peer // this worker too, by its own heartbeats
@@ -53,16 +50,15 @@ type Presence struct {
 	left  bool
 }
 
-// peer is a worker as its heartbeats show it.
 type peer struct {
 	at    time.Time                  // of the last heartbeat
-	holds map[partition.ID]time.Time // the partitions that it owns, each since when
+	holds map[partition.ID]time.Time // what it owns, and since when
 }
 
 // beat is the heartbeat on the wire.
 type beat struct {
 	Worker  string         `json:"worker"`
-	Holds   []partition.ID `json:"holds,omitempty"` // the partitions that it owns now
+	Holds   []partition.ID `json:"holds,omitempty"` // what it owns now
 	Leaving bool           `json:"leaving,omitempty"`
 	Joining bool           `json:"joining,omitempty"` // asks the others for a heartbeat at once
 }
@@ -77,13 +73,13 @@ func NewPresence(conn *broker.Conn, cfg PresenceConfig) *Presence {
 	}
 }
 
-// Hold announces that this worker owns part, until drop is called. Safe for concurrent use.
+// Hold announces that this worker owns part, until drop is called.
 func (p *Presence) Hold(part partition.ID) (drop func()) {
 	p.update(func() { p.holds[part] = true })
 	return func() { p.update(func() { delete(p.holds, part) }) }
 }
 
-// update changes what the heartbeats carry, and has the next one sent soon.
+// update has the changed heartbeat sent soon.
 func (p *Presence) update(change func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,8 +90,8 @@ func (p *Presence) update(change func()) {
 	}
 }
 
-// Run sends and receives heartbeats until ctx ends, and then calls Leave. It calls changed
-// with each new plan, one at a time. Its only error is a subscription that failed.
+// Run sends and receives heartbeats until ctx ends, and then calls Leave. It calls changed with
+// each new plan, one at a time. Its only error is a subscription that failed.
 func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	in := make(chan *nats.Msg, 1024)
 	sub, err := p.conn.NATS().ChanSubscribe(p.conn.Names().Presence(), in)
@@ -107,7 +103,7 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	defer p.Leave(ctx)
 	every := time.NewTicker(p.cfg.Every)
 	defer every.Stop()
-	// The other workers answer the first heartbeat within this time; the first plan counts them all.
+	// The others answer the first heartbeat within this time, so that the first plan counts them all.
 	settle := time.NewTimer(p.cfg.Every / 4)
 	defer settle.Stop()
 	// Partitions change hands many at a time: one heartbeat and one plan serve all of them.
@@ -157,8 +153,8 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	}
 }
 
-// Leave sends a last heartbeat, which takes this worker out of the plans at once, so that
-// its partitions are assigned while it still finishes. No heartbeat follows. Safe to repeat.
+// Leave takes this worker out of the plans at once by a last heartbeat, so that its partitions are
+// assigned while it still finishes. Safe to repeat.
 func (p *Presence) Leave(ctx context.Context) {
 	p.mu.Lock()
 	p.left = true
@@ -167,7 +163,7 @@ func (p *Presence) Leave(ctx context.Context) {
 	p.conn.Flush(ctx) // if it is lost, the others wait one TTL
 }
 
-// Role is this worker's role for a partition by the latest plan. Safe for concurrent use.
+// Role is this worker's role for a partition by the latest plan.
 func (p *Presence) Role(part partition.ID) Role {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,10 +180,10 @@ func (p *Presence) Role(part partition.ID) Role {
 	return RoleBystander
 }
 
-// silent reports that the last heartbeat of w is older than the TTL. It needs p.mu.
+// silent needs p.mu.
 func (p *Presence) silent(w peer) bool { return time.Since(w.at) > p.cfg.TTL }
 
-// send publishes a heartbeat. A lost one does no harm: the next carries the same.
+// send may lose a heartbeat: the next carries the same.
 func (p *Presence) send(b beat) {
 	p.mu.Lock()
 	left := p.left && !b.Leaving
@@ -201,8 +197,7 @@ func (p *Presence) send(b beat) {
 	}
 }
 
-// receive takes a heartbeat in. It reports whether the set of workers changed, and whether
-// the partitions that the sender holds changed.
+// receive reports whether the set of workers changed, and whether the sender's partitions changed.
 func (p *Presence) receive(m *nats.Msg) (members, holdings bool) {
 	var b beat
 	if json.Unmarshal(m.Data, &b) != nil || b.Worker == "" {
@@ -230,8 +225,7 @@ func (p *Presence) receive(m *nats.Msg) (members, holdings bool) {
 	return !known, !maps.Equal(before.holds, now.holds)
 }
 
-// expire removes the workers that are silent. A worker that does not receive its own
-// heartbeats is itself cut off, and removes none.
+// expire removes silent workers. A worker that misses its own heartbeats is itself cut off, and removes none.
 func (p *Presence) expire() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -264,9 +258,8 @@ func (p *Presence) replan() Plan {
 	return plan
 }
 
-// holders is the owner of each partition, by name. Where two workers announce the same
-// partition, the later one has taken over from the other, which has not noticed yet. It
-// needs p.mu.
+// holders is the owner of each partition, by name. Of two that announce one the later counts: the
+// other has not noticed yet. It needs p.mu.
 func (p *Presence) holders() []string {
 	names, since := make([]string, p.cfg.Partitions), make([]time.Time, p.cfg.Partitions)
 	for w, peer := range p.peers {

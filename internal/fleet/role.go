@@ -7,10 +7,8 @@ type Role int
 const (
 	// RoleOwner asks: the plan gives the partition to this worker, or to a silent one.
 	RoleOwner Role = iota
-	// RoleStandby asks too: another worker holds the partition, and this one inherits the
-	// pin when that worker dies.
+	// RoleStandby asks too: another worker holds the partition, and this one inherits the pin.
 	RoleStandby
-	// RoleBystander does not ask: the partition is on its way to another worker, and a
-	// request now could take the pin before that worker does.
+	// RoleBystander does not ask: it could take the pin before the worker to which the partition moves.
 	RoleBystander
 )

@@ -10,14 +10,14 @@ import (
 // ErrDraining refuses work after Drain has begun.
 var ErrDraining = errors.New("lanes are draining")
 
-// Job is one attempt at one update. It returns 0 when the update is done, or how long
-// the lane waits before it runs the same job again. A waiting lane holds no slot.
+// Job is one attempt at one update. It returns 0 when the update is done, or how long the lane
+// waits, without a slot, before it runs the job again.
 type Job func(ctx context.Context) (again time.Duration)
 
 // Slots bounds how many jobs run at once. All executors of a worker share one.
 type Slots struct{ used chan struct{} }
 
-// NewSlots makes n slots, and one if n is less.
+// NewSlots makes n slots, at least one.
 func NewSlots(n int) *Slots { return &Slots{used: make(chan struct{}, max(n, 1))} }
 
 // InUse is the number of jobs that run now.
@@ -25,9 +25,8 @@ func (s *Slots) InUse() int { return len(s.used) }
 
 func (s *Slots) give() { <-s.used }
 
-// Executor runs jobs in order within a lane and in parallel across lanes. Each lane
-// that has work has one goroutine. The executor does not bound what waits: the
-// submitter does, by the window of its partition. Safe for concurrent use.
+// Executor runs jobs in order within a lane and in parallel across lanes, with one goroutine per lane that has
+// work. It does not bound what waits: the submitter does, by its partition's window. Safe for concurrent use.
 type Executor struct {
 	slots *Slots
 
@@ -43,13 +42,13 @@ type queue struct {
 	started bool // the head has run at least once and is not done
 }
 
-// NewExecutor makes an executor that starts nothing until work is submitted.
+// NewExecutor starts nothing until work is submitted.
 func NewExecutor(slots *Slots) *Executor {
 	return &Executor{slots: slots, lanes: make(map[Key]*queue), draining: make(chan struct{})}
 }
 
-// Submit appends a job to its lane and returns at once. The jobs of a lane run
-// under the context of the submission that found the lane idle.
+// Submit appends a job to its lane and returns at once. The jobs of a lane run under the context
+// of the submission that found the lane idle. Its only error is ErrDraining.
 func (e *Executor) Submit(ctx context.Context, k Key, job Job) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -66,8 +65,7 @@ func (e *Executor) Submit(ctx context.Context, k Key, job Job) error {
 	return nil
 }
 
-// Discard forgets every job that has not started and returns their number. Jobs that
-// run, or wait for another attempt, stay.
+// Discard drops the jobs that have not started and returns their number. Jobs between two attempts stay.
 func (e *Executor) Discard() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -84,9 +82,8 @@ func (e *Executor) Discard() int {
 	return n
 }
 
-// Drain refuses new jobs, forgets those that do not run at this moment, and returns
-// when the running ones have ended. It waits for no other executor's jobs. A further
-// call waits likewise.
+// Drain refuses new jobs, drops those that do not run at this moment, and returns when the running
+// ones have ended. Safe to repeat.
 func (e *Executor) Drain() {
 	e.mu.Lock()
 	if !e.isDraining() {
@@ -103,7 +100,6 @@ func (e *Executor) Lanes() int {
 	return len(e.lanes)
 }
 
-// work runs one lane until it has nothing left to do.
 func (e *Executor) work(ctx context.Context, k Key, q *queue) {
 	for {
 		again, ran := e.attempt(ctx, k, q)
@@ -121,8 +117,7 @@ func (e *Executor) work(ctx context.Context, k Key, q *queue) {
 	}
 }
 
-// attempt runs the head of the lane in a slot. Where nothing is to be run it removes
-// the lane.
+// attempt runs the head of the lane in a slot, or removes the lane.
 func (e *Executor) attempt(ctx context.Context, k Key, q *queue) (again time.Duration, ran bool) {
 	if !e.takeSlot(ctx) {
 		e.remove(k)
@@ -136,7 +131,7 @@ func (e *Executor) attempt(ctx context.Context, k Key, q *queue) (again time.Dur
 	return job(ctx), true
 }
 
-// takeSlot returns false when the lane has to end before a slot is free.
+// takeSlot returns false when the lane has to end first.
 func (e *Executor) takeSlot(ctx context.Context) bool {
 	select {
 	case e.slots.used <- struct{}{}: // the usual case, cheaper alone
@@ -153,8 +148,7 @@ func (e *Executor) takeSlot(ctx context.Context) bool {
 	}
 }
 
-// start returns the head of the lane, or removes the lane: it is empty after a
-// Discard, the executor drains, or ctx ended.
+// start returns the head, or removes a lane that is empty after a Discard or has to end.
 func (e *Executor) start(ctx context.Context, k Key, q *queue) (Job, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -166,8 +160,7 @@ func (e *Executor) start(ctx context.Context, k Key, q *queue) (Job, bool) {
 	return q.jobs[0], true
 }
 
-// finish takes the head that is done off its lane. It removes the lane and returns
-// false when that was the last job.
+// finish takes the head off its lane, and removes a lane that is empty then.
 func (e *Executor) finish(k Key, q *queue) (more bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -187,7 +180,6 @@ func (e *Executor) remove(k Key) {
 	delete(e.lanes, k)
 }
 
-// pause waits before another attempt; false if there will be none.
 func (e *Executor) pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

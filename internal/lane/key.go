@@ -1,8 +1,5 @@
-// Package lane defines a lane: the ordered series of updates with one key.
-//
-// It keeps two promises and knows neither NATS nor Redis: one key for every
-// update, whatever its type ([By.Key]), and one running job per key in the order
-// of submission ([Executor]).
+// Package lane defines a lane: the ordered series of updates with one key. It gives every update a key,
+// whatever its type ([By.Key]), and runs one job per key at a time, in the order of submission ([Executor]).
 package lane
 
 import (
@@ -14,11 +11,11 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Key names one lane of one bot: "<bot>:<kind>:<id>[:t:<thread>|:u:<user>]".
-// It is safe as a NATS subject token and as a Redis hash tag.
+// Key names one lane of one bot: "<bot>:<kind>:<id>[:t:<thread>|:u:<user>]". It is safe as a NATS
+// subject token and as a Redis hash tag.
 type Key string
 
-// Bot is the bot id in front of the key; 0 where the key has none.
+// Bot is the bot id in front of the key; 0 if there is none.
 func (k Key) Bot() int64 {
 	bot, _, _ := strings.Cut(string(k), ":")
 	id, err := strconv.ParseInt(bot, 10, 64)
@@ -28,12 +25,12 @@ func (k Key) Bot() int64 {
 	return id
 }
 
-// Kind is the namespace that an update's chat lives in.
+// Kind is the namespace of a chat: chats of different kinds may have the same id.
 type Kind byte
 
-// The kinds. Chat ids of different kinds may coincide and mean different chats.
+// The kinds.
 const (
-	KindChat     Kind = 'c' // a chat of the bot; without a chat, the user's private chat
+	KindChat     Kind = 'c' // a chat of the bot; else the user's private chat
 	KindBusiness Kind = 'b' // chats of a business account, by connection
 	KindGuest    Kind = 'g' // a chat that the bot is a guest of
 	KindPoll     Kind = 'p' // a poll, which has neither chat nor user
@@ -45,9 +42,9 @@ type Scope struct {
 	Bot    int64
 	Kind   Kind
 	Chat   int64  // absent for KindPoll, KindOther and a bare business connection
-	User   int64  // the one that acted; absent in channels and for anonymous senders
+	User   int64  // the acting one; absent in channels and for anonymous senders
 	Thread int64  // forum topic, or topic of a channel's direct messages
-	ID     string // business connection, poll or update id, for kinds without a chat of the bot
+	ID     string // business connection, poll or update id, for kinds without a chat
 }
 
 // By chooses what one lane is made of.
@@ -81,7 +78,7 @@ func (by By) String() string {
 	return "unknown"
 }
 
-// Key is the lane of an update with this scope. It is total: every scope has a lane.
+// Key is the lane of an update. Every scope has one.
 func (by By) Key(s Scope) Key {
 	b := make([]byte, 0, 48)
 	if by == ByUser && s.User != 0 {
@@ -101,8 +98,7 @@ func (by By) Key(s Scope) Key {
 	return Key(b)
 }
 
-// Home is the lane key by chat, whatever the configured key is. Everything kept
-// for a chat shares it, so that the keys of one chat share a slot of a cluster.
+// Home is the lane key by chat, whatever the configured key is: all keys of one chat share a slot of a cluster.
 func (s Scope) Home() string { return string(s.appendChat(make([]byte, 0, 32))) }
 
 // appendChat writes "<bot>:<kind>:<id>".
@@ -125,7 +121,7 @@ func (s Scope) appendChat(b []byte) []byte {
 	}
 }
 
-// token makes an id of Telegram's safe to stand in a subject and a key.
+// token makes an id of Telegram's safe in a subject and a key.
 func token(id string) string {
 	if id == "" {
 		return "0"

@@ -11,43 +11,41 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// bucket reads and writes records. It is kept in the broker's memory: a broker that
-// forgets it allows each chat and bot one burst more.
+// bucket reads and writes records. It is in the broker's memory: if the broker forgets it, each
+// chat and bot gets one burst more.
 type bucket struct {
 	js  jetstream.JetStream
 	cfg Config
 
-	opening chan struct{} // holds one value while somebody opens it
+	opening chan struct{} // a gate for one opener
 
 	mu     sync.Mutex
-	stream jetstream.Stream // nil until it is open, and after a failure
+	stream jetstream.Stream // nil before open, and after a failure
 	clock  clock
-	failed time.Time // when a request failed last
+	failed time.Time // last failed request
 }
 
 func newBucket(js jetstream.JetStream, cfg Config) *bucket {
 	return &bucket{js: js, cfg: cfg, opening: make(chan struct{}, 1)}
 }
 
-// clock is the broker's, as it told last: time goes on by this process's monotonic clock.
+// clock is the broker's last time, carried on by this process's monotonic clock.
 type clock struct{ told, at time.Time }
 
 func (c clock) now() time.Time { return c.told.Add(time.Since(c.at)) }
 
-// clockAge is how long the broker's time is believed before it is asked again.
+// clockAge is when the broker's time is asked again.
 const clockAge = 30 * time.Second
 
 // maxBytes bounds the bucket, at some 100,000 chats; the oldest records go first.
 const maxBytes = 32 << 20
 
-// keep is how long a record is kept after it has become meaningless: while it is
-// there, the next message of its chat needs one round trip instead of three.
+// keep is how long a record outlives its meaning: the next message of its chat then needs one round trip, not three.
 const keep = time.Minute
 
-// errConflict says that another worker wrote the record.
+// errConflict means that another worker wrote the record.
 var errConflict = errors.New("revision is not the last")
 
-// now is the broker's time.
 func (b *bucket) now() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,15 +85,15 @@ func (b *bucket) open(ctx context.Context) error {
 	return nil
 }
 
-// handle is the open stream, if any, and whether it may be used without asking for the time.
+// handle is the open stream, if any; fresh says that its clock is young enough.
 func (b *bucket) handle() (_ jetstream.Stream, fresh bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.stream, b.stream != nil && time.Since(b.clock.at) < clockAge
 }
 
-// enter takes the one place of a gate. It fails with errAway if a request failed while
-// it waited: else all who wait would run into a timeout, one after the other.
+// enter takes the one place of a gate. It fails with errAway if a request failed while it waited:
+// else all waiting calls would time out one after the other.
 func (b *bucket) enter(ctx context.Context, gate chan struct{}) error {
 	began := time.Now()
 	select {
@@ -131,7 +129,7 @@ func (b *bucket) findOrMake(ctx context.Context) (jetstream.Stream, error) {
 	return s, err
 }
 
-// get reads a record. One that is not there has the revision 0.
+// get reads a record; a missing one has revision 0.
 func (b *bucket) get(ctx context.Context, key string) (rec record, rev uint64, err error) {
 	stream, _ := b.handle()
 	if stream == nil {
@@ -150,7 +148,7 @@ func (b *bucket) get(ctx context.Context, key string) (rec record, rev uint64, e
 	return rec, rev, err
 }
 
-// put writes a record if its last revision is rev; else it fails with errConflict.
+// put writes a record if its last revision is rev, else it fails with errConflict.
 func (b *bucket) put(ctx context.Context, key string, rec record, now time.Time, rev uint64) (next uint64, err error) {
 	err = b.request(ctx, func(ctx context.Context) error {
 		ack, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: b.subject(key), Data: rec.encode()},
@@ -165,8 +163,7 @@ func (b *bucket) put(ctx context.Context, key string, rec record, now time.Time,
 
 func (b *bucket) subject(key string) string { return "$KV." + b.cfg.Bucket + "." + key }
 
-// request bounds one request, and says what its failure means. After a failure the
-// bucket is opened anew: it may be gone.
+// request bounds one request. After a failure the bucket is opened anew: it may be gone.
 func (b *bucket) request(ctx context.Context, do func(context.Context) error) error {
 	within, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 	defer cancel()

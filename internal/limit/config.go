@@ -6,33 +6,30 @@ import (
 	"time"
 )
 
-// Config says what is allowed. A rate of 0 means that there is no such limit.
+// Config says what is allowed. A rate of 0 means no limit.
 type Config struct {
 	BotPerSecond   int // messages of one bot, over all chats
 	ChatPerSecond  int // messages into one chat
-	GroupPerMinute int // messages into one group or channel, which has an id below 0
+	GroupPerMinute int // messages into one group or channel (id below 0)
 
-	// Bursts are how many messages may go at once after a pause. 0 means: a second's
-	// worth for the bot, 3 for a chat, 10 for a group. So a conversation gets its
-	// replies at once, and only a series is slowed.
+	// Bursts are how many messages may go at once after a pause, so that only a series is slowed. 0
+	// means a second's worth for the bot, 3 for a chat, 10 for a group.
 	BotBurst, ChatBurst, GroupBurst int
 
-	// BotWide is how many chats of a bot must be told to wait within a second for that
-	// to count as the bot's limit: Telegram does not say whose limit it is. 0 means 5.
+	// BotWide is how many chats must be told to wait within a second to count as the bot's limit:
+	// Telegram does not say whose limit it is. 0 means 5.
 	BotWide int
-	// Patience is the longest that a message waits in its handler, which holds a slot
-	// of the worker meanwhile. 0 means 5 s.
+	// Patience is how long a message waits at most, in a slot of the worker. 0 means 5 s.
 	Patience time.Duration
 	// Timeout bounds each request to Redis or the broker. 0 means 500 ms.
 	Timeout time.Duration
 
-	Prefix   string // of every key of Redis, before the first ":"; empty means "chatlane"
+	Prefix   string // of Redis keys, before the first ":"; empty means "chatlane"
 	Bucket   string // the key-value bucket of NATS; empty means "chatlane_limits"
-	Replicas int    // of that bucket, when it is made; 0 means 1
+	Replicas int    // of a new bucket; 0 means 1
 }
 
-// Default is what Telegram documents: 30 a second for a bot, 1 for a chat, 20 a minute
-// for a group.
+// Default is what Telegram documents: 30 a second for a bot, 1 for a chat, 20 a minute for a group.
 func Default() Config { return Config{BotPerSecond: 30, ChatPerSecond: 1, GroupPerMinute: 20} }
 
 func (c Config) withDefaults() Config {

@@ -9,20 +9,19 @@ import (
 	"time"
 )
 
-// known is what this worker knows of the bucket's records. It changes one record at a
-// time, so that only other workers can come in between.
+// known is what this worker knows of the bucket's records. It changes one record at a time, so
+// that only other workers come in between.
 type known struct {
 	bucket *bucket
 
 	mu      sync.Mutex
 	entries map[string]*entry
-	prune   int // number of entries at which those that mean nothing are dropped
+	prune   int // number of entries at which to clean
 }
 
-// entry is one record as this worker saw it last.
 type entry struct {
-	turn  chan struct{} // holds one value while somebody changes the record
-	users int           // who wait for it, under known.mu
+	turn  chan struct{} // a gate for one writer
+	users int           // waiting for it, under known.mu
 
 	// Written under known.mu by the holder of turn.
 	rec record
@@ -33,11 +32,10 @@ func newKnown(b *bucket) *known {
 	return &known{bucket: b, entries: make(map[string]*entry), prune: leastPrune}
 }
 
-// maxTries bounds how often a change is tried while other workers are quicker.
+// maxTries bounds the tries of a change while other workers are quicker.
 const maxTries = 64
 
-// change writes what edit makes of a record. Where edit returns false nothing is
-// written. It may be called several times, with newer records each time.
+// change writes what edit makes of a record, unless edit returns false. It may call edit again with newer records.
 func (k *known) change(ctx context.Context, key string, edit func(r *record, now time.Time) (write bool)) error {
 	if err := k.bucket.open(ctx); err != nil {
 		return err
@@ -72,7 +70,6 @@ func (k *known) change(ctx context.Context, key string, edit func(r *record, now
 	return fmt.Errorf("%w: other workers were quicker %d times", errAway, maxTries)
 }
 
-// refresh reads a record.
 func (k *known) refresh(ctx context.Context, key string) error {
 	if err := k.bucket.open(ctx); err != nil {
 		return err
@@ -93,7 +90,6 @@ func (k *known) read(ctx context.Context, key string, e *entry) error {
 	return err
 }
 
-// enter waits for this worker's turn to change a record.
 func (k *known) enter(ctx context.Context, key string) (*entry, error) {
 	k.mu.Lock()
 	k.clean()
@@ -128,7 +124,7 @@ func (k *known) set(e *entry, rec record, rev uint64) {
 	e.rec, e.rev = rec, rev
 }
 
-// clean drops entries that mean nothing any more. It needs k.mu.
+// clean drops entries without meaning. It needs k.mu.
 func (k *known) clean() {
 	if len(k.entries) < k.prune {
 		return
@@ -142,7 +138,6 @@ func (k *known) clean() {
 	k.prune = max(leastPrune, 2*len(k.entries))
 }
 
-// blocked is how long a key is blocked as far as is known.
 func (k *known) blocked(key string) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()

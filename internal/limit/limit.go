@@ -1,11 +1,9 @@
-// Package limit keeps bots below Telegram's limits of sending: so many messages a
-// second for a bot, so many for a chat, so many a minute for a group, and none while
-// Telegram has asked to wait.
+// Package limit keeps bots below Telegram's limits of sending: messages a second for a bot and for
+// a chat, messages a minute for a group, and none while Telegram has asked to wait.
 //
-// [Redis] and [NATS] count for all workers together, [Local] for one process. Each
-// keeps a token bucket per chat, per group and per bot. A message that waits for its
-// chat has not yet taken a place of the bot. No limiter reads the worker's wall clock:
-// Redis and the broker give the time, and elapsed time is monotonic.
+// [Redis] and [NATS] count for all workers together, [Local] for one process. Each keeps a token bucket
+// per chat, group and bot. A message that waits for its chat has taken no place of the bot. No limiter
+// reads the worker's wall clock: Redis and the broker give the time, and elapsed time is monotonic.
 package limit
 
 import (
@@ -15,12 +13,11 @@ import (
 
 // Limiter holds messages back. Implementations are safe for concurrent use.
 type Limiter interface {
-	// Wait returns when a message may go into the chat. Chat 0 counts for the bot
-	// alone. It fails with a *LaterError where the wait would be
-	// longer than Config.Patience.
+	// Wait returns when a message may go into the chat; chat 0 counts for the bot alone. It fails with
+	// a *LaterError if the wait would be longer than Config.Patience.
 	Wait(ctx context.Context, bot, chat int64) error
-	// Block holds the chat's messages back for d, or with chat 0 all of the bot's.
-	// A later block never shortens an earlier one.
+	// Block holds the chat's messages back for d, or with chat 0 all of the bot's. It never shortens
+	// an earlier block.
 	Block(ctx context.Context, bot, chat int64, d time.Duration) error
 }
 
@@ -30,10 +27,9 @@ var (
 	_ Limiter = (*NATS)(nil)
 )
 
-// LaterError says that a message would have to wait for longer than Config.Patience.
+// LaterError means that a message would have to wait for longer than Config.Patience.
 type LaterError struct{ After time.Duration }
 
-// Error gives the time.
 func (e *LaterError) Error() string {
 	return "held back by the limits of sending, for " + e.After.Round(time.Millisecond).String()
 }
@@ -41,7 +37,6 @@ func (e *LaterError) Error() string {
 // RetryAfter is when to ask again.
 func (e *LaterError) RetryAfter() time.Duration { return e.After }
 
-// pause waits for d, or for the end of ctx.
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

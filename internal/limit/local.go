@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Local counts in one process.
+// Local counts in one process. Safe for concurrent use.
 type Local struct {
 	cfg Config
 
@@ -14,7 +14,7 @@ type Local struct {
 	buckets map[bucketKey]time.Time // when the bucket is full again
 	blocks  map[bucketKey]time.Time // until when nothing goes
 	refused map[int64]*refusals
-	prune   int // size of the maps at which what has passed is dropped
+	prune   int // size of the maps at which to clean
 }
 
 type bucketKey struct {
@@ -28,7 +28,7 @@ type refusals struct {
 	chats map[int64]struct{}
 }
 
-// leastPrune is the size from which on clean looks for what has passed.
+// leastPrune is the size below which nothing is cleaned.
 const leastPrune = 1024
 
 // NewLocal makes a limiter for one process; cfg must be valid.
@@ -64,7 +64,7 @@ func (l *Local) wait(ctx context.Context, bot, chat int64, rates [3]rate) error 
 			waited = true
 		}
 	}
-	if waited { // Telegram may have asked for more time meanwhile
+	if waited { // Telegram may have asked for more time
 		return l.unblocked(ctx, bot, chat)
 	}
 	return nil
@@ -133,9 +133,8 @@ func (l *Local) blocked(bot, chat int64) time.Duration {
 	return time.Until(until)
 }
 
-// reserve takes the next place of one bucket, and says how long until it is there. A
-// place that is too far away is not taken. Places are given in the order of asking; a
-// caller that gives up leaves its place empty.
+// reserve takes the next place of a bucket unless it is too far away, and says how long until it
+// is there. Places go in the order of asking; a caller that gives up leaves its place empty.
 func (l *Local) reserve(bot, chat int64, r rate) (left time.Duration, reserved bool) {
 	if r.name == "bot" {
 		chat = 0
@@ -153,8 +152,7 @@ func (l *Local) reserve(bot, chat int64, r rate) (left time.Duration, reserved b
 	return left, true
 }
 
-// clean drops what has passed, once the maps are twice as large as the last time. It
-// needs l.mu.
+// clean drops what has passed, once the maps have doubled. It needs l.mu.
 func (l *Local) clean(now time.Time) {
 	if len(l.buckets)+len(l.blocks) < l.prune {
 		return

@@ -11,25 +11,23 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// NATS counts in a key-value bucket of the broker, for all workers that use it.
+// NATS counts in a key-value bucket of the broker, for all workers that use it. Safe for concurrent use.
 //
-// A record is written by compare-and-set on the revision that this worker knows, which
-// costs one round trip unless another worker wrote to it since. A refusal needs none:
-// what is known of a record only grows, so a wait that is too long by an old record is
-// too long by the newest.
+// A record is written by compare-and-set on the revision that this worker knows: one round trip
+// unless another worker wrote meanwhile. A refusal needs none: waits only grow, so one that is too
+// long by an old record is too long by the newest.
 //
-// While the broker is away, each worker counts for itself and takes its share of the
-// bot's limit: an equal part among the workers that sent for the bot of late.
+// While the broker is away, each worker counts for itself, with an equal share of the bot's limit
+// among the workers that sent for the bot of late.
 type NATS struct {
 	cfg    Config
-	worker string // name among the senders of a record
+	worker string // among the senders of a record
 	local  *Local
 	known  *known
 	outage outage
 }
 
-// NewNATS makes a limiter on a bucket, which is made when it is first needed; cfg must
-// be valid. The connection stays the caller's to close.
+// NewNATS makes its bucket on first need; cfg must be valid. The caller closes the connection.
 func NewNATS(js jetstream.JetStream, cfg Config, log *slog.Logger) *NATS {
 	cfg = cfg.withDefaults()
 	return &NATS{
@@ -74,7 +72,6 @@ func (l *NATS) Block(ctx context.Context, bot, chat int64, d time.Duration) erro
 	return err
 }
 
-// wait takes a place of the chat, then one of the bot, and waits for each.
 func (l *NATS) wait(ctx context.Context, bot, chat int64) error {
 	// A bot that is known to be blocked must not cost the chat its place.
 	waited, err := l.sit(ctx, l.known.blocked(botKey(bot)))
@@ -94,11 +91,10 @@ func (l *NATS) wait(ctx context.Context, bot, chat int64) error {
 	if err != nil || !waited && !w {
 		return err
 	}
-	return l.unblocked(ctx, keys(bot, chat)...) // Telegram may have asked for more time meanwhile
+	return l.unblocked(ctx, keys(bot, chat)...) // Telegram may have asked for more time
 }
 
-// take takes a place of each rate from one record, waits until they are there, and
-// tells whether it had to.
+// take takes a place of each rate from one record and waits for it.
 func (l *NATS) take(ctx context.Context, key string, rates [3]rate) (waited bool, err error) {
 	if rates == [3]rate{} {
 		return false, l.unblocked(ctx, key)
@@ -128,7 +124,6 @@ func (l *NATS) take(ctx context.Context, key string, rates [3]rate) (waited bool
 	}
 }
 
-// sit waits for d where that is within the patience of a message.
 func (l *NATS) sit(ctx context.Context, d time.Duration) (waited bool, err error) {
 	switch {
 	case d <= 0:
@@ -183,5 +178,5 @@ func (l *NATS) share(bot, chat int64) [3]rate {
 	return rates
 }
 
-// errAway says that the broker gave no usable answer.
+// errAway means that the broker gave no usable answer.
 var errAway = errors.New("the broker does not keep the limits of sending")

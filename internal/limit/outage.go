@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// outage remembers that the broker is away, so that not every message finds out by a
-// timeout of its own. It is logged once, and its end once.
+// outage remembers that the broker is away, so that not every message runs into a timeout. It logs begin and end.
 type outage struct {
 	log *slog.Logger
 
@@ -21,7 +20,6 @@ type outage struct {
 // retryEvery is how often one message asks a broker that is away.
 const retryEvery = time.Second
 
-// ask tells whether to ask the broker.
 func (o *outage) ask() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -33,7 +31,7 @@ func (o *outage) ask() bool {
 	return true
 }
 
-// note tells whether err says that the broker is away.
+// note reports whether err says that the broker is away.
 func (o *outage) note(ctx context.Context, err error) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

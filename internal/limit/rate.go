@@ -2,22 +2,22 @@ package limit
 
 import "time"
 
-// rate allows burst messages at once, then one in each interval.
+// rate allows burst messages at once, then n in each period.
 type rate struct {
 	name     string
 	n, burst int // n of 0: no limit
 	per      time.Duration
 }
 
-// The places of the rates in the result of Config.rates.
+// Places in the result of Config.rates.
 const (
 	ofChat = iota
 	ofGroup
 	ofBot
 )
 
-// rates lists the limits that a message counts against, the narrowest first: a message
-// that waits for its chat must not have taken a place of the bot.
+// rates lists the limits of a message, the narrowest first: while it waits for its chat it must
+// not take a place of the bot.
 func (c Config) rates(chat int64) [3]rate {
 	var r [3]rate
 	if chat != 0 && c.ChatPerSecond > 0 {
@@ -32,9 +32,8 @@ func (c Config) rates(chat int64) [3]rate {
 	return r
 }
 
-// reserve takes the next place of a bucket that is full again at the time full. It
-// returns when the bucket is full after that, and how long until the place is there.
-// A bucket is one time, so that it fits a map and a shared record alike.
+// reserve takes the next place of a bucket that is full again at the time full. It returns when the bucket
+// is full after that, and how long until the place is there. One time fits a map and a shared record alike.
 func (r rate) reserve(full, now time.Time) (next time.Time, left time.Duration) {
 	step := r.per / time.Duration(r.n)
 	if full.Before(now) {

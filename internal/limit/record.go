@@ -13,7 +13,7 @@ type record struct {
 
 	// Of a bot.
 	RefusedSince time.Time            `json:"refused_since,omitzero"`
-	Refused      []int64              `json:"refused,omitempty"` // chats that were told to wait since then
+	Refused      []int64              `json:"refused,omitempty"` // chats told to wait since then
 	Senders      map[string]time.Time `json:"senders,omitempty"` // worker -> its last message
 }
 
@@ -29,7 +29,7 @@ func (r *record) reserve(rates [3]rate, now time.Time) (left time.Duration) {
 	return left
 }
 
-// block lengthens a block, and never shortens one.
+// block never shortens a block.
 func (r *record) block(until time.Time) (longer bool) {
 	if !until.After(r.Blocked) {
 		return false
@@ -38,7 +38,7 @@ func (r *record) block(until time.Time) (longer bool) {
 	return true
 }
 
-// refused notes that a chat was told to wait, and counts the chats within a second.
+// refused notes that a chat was told to wait, and counts such chats within a second.
 func (r *record) refused(chat int64, now time.Time) int {
 	if now.Sub(r.RefusedSince) > time.Second {
 		r.RefusedSince, r.Refused = now, nil
@@ -52,7 +52,6 @@ func (r *record) refused(chat int64, now time.Time) int {
 // senderAge is how long a worker counts as a sender after its last message.
 const senderAge = 10 * time.Second
 
-// sent notes that a worker sends for the bot.
 func (r *record) sent(worker string, now time.Time) {
 	next := map[string]time.Time{worker: now.Truncate(time.Second)}
 	for other, last := range r.Senders {
@@ -82,8 +81,7 @@ func (r *record) encode() []byte {
 	return raw
 }
 
-// decode reads a record. One that is not readable counts as none: what it limited
-// begins anew, and the next write replaces it.
+// decode returns an empty record for an unreadable one: what it limited begins anew, and the next write replaces it.
 func decode(raw []byte) (r record) {
 	if json.Unmarshal(raw, &r) != nil {
 		return record{}

@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis counts in Redis, for all workers that use it. All keys of a bot share a hash
-// tag, "chatlane:{limit:<bot>}:..." (see Config.Prefix), and live no longer than they matter.
+// Redis counts in Redis, for all workers that use it. All keys of a bot share a hash tag,
+// "chatlane:{limit:<bot>}:..." (see Config.Prefix), and live no longer than they matter. Safe for concurrent use.
 type Redis struct {
 	cfg   Config
 	redis redis.UniversalClient
@@ -28,8 +28,8 @@ func NewRedis(client redis.UniversalClient, cfg Config) *Redis {
 	}
 }
 
-// blockScript lengthens a block, and never shortens one. KEYS: block of the chat, block
-// of the bot, chats blocked lately. ARGV: ms, chat, chats that make it the bot's.
+// blockScript never shortens a block. KEYS: block of the chat, block of the bot, chats blocked
+// lately. ARGV: ms, chat, chats that make it the bot's.
 const blockScript = `
 local function hold(key)
   if redis.call('PTTL', key) < tonumber(ARGV[1]) then redis.call('SET', key, 1, 'PX', ARGV[1]) end
@@ -64,7 +64,7 @@ func (s *Redis) Wait(ctx context.Context, bot, chat int64) error {
 		}
 		waited = waited || w
 	}
-	if waited { // Telegram may have asked for more time meanwhile
+	if waited { // Telegram may have asked for more time
 		return s.unblocked(ctx, bot, chat)
 	}
 	return nil
@@ -82,7 +82,6 @@ func (s *Redis) Block(ctx context.Context, bot, chat int64, d time.Duration) err
 	return nil
 }
 
-// unblocked waits until neither the chat nor the bot is blocked.
 func (s *Redis) unblocked(ctx context.Context, bot, chat int64) error {
 	for {
 		left, err := s.blocked(ctx, bot, chat)
@@ -113,7 +112,7 @@ func (s *Redis) blocked(ctx context.Context, bot, chat int64) (time.Duration, er
 	return max(ofBot.Val(), ofChat.Val(), 0), nil
 }
 
-// take waits for a token of one bucket, and tells whether it had to.
+// take waits for a token of one bucket.
 func (s *Redis) take(ctx context.Context, key string, r rate) (waited bool, err error) {
 	limit := redis_rate.Limit{Rate: r.n, Burst: r.burst, Period: r.per}
 	began := time.Now()
@@ -122,8 +121,8 @@ func (s *Redis) take(ctx context.Context, key string, r rate) (waited bool, err 
 		if err != nil || got.Allowed > 0 {
 			return waited, err
 		}
-		// Many may wait for the same bucket, and only one of them gets the next token:
-		// the longer a message has waited, the less often it asks.
+		// Of all that wait for a bucket one gets the next token: the longer a message has waited, the less
+		// often it asks.
 		after := max(got.RetryAfter, time.Millisecond)
 		after += rand.N(min(after<<min(try, 10), time.Second)) //nolint:gosec // spreads load, guards nothing
 		if waits := time.Since(began); waits+after > s.cfg.Patience {
@@ -146,7 +145,6 @@ func (s *Redis) allow(ctx context.Context, key string, l redis_rate.Limit) (*red
 	return got, nil
 }
 
-// key names a bot's key, or one of its chat's.
 func (s *Redis) key(bot, chat int64, what string) string {
 	b := make([]byte, 0, 64)
 	b = append(b, s.cfg.Prefix...)

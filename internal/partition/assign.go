@@ -8,20 +8,17 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Seats are the workers of one partition: who should own it, and who is next in line.
+// Seats are the workers of one partition: its owner, and the next in line.
 type Seats struct {
 	Owner   string
 	Standby string // empty with a single worker
 }
 
-// Assign seats the partitions on the workers, given who holds each now; empty, or the
-// name of nobody in workers, where nobody does.
+// Assign seats the partitions on the workers, given each one's holder now, which may be empty or unknown.
 //
-// Each worker has an even share, and keeps what it holds up to that: so nothing moves
-// that an even load does not force to. What is free goes by rendezvous hashing to those
-// below their share. Moves that are made one by one, in any order, lead to the same
-// number of moves. The standby is who would own the partition if its owner left, so
-// that a death moves each of its partitions once, to whom it waits for already.
+// Each worker keeps what it holds up to an even share: nothing moves that an even load does not force to.
+// What is free goes by rendezvous hashing to workers below their share. Moves made one by one, in any order,
+// are as many. The standby is the owner if the owner left, so that a death moves each of its partitions once.
 //
 // The order of workers does not matter. Without workers every seat is empty.
 func Assign(workers, holders []string) []Seats {
@@ -60,7 +57,7 @@ func Assign(workers, holders []string) []Seats {
 	return seats
 }
 
-// shares splits n evenly; what does not come out even goes to those that hold most.
+// shares splits n evenly; the remainder goes to those that hold most.
 func shares(workers []string, held map[string][]ID, n int) map[string]int {
 	share := make(map[string]int, len(workers))
 	if len(workers) == 0 {
@@ -77,8 +74,8 @@ func shares(workers []string, held map[string][]ID, n int) map[string]int {
 	return share
 }
 
-// place gives each free partition to a worker that holds less than its share. One
-// ranking of all pairs, best first, makes that independent of what was placed before.
+// place gives each free partition to a worker below its share. One ranking of all pairs makes that
+// independent of earlier placements.
 func place(free []ID, workers []string, held map[string][]ID, share map[string]int) map[ID]string {
 	pairs := make([]pair, 0, len(free)*len(workers))
 	room := make(map[string]int, len(workers))
@@ -107,7 +104,6 @@ type pair struct {
 	partition ID
 }
 
-// compare puts the better pair first.
 func (a pair) compare(b pair) int {
 	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.worker, b.worker), cmp.Compare(a.partition, b.partition))
 }

@@ -1,7 +1,5 @@
-// Package partition maps lane keys to partitions and partitions to workers.
-//
-// It is pure: the same input gives the same output in every process and in every
-// version, because ingress and workers agree on nothing else.
+// Package partition maps lane keys to partitions and partitions to workers. It is pure: ingress
+// and workers of every version agree on nothing else.
 package partition
 
 import "github.com/cespare/xxhash/v2"
@@ -9,8 +7,8 @@ import "github.com/cespare/xxhash/v2"
 // ID numbers a partition from 0 to N-1.
 type ID int
 
-// Of is the partition of a lane key: XXH64 with seed 0, modulo n. It must never
-// change: a changed hash sends the next update of a lane past its earlier ones.
+// Of is the partition of a lane key: XXH64 with seed 0, modulo n. It must never change: the next
+// update of a lane would overtake its earlier ones.
 func Of(key string, n int) ID {
 	return ID(xxhash.Sum64String(key) % uint64(n))
 }

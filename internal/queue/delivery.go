@@ -21,18 +21,17 @@ var (
 // Delivery is an update as the owner of its partition receives it.
 type Delivery struct {
 	Update
-	Seq    uint64    // stream sequence: the order of the lane
-	Stream int64     // the stream's creation time, Unix nanoseconds: its identity
-	Stored time.Time // by the broker's clock
-	// Inherited means that an earlier owner may have received and begun the update.
-	Inherited bool
+	Seq       uint64    // stream sequence: the order of the lane
+	Stream    int64     // the stream's creation time, Unix nanoseconds: its identity
+	Stored    time.Time // by the broker's clock
+	Inherited bool      // an earlier owner may have received and begun the update
 
 	origin   Origin
 	arrived  time.Time   // local, with the monotonic reading
 	finished atomic.Bool // Ack was called
 }
 
-// Origin is what the owner adds to a delivery. With the zero value Ack does nothing and no update waits behind.
+// Origin is what the owner adds to a delivery. Zero: Ack does nothing, and no update waits behind.
 type Origin struct {
 	Work   context.Context //nolint:containedctx // it ends with the term that the delivery belongs to
 	Header nats.Header
@@ -41,21 +40,19 @@ type Origin struct {
 	Behind func(ctx context.Context) ([]*Delivery, error)
 }
 
-// Arrive sets the origin, and now as the time of arrival. Call it before the delivery is shared.
+// Arrive sets the origin and the time of arrival. Call it before the delivery is shared.
 func (d *Delivery) Arrive(o Origin) {
 	o.Age = max(0, o.Age)
 	d.origin, d.arrived = o, time.Now()
 }
 
-// Age is the time since the broker stored the update: up to arrival by the broker's clock, then by
-// the monotonic one. The worker's wall clock plays no part.
+// Age is the time since the broker stored the update; the worker's wall clock plays no part.
 func (d *Delivery) Age() time.Duration { return d.origin.Age + time.Since(d.arrived) }
 
 // Here is the time since the update arrived at this worker.
 func (d *Delivery) Here() time.Duration { return time.Since(d.arrived) }
 
-// Work is the context of all attempts of the partition. It ends with the term, with a cause if the
-// term was lost. Never nil.
+// Work is the context of the partition's attempts. It ends with the term, with a cause if that was lost. Never nil.
 func (d *Delivery) Work() context.Context {
 	if d.origin.Work == nil {
 		return context.Background() //nolint:forbidigo // a delivery made by a test has no term
@@ -63,8 +60,7 @@ func (d *Delivery) Work() context.Context {
 	return d.origin.Work
 }
 
-// Behind lists updates of the lane that wait behind this one, in order, parked ones first. It may
-// miss some, but lists none twice.
+// Behind lists the lane's waiting updates behind this one, in order. It may miss some, but lists none twice.
 func (d *Delivery) Behind(ctx context.Context) ([]*Delivery, error) {
 	if d.origin.Behind == nil {
 		return nil, nil
@@ -81,8 +77,7 @@ type Next struct {
 	Park  bool          // park the lane for that time, outside the partition's window
 }
 
-// Ack removes the update from the broker. Call it only once the update is committed. A lost
-// acknowledgement is harmless: the update comes again and is skipped.
+// Ack removes the update from the broker. Call it only after the commit. A lost one costs a skipped redelivery.
 func (d *Delivery) Ack(context.Context) error {
 	d.finished.Store(true)
 	if d.origin.Ack == nil {

@@ -21,8 +21,7 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Publisher stores updates in UPDATES. Publishers of one connection share its window of
-// unconfirmed messages. Safe for concurrent use.
+// Publisher stores updates in UPDATES. Safe for concurrent use. All on one connection share its publish window.
 type Publisher struct {
 	conn       *broker.Conn
 	stream     string
@@ -43,9 +42,8 @@ func NewPublisher(conn *broker.Conn, n int, reg prometheus.Registerer) *Publishe
 	}
 }
 
-// Publish returns nil once the broker has stored the update. After an error the update may be
-// stored as well; publishing it again within the duplicate window is safe. Publish waits until ctx
-// ends or the connection's PublishWait is over.
+// Publish returns nil once the broker has stored the update. After an error it may be stored as well: publish
+// it again within the duplicate window. Publish waits for ctx and PublishWait of the connection at most.
 func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
 	ctx, span := p.tracer.Start(ctx, "queue.publish", trace.WithSpanKind(trace.SpanKindProducer))
 	defer func() { endSpan(span, err) }()
@@ -121,8 +119,7 @@ func (m publishMetrics) observe(ack *jetstream.PubAck, err error, took time.Dura
 	m.wait.Observe(took.Seconds())
 }
 
-// errCodeStreamFull is the server's JSStreamStoreFailedF, which carries "maximum bytes exceeded".
-const errCodeStreamFull = 10077
+const errCodeStreamFull = 10077 // the server's JSStreamStoreFailedF: "maximum bytes exceeded"
 
 func endSpan(span trace.Span, err error) {
 	if err != nil {

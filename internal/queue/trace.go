@@ -4,7 +4,7 @@ import "github.com/nats-io/nats.go"
 
 const scopeName = "github.com/chatlane/chatlane/internal/queue"
 
-// Carrier gives a propagator NATS headers in the W3C spelling (lower case), which nats.Header.Set would change.
+// Carrier gives a propagator NATS headers in lower case, as W3C has them; nats.Header.Set would change that.
 type Carrier nats.Header
 
 func (c Carrier) Get(key string) string { return HeaderValue(nats.Header(c), key) }

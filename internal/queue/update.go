@@ -14,7 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Update is one Telegram update: the bytes that arrived, and the fields that ingress read.
+// Update is one Telegram update, with the fields that ingress read.
 type Update struct {
 	ID        int64  // Telegram's update_id; 0 for a timer
 	Type      string // "message", "callback_query", ...
@@ -24,11 +24,9 @@ type Update struct {
 	Received  time.Time // at ingress
 	Body      []byte    // raw JSON, untouched
 
-	// Replay is the dead letter that was replayed, 0 for none. The stream does not take a replay for a duplicate.
-	Replay uint64
+	Replay uint64 // the dead letter that was replayed, never taken for a duplicate; 0 for none
 
-	// Album is the media group of a new message; may be empty.
-	Album string
+	Album string // media group of a new message; may be empty
 }
 
 // The envelope is a single header, because each header costs an allocation on both sides: "1
@@ -50,7 +48,7 @@ const envelopeVersion = "1"
 // ErrEnvelope means that a message has no envelope that this version can read.
 var ErrEnvelope = errors.New("envelope header is not ours")
 
-// EncodeHeader returns headers that spare a worker the reading of the body.
+// EncodeHeader makes headers that spare a worker the body.
 func (u *Update) EncodeHeader() nats.Header {
 	b := make([]byte, 0, 96)
 	b = append(b, envelopeVersion...)
@@ -82,7 +80,7 @@ func (u *Update) messageID() string {
 	return id
 }
 
-// DecodeUpdate is the inverse of EncodeHeader. Next to an error it returns the fields that it could read.
+// DecodeUpdate is the inverse of EncodeHeader. Next to an error it returns what it could read.
 func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	u := Update{Body: body}
 	var err error
@@ -115,10 +113,10 @@ func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 	return u, nil
 }
 
-// HasEnvelope reports whether a message is an update, of this version or another.
+// HasEnvelope reports an envelope of this version or another.
 func HasEnvelope(h nats.Header) bool { return HeaderValue(h, headerEnvelope) != "" }
 
-// HeaderValue is the header of exactly that name, without canonical spelling; empty if missing.
+// HeaderValue is the header with exactly this spelling; empty if missing.
 func HeaderValue(h nats.Header, name string) string {
 	if v := h[name]; len(v) > 0 {
 		return v[0]
@@ -135,12 +133,12 @@ func HeaderInt(h nats.Header, name string) int64 {
 	return n
 }
 
-// PositionID identifies an update by its position, also if the stream is deleted and made again.
+// PositionID stays unique if the stream is deleted and made again.
 func PositionID(k lane.Key, stream int64, seq uint64) string {
 	return string(k) + ":" + strconv.FormatInt(stream, 36) + ":" + strconv.FormatUint(seq, 10)
 }
 
-// OneLine replaces control characters, so that a text stays within its header.
+// OneLine replaces control characters, which would end the header.
 func OneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

@@ -1,5 +1,4 @@
-// Package embedded runs a nats-server with JetStream inside the process, for the
-// one-command mode and for tests. It is the server itself, not an imitation.
+// Package embedded runs a nats-server with JetStream inside the process, for the one-command mode and for tests.
 package embedded
 
 import (
@@ -12,10 +11,10 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Config of an embedded server. The zero value but for Dir is usable.
+// Config of an embedded server. Only Dir is required.
 type Config struct {
-	Dir       string // where JetStream keeps its files; it survives restarts
-	Listen    bool   // also listen on a free loopback port; otherwise reachable in process only
+	Dir       string // JetStream's files, which survive restarts
+	Listen    bool   // on a free loopback port; else in process only
 	SyncEvery bool   // flush each write to disk before it is confirmed
 }
 
@@ -25,14 +24,13 @@ type Server struct {
 	unlock func()
 }
 
-// ErrNotReady says that the server did not come up in time.
+// ErrNotReady means that the server did not come up in time.
 var ErrNotReady = errors.New("embedded NATS server did not come up")
 
-// ErrInUse says that another process has its broker in the same folder.
+// ErrInUse means that another process has its broker in the same folder.
 var ErrInUse = errors.New("folder is in use by another process")
 
-// Start runs a server until Stop. It waits at most 10 s for it to be ready. A folder
-// that another server uses is refused with ErrInUse, where the system can tell.
+// Start runs a server until Stop, and waits at most 10 s for it. ErrInUse comes only where the system can tell.
 func Start(cfg Config) (_ *Server, err error) {
 	unlock, err := lock(cfg.Dir)
 	if err != nil {
@@ -63,13 +61,13 @@ func Start(cfg Config) (_ *Server, err error) {
 // Option connects a client in process.
 func (s *Server) Option() nats.Option { return nats.InProcessServer(s.s) }
 
-// InProcessConn is one connection of a client in process, for tests that disturb it.
+// InProcessConn is one client connection, for tests that disturb it.
 func (s *Server) InProcessConn() (net.Conn, error) { return s.s.InProcessConn() }
 
 // URL is the address that the server listens on, if it does.
 func (s *Server) URL() string { return s.s.ClientURL() }
 
-// Stop ends the server and returns when its files are closed.
+// Stop returns when the server's files are closed.
 func (s *Server) Stop() {
 	s.s.Shutdown()
 	s.s.WaitForShutdown()

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// lock takes a folder for this server; the system gives it back when the process ends.
+// The system unlocks the folder when the process ends.
 func lock(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err

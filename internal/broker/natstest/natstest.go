@@ -25,8 +25,7 @@ func Start(tb testing.TB) *embedded.Server {
 // Bubble runs a test in virtual time against a real server.
 func Bubble(t *testing.T, test func(t *testing.T, s *embedded.Server)) {
 	t.Helper()
-	// The server's access-time ticker waits on a package-level channel: started
-	// inside the bubble it would keep virtual time from moving.
+	// Its access-time ticker waits on a package-level channel; inside the bubble it would stop virtual time.
 	ats.Register()
 	t.Cleanup(ats.Unregister)
 	dropPools()
@@ -41,16 +40,15 @@ func Bubble(t *testing.T, test func(t *testing.T, s *embedded.Server)) {
 	})
 }
 
-// Stop ends a server in a bubble after it has handled all requests that it has received. A
-// server that shuts down sleeps while it holds a lock, and a request that waits for this lock
-// keeps virtual time from moving: the test would hang.
+// Stop ends a server in a bubble after its last request. The server sleeps while it holds a lock
+// on shutdown, and a request that waits for the lock would stop virtual time.
 func Stop(s *embedded.Server) {
 	synctest.Wait()
 	s.Stop()
 }
 
-// dropPools empties every sync.Pool: the client keeps timers in one, and a timer of
-// one bubble must not be met in another. What a pool holds survives one collection.
+// dropPools empties every sync.Pool: a client's timer of one bubble must not be met in another.
+// Pools survive one collection.
 func dropPools() {
 	runtime.GC()
 	runtime.GC()

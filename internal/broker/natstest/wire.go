@@ -9,8 +9,8 @@ import (
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 )
 
-// Wire is one client's way to an in-process server. Held, it lets nothing pass in
-// either direction and loses nothing, like the network of a process that is frozen.
+// Wire is one client's way to an in-process server. Held, it passes nothing and loses nothing,
+// like the network of a frozen process.
 type Wire struct {
 	server *embedded.Server
 
@@ -30,7 +30,7 @@ func NewWire(s *embedded.Server) *Wire {
 // Option connects a client through the wire.
 func (w *Wire) Option() nats.Option { return nats.InProcessServer(w) }
 
-// InProcessConn implements nats.InProcessConnProvider. A held wire takes nobody new.
+// InProcessConn implements nats.InProcessConnProvider. A held wire takes no new client.
 func (w *Wire) InProcessConn() (net.Conn, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -56,7 +56,7 @@ func (w *Wire) Hold() {
 	}
 }
 
-// Thaw lets everything through again, what was sent meanwhile first.
+// Thaw lets everything through again, in order.
 func (w *Wire) Thaw() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,8 +94,7 @@ func (w *Wire) gate() <-chan struct{} {
 	return w.open
 }
 
-// gated passes what its wire lets pass. What is written waits in its buffer, as in a
-// socket's: who writes is never held.
+// gated buffers writes, as a socket does: a writer is never held.
 type gated struct {
 	net.Conn
 	wire *Wire
@@ -136,7 +135,6 @@ func (g *gated) wake() {
 	}
 }
 
-// pump carries what was written until the connection is closed.
 func (g *gated) pump() {
 	defer func() { _ = g.Conn.Close() }()
 	for range g.more {

@@ -27,12 +27,10 @@ type Filter struct {
 	HeadersOnly bool
 }
 
-// mayMatch is matches for a letter that cannot be read.
 func (f Filter) mayMatch(l *Letter) bool {
 	return (f.Lane == "" || l.Lane == f.Lane) && (f.Bot == 0 || l.Lane.Bot() == f.Bot) && (f.Reason == "" || l.Reason == f.Reason)
 }
 
-// matches also checks what the subject could not select.
 func (f Filter) matches(l *Letter) bool {
 	return (f.Bot == 0 || l.Bot == f.Bot) &&
 		(f.Chat == 0 || l.Scope.Chat == f.Chat) &&
@@ -53,12 +51,12 @@ func (f Filter) subject(n broker.Names) string {
 	return n.DeadLettersPrefix() + ">"
 }
 
-// ErrUnreadable means that another version wrote the letter. Its ID, lane and reason are known: it can be dropped.
+// ErrUnreadable means that another version wrote the letter. It can still be dropped.
 var ErrUnreadable = errors.New("dead letter cannot be read by this version")
 
-// All yields the matching dead letters that are stored when the listing begins, oldest first. ErrUnreadable comes
-// with a letter of which only ID, Lane, Partition and Reason are set, and the listing goes on; any other error
-// ends it. One page of letters is in memory at a time, and nothing is open at the broker while the caller works.
+// All yields the matching letters that are stored when the listing begins, oldest first. ErrUnreadable
+// comes with a letter of which only ID, Lane, Partition and Reason are set, and the listing goes on; other
+// errors end it. One page is in memory at a time, and nothing is open at the broker while the caller works.
 func (s *Store) All(ctx context.Context, f Filter) iter.Seq2[Letter, error] {
 	return func(yield func(Letter, error) bool) {
 		for m, err := range s.messages(ctx, f) {
@@ -116,7 +114,7 @@ func (s *Store) messages(ctx context.Context, f Filter) iter.Seq2[message, error
 	}
 }
 
-// page reads the letters from a sequence on; none at the end.
+// page is empty at the end.
 func (s *Store) page(ctx context.Context, stream jetstream.Stream, f Filter, from uint64) (page []message, err error) {
 	size := pageOfBodies
 	if f.HeadersOnly {
@@ -159,7 +157,7 @@ func (s *Store) page(ctx context.Context, stream jetstream.Stream, f Filter, fro
 	return page, nil
 }
 
-// forgetAfter is when the broker forgets the consumer of a reader that died.
+// forgetAfter is when the broker forgets a dead reader's consumer.
 const forgetAfter = time.Minute
 
 var errGap = errors.New("letters were lost on their way: list them again")

@@ -81,7 +81,6 @@ func (l *Letter) header() nats.Header {
 	return h
 }
 
-// decode returns what it could read with ErrUnreadable.
 func decode(subject string, h nats.Header, body []byte, id uint64) (Letter, error) {
 	u, err := queue.DecodeUpdate(subject, h, body)
 	if err != nil {

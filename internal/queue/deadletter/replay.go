@@ -15,8 +15,7 @@ import (
 // ErrUnroutable means that a dead letter never had a lane to go back to.
 var ErrUnroutable = errors.New("dead letter was never routed: it cannot be replayed, only read and dropped")
 
-// Replay puts a dead letter at the end of its lane and removes it. A repetition, after a lost
-// answer, replays nothing.
+// Replay moves a dead letter to the end of its lane. A repetition, after a lost answer, replays nothing.
 func (s *Store) Replay(ctx context.Context, p *queue.Publisher, l Letter) error {
 	if l.Reason == ReasonUnreadable {
 		return fmt.Errorf("dead letter %d: %w", l.ID, ErrUnroutable)
@@ -28,8 +27,7 @@ func (s *Store) Replay(ctx context.Context, p *queue.Publisher, l Letter) error 
 	return s.Drop(ctx, l.ID)
 }
 
-// Reject stores an authentic body that cannot be read or routed. It belongs to no partition: its
-// letter is filed under 0.
+// Reject stores an authentic body that cannot be routed. It has no partition: its letter is filed under 0.
 func (s *Store) Reject(ctx context.Context, bot int64, body []byte, why string) error {
 	now := time.Now()
 	return s.Put(ctx, Letter{

@@ -30,7 +30,7 @@ func (s *Store) Put(ctx context.Context, l Letter) error {
 	return nil
 }
 
-// Has looks for an update's letter, however old. It reads headers alone, so it finds letters of other versions too.
+// Has looks for an update's letter, however old. It reads headers alone, and finds letters of other versions too.
 func (s *Store) Has(ctx context.Context, l Letter) (bool, error) {
 	for m, err := range s.messages(ctx, Filter{Lane: l.Lane, HeadersOnly: true}) {
 		if err != nil {
@@ -63,7 +63,7 @@ func (s *Store) Get(ctx context.Context, id uint64) (Letter, error) {
 // ErrNotFound means that there is no such dead letter.
 var ErrNotFound = errors.New("not found")
 
-// Drop removes one dead letter for good without decoding it. ErrNotFound means that it is gone already.
+// Drop removes one letter for good, readable or not. ErrNotFound means that it is gone already.
 func (s *Store) Drop(ctx context.Context, id uint64) error {
 	stream, err := s.conn.Stream(ctx, s.conn.Names().DeadLetters())
 	if err != nil {

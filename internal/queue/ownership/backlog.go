@@ -8,13 +8,11 @@ import (
 // countAfter limits the age of the last count while the window is full: no delivery brings a newer one then.
 const countAfter = 5 * time.Second
 
-// backlog is what waits at the broker undelivered.
 type backlog struct {
 	pending uint64
 	counted time.Time
 }
 
-// measure updates the metrics of how far the partition is behind.
 func (t *term) measure(ctx context.Context) {
 	held, age := t.parking.Unfinished()
 	t.o.metrics.oldest.WithLabelValues(label(t.p)).Set(age.Seconds())

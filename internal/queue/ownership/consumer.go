@@ -31,7 +31,6 @@ func pinOf(info *jetstream.ConsumerInfo) string {
 	return ""
 }
 
-// reset puts the consumer back to its acknowledgement floor: on a work queue exactly what is unfinished, in order.
 func (o *Owner) reset(ctx context.Context, p partition.ID, reason string) error {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
@@ -42,7 +41,7 @@ func (o *Owner) reset(ctx context.Context, p partition.ID, reason string) error 
 	return nil
 }
 
-// release resets the consumer and gives the pin up: a standby has the partition at once.
+// reset goes back to the acknowledgement floor: on a work queue exactly what is unfinished, in order.
 func (o *Owner) release(ctx context.Context, p partition.ID, reason string) error {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.PinTTL)
 	defer cancel()
@@ -63,7 +62,6 @@ func (o *Owner) unpin(ctx context.Context, p partition.ID) error {
 	return nil
 }
 
-// streamState is UPDATES when a term begins.
 type streamState struct {
 	created int64         // identity of the stream: creation time, Unix nanoseconds
 	last    uint64        // last sequence

@@ -13,7 +13,6 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/parking"
 )
 
-// accept takes the delivery if it is the next one, else it resyncs.
 func (t *term) accept(ctx context.Context, m *nats.Msg) error {
 	if err := t.confirmPin(ctx, m); err != nil {
 		return err
@@ -80,15 +79,15 @@ func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata
 	return d
 }
 
-// inherited reports what an earlier owner may have had: of the stream at the start of the term no more
-// than a window, since a consumer delivers in order and waits for that many acknowledgements at most.
+// inherited reports what an earlier owner may have had. That is at most a window, since a consumer
+// delivers in order and waits for that many acknowledgements.
 func (t *term) inherited(meta *nats.MsgMetadata) bool {
 	return meta.Sequence.Stream <= t.stream.last && meta.Sequence.Consumer <= uint64(t.o.cfg.Window)
 }
 
-// resync starts from the acknowledgement floor again. Buffered deliveries are dropped and come
-// again; what runs goes on, and its cursor skips it later. The old inbox is closed first, so that
-// no stale request can swallow a message unseen: that leaves a gap at consumer sequence 1.
+// resync starts from the acknowledgement floor again. Buffered deliveries come again; running
+// updates go on, and their lanes' cursors skip them later. The old inbox is closed first: a stale
+// request that swallows messages then leaves a gap at consumer sequence 1.
 func (t *term) resync(ctx context.Context, reason string) error {
 	t.closeFeed()
 	if t.resyncs++; t.resyncs == 1 {

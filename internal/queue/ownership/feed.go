@@ -10,8 +10,8 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 )
 
-// feed is one inbox for pull requests to one consumer. It speaks the pull protocol itself, because
-// the client library hides what takeover needs: a request's pin, a delivery's inbox, every refusal.
+// feed is one inbox for pull requests. It speaks the pull protocol itself, because the client
+// library hides what takeover needs: a request's pin, a delivery's inbox, every refusal.
 type feed struct {
 	nc   *nats.Conn
 	next string // subject of pull requests
@@ -40,7 +40,7 @@ const (
 	headerPin    = "Nats-Pin-Id"
 )
 
-// openFeed subscribes. Size is the most messages on their way at once; any above it would show as a gap.
+// openFeed subscribes. Size is the most messages on their way; any above it would show as a gap.
 func openFeed(conn *broker.Conn, consumer string, size int) (*feed, error) {
 	nc := conn.NATS()
 	f := &feed{nc: nc, next: "$JS.API.CONSUMER.MSG.NEXT." + conn.Names().Updates() + "." + consumer, in: make(chan *nats.Msg, size)}
@@ -69,14 +69,12 @@ func (f *feed) renew(pin string) error {
 	return f.pull(pullRequest{Batch: 1, MaxBytes: 1, NoWait: true, Pin: pin})
 }
 
-// close makes the server drop the pending requests, before any request made on this connection later.
+// close makes the server drop pending requests before later ones on this connection.
 func (f *feed) close() { _ = f.sub.Unsubscribe() }
 
-// isDelivery goes by the reply subject, which only deliveries have: a stored message may carry any
-// header and body, and so look like an answer.
+// isDelivery goes by the reply subject: a stored message may carry any header and body, and look like an answer.
 func isDelivery(m *nats.Msg) bool { return m.Reply != "" }
 
-// status is why the broker refused a pull request; empty for a delivery.
 func status(m *nats.Msg) string {
 	if isDelivery(m) {
 		return ""
@@ -84,8 +82,7 @@ func status(m *nats.Msg) string {
 	return m.Header.Get(headerStatus)
 }
 
-// pinIn is the pin in a delivery's headers. The broker adds its own behind stored ones, so the
-// last one counts. A stored message can hide it: then this is another text, or empty.
+// pinIn is the pin in a delivery's headers. The broker's is the last one, but a stored message can hide it.
 func pinIn(m *nats.Msg) string {
 	if pins := m.Header[headerPin]; len(pins) > 0 {
 		return pins[len(pins)-1]

@@ -7,7 +7,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// handOver keeps the pin while running attempts end, then gives the partition to a standby.
+// handOver keeps the pin while running attempts end, then gives the partition away.
 func (t *term) handOver(ctx context.Context) error {
 	t.closeFeed()
 	f, err := openFeed(t.o.conn, t.consumer(), 256)
@@ -27,7 +27,7 @@ func (t *term) handOver(ctx context.Context) error {
 	return nil
 }
 
-// keepPin renews the pin until ended. A lost pin is an error, which cancels the running attempts.
+// keepPin fails if the pin is lost, which cancels the running attempts.
 func (t *term) keepPin(f *feed, ended <-chan struct{}) error {
 	renew := time.NewTicker(t.o.cfg.PinTTL / 4)
 	defer renew.Stop()

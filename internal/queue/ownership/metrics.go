@@ -58,7 +58,6 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	return m
 }
 
-// took shows a partition as owned until gone is called.
 func (m metrics) took(p partition.ID) (gone func()) {
 	m.owned.WithLabelValues(label(p)).Set(1)
 	return func() {

@@ -16,14 +16,14 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// errElsewhere ends a term whose partition was handed over because the plan names another worker.
+// errElsewhere ends a term after a hand-over to the plan's worker.
 var errElsewhere = errors.New("partition belongs to another worker")
 
 // Config holds what all partitions of a worker share.
 type Config struct {
 	PinTTL time.Duration // as in broker.Topology; 0 means 2 s
 	Window int           // as in broker.Topology; 0 means 256
-	// Role is this worker's role for a partition; it may be wrong for a moment. Nil means owner of all.
+	// Role may be wrong for a moment: the pin decides. Nil means owner of all.
 	Role func(partition.ID) fleet.Role
 	// Hold is called for each partition taken over, and drop when it is handed over or lost. May be nil.
 	Hold   func(partition.ID) (drop func())
@@ -45,8 +45,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Owner takes partitions over, works on them, and hands them over; see the package comment. Safe
-// for concurrent use, with one Run per partition.
+// Owner takes partitions over, works on them, and hands them over. Safe for concurrent use, one Run per partition.
 type Owner struct {
 	conn    *broker.Conn
 	cfg     Config
@@ -59,7 +58,7 @@ func New(cfg Config, conn *broker.Conn, slots *lane.Slots, reg prometheus.Regist
 	return &Owner{conn: conn, cfg: cfg.withDefaults(), slots: slots, metrics: newMetrics(reg)}
 }
 
-// Run owns partition p, or stands by for it. When ctx ends, Run lets running attempts end, hands the partition
+// Run owns partition p, or stands by for it. When ctx ends it waits for running attempts, hands the partition
 // over and returns nil. Attempts run under work, which outlives ctx for as long as the caller grants them.
 func (o *Owner) Run(ctx, work context.Context, p partition.ID, attempt func(*queue.Delivery) queue.Attempt) error {
 	log := o.cfg.Logger.With(slog.Int("partition", int(p)))

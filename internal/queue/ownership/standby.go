@@ -20,8 +20,7 @@ type observed struct {
 // orphanedChecks is how many checks, PinTTL/8 apart, make a partition free for all.
 const orphanedChecks = 8
 
-// awaitPin stands by until the broker pins p to this worker. The message that brings the pin is
-// dropped: the reset brings it again.
+// awaitPin drops the message that brings the pin: the reset brings it again.
 func (o *Owner) awaitPin(ctx context.Context, p partition.ID) (pin string, err error) {
 	for seen := (observed{}); pin == "" && err == nil; {
 		pin, err = o.standBy(ctx, p, &seen, o.mayAsk(p, &seen))
@@ -34,7 +33,7 @@ func (o *Owner) mayAsk(p partition.ID, seen *observed) bool {
 	return o.cfg.Role(p) != fleet.RoleBystander || seen.orphaned >= orphanedChecks
 }
 
-// standBy waits for the pin while mayAsk equals asks, then takes its request back and returns no pin.
+// standBy waits for the pin while mayAsk equals asks.
 func (o *Owner) standBy(ctx context.Context, p partition.ID, seen *observed, asks bool) (string, error) {
 	f, err := openFeed(o.conn, broker.ConsumerName(p), 16)
 	if err != nil {
@@ -63,7 +62,7 @@ func (o *Owner) standBy(ctx context.Context, p partition.ID, seen *observed, ask
 	return "", nil
 }
 
-// receivePin returns a pin, or none after wait or a change of the plan: then the consumer is checked again.
+// receivePin returns no pin after wait or a change of the plan: check the consumer again.
 func (o *Owner) receivePin(ctx context.Context, p partition.ID, f *feed, requested time.Time, advisory string, wait time.Duration, changed func() bool) (string, error) {
 	t, check := time.NewTimer(wait), time.NewTicker(o.cfg.PinTTL/20)
 	defer t.Stop()
@@ -81,7 +80,7 @@ func (o *Owner) receivePin(ctx context.Context, p partition.ID, f *feed, request
 		case m := <-f.in:
 			switch {
 			case m.Subject == advisory:
-				// The pin comes with a message; if all are with the former owner, only a reset frees them.
+				// A pin needs a message; if all are with the former owner, only a reset frees them.
 				t.Reset(o.cfg.PinTTL / 40)
 			case isDelivery(m):
 				return o.deliveredPin(ctx, p, m, requested)
@@ -94,8 +93,8 @@ func (o *Owner) receivePin(ctx context.Context, p partition.ID, f *feed, request
 	}
 }
 
-// deliveredPin asks the broker for the pin: a stored message can carry any pin and hide the broker's. If the two
-// differ, the broker's counts only while the request is too young for another worker to have been pinned since.
+// deliveredPin asks the broker, since a stored message can carry any pin. If the two differ, the
+// broker's pin counts only while the request is too young for another worker to have been pinned since.
 func (o *Owner) deliveredPin(ctx context.Context, p partition.ID, m *nats.Msg, requested time.Time) (string, error) {
 	info, err := o.info(ctx, p)
 	if err != nil {
@@ -107,8 +106,8 @@ func (o *Owner) deliveredPin(ctx context.Context, p partition.ID, m *nats.Msg, r
 	return "", nil
 }
 
-// freeOrphans resets a consumer without pin whose messages wait for the acknowledgement of a dead worker, and wakes
-// a partition whose updates are all parked. It returns when to check again: soon while another worker goes first.
+// freeOrphans resets a consumer without pin whose messages wait for a dead worker, and wakes a partition
+// with only parked updates. It returns when to check again: soon while another worker goes first.
 func (o *Owner) freeOrphans(ctx context.Context, p partition.ID, seen *observed) (again time.Duration) {
 	info, err := o.info(ctx, p)
 	if err == nil && pinOf(info) == "" && info.NumPending+uint64(info.NumAckPending) > 0 {
@@ -129,7 +128,6 @@ func (o *Owner) freeOrphans(ctx context.Context, p partition.ID, seen *observed)
 	return o.cfg.PinTTL + o.cfg.PinTTL/4
 }
 
-// releaseToOwner gives back a pin that came to a standby although the owner lives.
 func (o *Owner) releaseToOwner(ctx context.Context, p partition.ID) {
 	_ = o.release(ctx, p, resetReleased) // it runs out
 }

@@ -15,8 +15,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/parking"
 )
 
-// term is one ownership of one partition, from the reset to the hand-over or the loss of the pin.
-// Only its own goroutine touches it, except for lanes and parking.
+// term is one ownership of one partition. Only its own goroutine touches it, except for lanes and parking.
 type term struct {
 	o       *Owner
 	p       partition.ID
@@ -53,7 +52,7 @@ func (o *Owner) newTerm(work context.Context, p partition.ID, pin string, stream
 	return t
 }
 
-// runTerm resets, consumes in order, and hands over when ctx ends. An error says why the term ended otherwise.
+// runTerm returns nil after the hand-over that ctx asks for; an error says why the term ended otherwise.
 func (o *Owner) runTerm(ctx, work context.Context, p partition.ID, pin string, attempt func(*queue.Delivery) queue.Attempt) (err error) {
 	work, cancel := context.WithCancelCause(work)
 	state, err := o.streamState(work)
@@ -83,7 +82,6 @@ func (o *Owner) runTerm(ctx, work context.Context, p partition.ID, pin string, a
 	return t.handOver(ctx)
 }
 
-// takeOver loads what an earlier owner parked, and resets the consumer.
 func (t *term) takeOver(ctx context.Context) (unsubscribe func(), err error) {
 	if err := t.parking.Load(t.work, t.o.cfg.PinTTL); err != nil { //nolint:contextcheck // a stop must not interrupt it half way
 		return nil, err
@@ -102,7 +100,7 @@ func (t *term) takeOver(ctx context.Context) (unsubscribe func(), err error) {
 // Submit queues a job in a lane of the term.
 func (t *term) Submit(k lane.Key, job lane.Job) error { return t.lanes.Submit(t.work, k, job) }
 
-// Confirm returns [queue.ErrPinLost] if the broker says that the pin is not this term's.
+// Confirm returns [queue.ErrPinLost] if the pin is not this term's.
 func (t *term) Confirm(ctx context.Context) error {
 	info, err := t.o.info(ctx, t.p)
 	if err == nil && pinOf(info) != t.pin {
@@ -111,7 +109,6 @@ func (t *term) Confirm(ctx context.Context) error {
 	return err
 }
 
-// consume runs until ctx ends (nil), the partition belongs elsewhere, or the pin is lost.
 func (t *term) consume(ctx context.Context) error {
 	tick := time.NewTicker(t.o.cfg.PinTTL / 4)
 	defer tick.Stop()

@@ -37,9 +37,8 @@ func (w *watchdog) due() (quietSince time.Time, due bool) {
 	return quietSince, true
 }
 
-// watch finds deliveries that were lost on their way, as when a stream leader dies: the broker
-// waits for acknowledgements of messages that this owner has never seen, or whose acknowledgement
-// was lost. Two comparisons, a tick apart, tell missing from late.
+// watch finds deliveries that were lost on their way, as when a stream leader dies: the broker waits for
+// acknowledgements that this owner does not owe. Two comparisons, a tick apart, tell missing from late.
 func (t *term) watch(ctx context.Context) error {
 	if t.parking.Finished() > 0 {
 		t.watchdog.progress(time.Now())

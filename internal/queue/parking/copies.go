@@ -14,7 +14,6 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// Headers of a parked copy.
 const (
 	headerStored  = "Chatlane-Stored"
 	headerWait    = "Chatlane-Park-Ms"  // how long the lane is to wait
@@ -22,7 +21,7 @@ const (
 )
 
 // put stores a copy behind the others of its lane, confirms the pin, and then acknowledges the original: only
-// with the pin does the next owner find the copy. The first copy of a lane is fresh. The caller holds filling.
+// with the pin does the next owner find the copy. A lane's first copy is fresh. The caller holds filling.
 func (l *Lanes) put(ctx context.Context, d *queue.Delivery, w wait, fresh bool) (again time.Duration) {
 	if _, err := l.copy(ctx, d, w, after(fresh)); err != nil {
 		l.log.WarnContext(ctx, "parked copy not written, its update is held in the window", slog.String("lane", string(d.Lane)), slog.String("error", err.Error()))
@@ -51,17 +50,16 @@ func (l *Lanes) acknowledge(ctx context.Context, d *queue.Delivery) {
 	}
 }
 
-// last is the copy that must be the lane's last one when the next is written; zero for any.
+// last is the copy that the next one must find last; zero for any.
 type last struct {
 	known bool
 	seq   uint64 // in PARKED; 0: there is none
 }
 
-// after makes the first copy of a lane expect none.
 func after(fresh bool) last { return last{known: fresh} }
 
-// copy appends to the parked lane and returns the new last copy. A first copy that finds others prunes
-// the lane. A later one that does not find the one before it fails: another owner has pruned the lane.
+// copy returns the lane's new last copy. A first copy that finds others prunes the lane. A later
+// one fails if it misses the one before it: another owner has pruned the lane.
 func (l *Lanes) copy(ctx context.Context, d *queue.Delivery, w wait, behind last) (last, error) {
 	if !behind.known {
 		return l.write(ctx, d, w)
@@ -77,7 +75,7 @@ func (l *Lanes) copy(ctx context.Context, d *queue.Delivery, w wait, behind last
 	return l.write(ctx, d, w, expect)
 }
 
-// write stores one copy. A second one in a term is a duplicate: the first keeps its place, and the last is unknown.
+// write stores a copy once per term: a second one is a duplicate, keeps its place, and leaves the last unknown.
 func (l *Lanes) write(ctx context.Context, d *queue.Delivery, w wait, opts ...jetstream.PublishOpt) (last, error) {
 	if l.over.Load() {
 		return last{}, queue.ErrPinLost

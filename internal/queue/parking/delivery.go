@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// run is the job of a delivery: one attempt, or its way to PARKED. What has begun goes on in
-// place, also when its lane is parked behind it.
+// run makes one attempt or copies the delivery. What has begun goes on in place, also when its lane is parked.
 func (l *Lanes) run(ctx context.Context, e *entry) time.Duration {
 	if e.Finished() {
 		return 0 // by the turn of its album
@@ -32,7 +31,6 @@ func (l *Lanes) run(ctx context.Context, e *entry) time.Duration {
 	return l.setAside(ctx, e, next.Again)
 }
 
-// begin marks the delivery as begun unless its lane is parked.
 func (l *Lanes) begin(e *entry) (p *parkedLane, here bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,7 +41,7 @@ func (l *Lanes) begin(e *entry) (p *parkedLane, here bool) {
 	return p, e.begun
 }
 
-// follow puts the delivery behind the parked ones of its lane; false if the lane is no longer parked.
+// follow returns false if the lane is no longer parked.
 func (l *Lanes) follow(ctx context.Context, p *parkedLane, e *entry) (again time.Duration, parked bool) {
 	if p != nil {
 		p.filling.Lock()
@@ -63,8 +61,7 @@ func (l *Lanes) follow(ctx context.Context, p *parkedLane, e *entry) (again time
 	return l.put(ctx, e.Delivery, w, false), true
 }
 
-// setAside parks the lane for the time that is left. If the copy fails, the copy is tried again,
-// and the attempt not before its time.
+// setAside parks the lane. If the copy fails, it is tried again, and the attempt not before its time.
 func (l *Lanes) setAside(ctx context.Context, e *entry, left time.Duration) time.Duration {
 	if again := l.park(ctx, e, left); again > 0 {
 		return min(again, left)

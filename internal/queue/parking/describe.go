@@ -45,7 +45,7 @@ func Describe(ctx context.Context, conn *broker.Conn, p Parked) (Description, er
 	return d, nil
 }
 
-// fill takes the time from the newest copy, for the update that it names. Only the owner knows a later wait.
+// fill takes the time from the newest copy. Only the owner knows a later wait.
 func (d *Description) fill(oldest, newest *jetstream.RawStreamMsg) {
 	d.Since = oldest.Time
 	waiting := queue.HeaderInt(newest.Header, headerWaiting)

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// moveFlood parks a lane with all its open updates, oldest first. The running one is copied too, since parked
-// updates must be older than the lane's rest in UPDATES; its attempt goes on, and the cursor skips its copy.
+// moveFlood parks a lane with all its open updates, oldest first. The running one is copied too, since
+// parked updates must be older than the rest; its attempt goes on, and the cursor skips its copy.
 func (l *Lanes) moveFlood(ctx context.Context, flood []*entry) {
 	k := flood[0].Lane
 	p, fresh := l.enter(k)
@@ -23,7 +23,7 @@ func (l *Lanes) moveFlood(ctx context.Context, flood []*entry) {
 	}
 }
 
-// copyFlood acknowledges the originals that have not begun. What it cannot copy follows by the lane's own jobs.
+// copyFlood leaves what it cannot copy to the lane's own jobs.
 func (l *Lanes) copyFlood(ctx context.Context, flood []*entry, w wait, fresh bool) {
 	var copied []*entry
 	behind := after(fresh)

@@ -8,7 +8,7 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// parkedLane is one parked lane, or one whose orphaned copies are being pruned.
+// parkedLane is a parked lane, or one whose orphaned copies are being pruned.
 type parkedLane struct {
 	filling sync.Mutex  // held while copies are written, and to unpark the lane
 	timer   *time.Timer // wakes the lane; nil while it floods or is being pruned
@@ -61,7 +61,6 @@ func (l *Lanes) unpark(k lane.Key) {
 	delete(l.parked, k)
 }
 
-// hold parks a lane for a time; then the job that works it off is queued.
 func (l *Lanes) hold(k lane.Key, w wait) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,7 +95,6 @@ func (l *Lanes) holdLocked(k lane.Key, w wait) *parkedLane {
 	return p
 }
 
-// due wakes a lane unless it was given another time meanwhile.
 func (l *Lanes) due(p *parkedLane, k lane.Key, holds int) {
 	l.mu.Lock()
 	due := p.holds == holds && l.parked[k] == p
@@ -123,7 +121,6 @@ func (l *Lanes) rewake() {
 	}
 }
 
-// After the end of the term the lane is the next owner's.
 func (l *Lanes) submitWork(k lane.Key) { _ = l.term.Submit(k, l.work(k)) }
 
 func (l *Lanes) awake() []lane.Key {
@@ -160,7 +157,6 @@ func (l *Lanes) waitOf(ctx context.Context, k lane.Key) (wait, error) {
 	return w, nil
 }
 
-// learn notes the stored time unless the lane was freed meanwhile.
 func (l *Lanes) learn(k lane.Key, w wait) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

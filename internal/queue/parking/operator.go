@@ -98,7 +98,6 @@ func (l *Lanes) Serve(ctx context.Context) (unsubscribe func(), err error) {
 	return func() { _ = sub.Unsubscribe() }, nil
 }
 
-// free wakes a parked lane now; false for any other.
 func (l *Lanes) free(k lane.Key) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

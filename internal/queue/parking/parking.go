@@ -35,8 +35,7 @@ type Config struct {
 	Logger    *slog.Logger
 }
 
-// Lanes holds the lanes of one term: their window, and which are parked. Safe for concurrent use,
-// except where a method says otherwise.
+// Lanes holds a term's window and parked lanes. Safe for concurrent use, except where a method says otherwise.
 type Lanes struct {
 	cfg    Config
 	conn   *broker.Conn
@@ -59,8 +58,7 @@ func New(cfg Config, conn *broker.Conn, term Term) *Lanes {
 	return &Lanes{cfg: cfg, conn: conn, term: term, log: cfg.Logger, window: newWindow(cfg.Window, cfg.Last), parked: make(map[lane.Key]*parkedLane)}
 }
 
-// Load lists the lanes that an earlier owner parked, within pinTTL, since the new pin would run
-// out; each lane reads its own time later.
+// Load lists an earlier owner's parked lanes, within pinTTL: the pin must not run out. Each lane reads its own time.
 func (l *Lanes) Load(ctx context.Context, pinTTL time.Duration) error {
 	l.pruned = time.Now().Add(-time.Duration(l.cfg.Partition) * time.Second % pruneEvery) // spread over the partitions
 	ctx, stop := context.WithTimeout(ctx, pinTTL)
@@ -76,7 +74,7 @@ func (l *Lanes) Load(ctx context.Context, pinTTL time.Duration) error {
 	return err
 }
 
-// Deliver takes a delivery into the window and queues it in its lane. It may begin to move a flood, under ctx.
+// Deliver queues a delivery in its lane. It may begin to move a flood, under ctx.
 func (l *Lanes) Deliver(ctx context.Context, d *queue.Delivery) error {
 	e := &entry{Delivery: d, attempt: l.cfg.Attempt(d)}
 	flood := l.window.add(e)
@@ -101,7 +99,7 @@ func (l *Lanes) Finished() int { return l.window.finished() }
 // Unfinished counts the deliveries in the window, with the age of the oldest.
 func (l *Lanes) Unfinished() (n int, oldest time.Duration) { return l.window.held() }
 
-// Resync empties the window, and queues the jobs of parked lanes again: a resync may have discarded them.
+// Resync empties the window, and queues the jobs of parked lanes that a resync may have discarded.
 func (l *Lanes) Resync() {
 	l.window.clear()
 	l.rewake()

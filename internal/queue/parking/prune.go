@@ -60,10 +60,9 @@ func (l *Lanes) pruneLane(ctx context.Context, k lane.Key) (pruned bool) {
 	return pruned
 }
 
-// prune removes the orphaned copies of a lane. The caller has entered the lane afresh.
-//
-// A former owner wrote them after this term began; earlier copies are known and parked. It
-// confirms its pin before it acknowledges, so their originals are in UPDATES, or done.
+// prune removes the orphaned copies of a lane that the caller has entered afresh. A former owner
+// wrote them after this term began; earlier copies are known. It confirms its pin before it
+// acknowledges, so their originals are in UPDATES, or done.
 //
 // The order matters: read what is there, confirm the pin, remove no more than was read. If this
 // owner is a former one itself by then, its successor's copies stay.

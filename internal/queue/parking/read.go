@@ -59,8 +59,8 @@ func (l *Lanes) from(ctx context.Context, k lane.Key, parkedSeq uint64) (*queue.
 
 var errPosition = errors.New("its position is not one of the stream of updates; remove the message")
 
-// checkPosition refuses a copy whose position no update can have: its turn would move the lane's cursor there,
-// past all updates before it. An older stream is no danger, since a newer stream's cursor replaces its cursor.
+// checkPosition refuses a position that no update can have: it would move the lane's cursor past all
+// updates before. An older stream is no danger, since a newer stream's cursor replaces its cursor.
 func (l *Lanes) checkPosition(h nats.Header) error {
 	seq, stream := queue.HeaderInt(h, queue.HeaderSequence), queue.HeaderInt(h, queue.HeaderStream)
 	switch {
@@ -75,12 +75,11 @@ func (l *Lanes) checkPosition(h nats.Header) error {
 // mostBehind bounds how far Behind looks into a parked lane: each costs a round trip.
 const mostBehind = 24
 
-// Behind lists updates of the lane that wait behind d, in order: the parked ones, then the others. It may miss some.
+// Behind lists the lane's waiting updates behind d, in order, parked ones first. It may miss some.
 func (l *Lanes) Behind(ctx context.Context, d *queue.Delivery) ([]*queue.Delivery, error) {
 	return l.behind(ctx, d, 1)
 }
 
-// behind looks into PARKED from parkedSeq on, then into the window.
 func (l *Lanes) behind(ctx context.Context, d *queue.Delivery, parkedSeq uint64) ([]*queue.Delivery, error) {
 	var found []*queue.Delivery
 	last := d.Seq
@@ -108,7 +107,7 @@ func (l *Lanes) behind(ctx context.Context, d *queue.Delivery, parkedSeq uint64)
 	return found, nil
 }
 
-// storedWait reads a lane's wait from its newest copy. The time counts if the update that it names is the oldest.
+// storedWait reads the wait in the newest copy. The time counts if the update that it names is the oldest.
 func (l *Lanes) storedWait(ctx context.Context, k lane.Key) (wait, error) {
 	oldest, err := l.head(ctx, k)
 	if errors.Is(err, errUnreadable) {
@@ -132,8 +131,8 @@ func (l *Lanes) storedWait(ctx context.Context, k lane.Key) (wait, error) {
 	return w, nil
 }
 
-// stream is PARKED, read from its leader: a direct answer may come from a lagging replica, and
-// mixes the broker's headers with stored ones, which could name another message.
+// stream reads PARKED from its leader: a direct answer may come from a lagging replica, and mixes
+// the broker's headers with stored ones, which could name another message.
 func (l *Lanes) stream(ctx context.Context) (jetstream.Stream, error) {
 	return parkedStream(ctx, l.conn)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// WakeSubject is the subject of the message that pins an owner to a partition with only parked lanes: the broker
-// pins with a message alone. It is no lane's, since there is no bot 0; the owner acknowledges it at once.
+// WakeSubject pins an owner to a partition with only parked lanes: the broker pins with a message
+// alone. It is no lane's, since there is no bot 0; the owner acknowledges it at once.
 func WakeSubject(n broker.Names, p partition.ID) string {
 	return n.UpdatesPrefix() + strconv.Itoa(int(p)) + ".0.wake"
 }

@@ -35,8 +35,8 @@ func newWindow(size int, newest uint64) window {
 	return window{size: size, newest: newest, open: make(map[uint64]*entry), depth: make(map[lane.Key]int), moving: make(map[lane.Key]bool)}
 }
 
-// A flood begins in a window that is three quarters full, with an eighth of it one lane's. A
-// window that fills up without such a lane is load, and slows intake.
+// A flood begins in a window three quarters full, with an eighth of it one lane's. Without such a
+// lane it is load, and slows intake.
 func crowded(open, size int) bool { return open > size*3/4 }
 func floods(depth, size int) bool { return depth >= max(size/8, 2) }
 
@@ -75,7 +75,7 @@ func (w *window) relieved(k lane.Key) {
 	delete(w.moving, k)
 }
 
-// remove leaves another delivery of the same update alone: a resync may have brought it.
+// remove leaves another delivery of the update alone, which a resync brought.
 func (w *window) remove(d *queue.Delivery) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

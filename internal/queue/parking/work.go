@@ -17,7 +17,6 @@ const (
 	retryUnreadable = time.Minute
 )
 
-// worker works off one parked lane.
 type worker struct {
 	l       *Lanes
 	k       lane.Key
@@ -25,7 +24,7 @@ type worker struct {
 	attempt queue.Attempt
 }
 
-// work makes the job that works off a parked lane, one update per call, so that a hand-over waits for one alone.
+// work makes a job that works off one update per call, so that a hand-over waits for one alone.
 func (l *Lanes) work(k lane.Key) lane.Job {
 	w := &worker{l: l, k: k}
 	return w.run
@@ -49,7 +48,7 @@ func (w *worker) run(ctx context.Context) time.Duration {
 	return time.Nanosecond // the lane's next parked update
 }
 
-// read takes the oldest parked update in hand if its time has come, else returns when to try again; 0 for never.
+// read takes the oldest parked update if its time has come, else returns when to try again; 0 for never.
 func (w *worker) read(ctx context.Context) (again time.Duration) {
 	l, k := w.l, w.k
 	if !l.isAwake(k) {

@@ -28,8 +28,7 @@ const (
 	relayPull   = 10 * time.Second
 )
 
-// Run relays fired timers into their lanes until ctx ends, and finishes those under way. One
-// worker is enough; several share the work.
+// Run relays fired timers into their lanes until ctx ends, and finishes those under way. Workers share the work.
 func (t *Scheduler) Run(ctx context.Context) {
 	for broken := false; ctx.Err() == nil; {
 		c, err := t.conn.JetStream().CreateOrUpdateConsumer(ctx, t.conn.Names().Timers(), jetstream.ConsumerConfig{
@@ -91,8 +90,8 @@ func (t *Scheduler) fire(ctx context.Context, m jetstream.Msg) {
 
 var errForeign = errors.New("message is no timer")
 
-// store uses the firing's position in TIMERS as message id: a relay that dies before its
-// acknowledgement fires nothing twice, and a timer that is armed again is no duplicate.
+// store uses the firing's position as message id: a relay that dies unacknowledged fires nothing
+// twice, and a timer that is armed again is no duplicate.
 func (t *Scheduler) store(ctx context.Context, m jetstream.Msg) (result string, err error) {
 	meta, err := m.Metadata()
 	if err != nil {
@@ -115,8 +114,7 @@ func (t *Scheduler) store(ctx context.Context, m jetstream.Msg) (result string, 
 	return firedStored, nil
 }
 
-// fired is the message for UPDATES, received when its timer fired. It keeps an envelope of another
-// version: the lane's owner may be able to read it.
+// fired keeps an envelope of another version: the lane's owner may be able to read it.
 func (t *Scheduler) fired(m jetstream.Msg, meta *jetstream.MsgMetadata) (*nats.Msg, error) {
 	u, err := queue.DecodeUpdate(m.Subject(), m.Headers(), m.Data())
 	msg := &nats.Msg{Data: u.Body}

@@ -22,9 +22,8 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// Timer is an update that comes into its lane when its time has come. Each arming has a subject of
-// its own, conversation and token, so that a worker that has lost its lane never displaces a timer
-// that a committed state waits for.
+// Timer is an update that comes into its lane at its time. Each arming has its own subject, conversation
+// and token: a worker that has lost its lane displaces no timer that a committed state waits for.
 type Timer struct {
 	Conversation string // key of the state whose timer it is: "<bot>:..."
 	Token        string // of this arming; the same again replaces it
@@ -41,8 +40,8 @@ func (t *Timer) subject(n broker.Names) string {
 // Config of a scheduler.
 type Config struct {
 	Partitions int // as in [broker.Topology]
-	// MaxBytes bounds TIMERS: a full one refuses new timers, whose turns are tried again, where the broker itself
-	// would drop the oldest. It is checked every few seconds, so TIMERS may grow a little beyond it. 0: no bound.
+	// MaxBytes bounds TIMERS: at that size Arm fails and the turn is tried again, where the broker would
+	// drop the oldest. It is checked every few seconds, so TIMERS may grow a little beyond it. 0: no bound.
 	MaxBytes int64
 	Logger   *slog.Logger // nil: logs nothing
 }
