@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	ta "github.com/mymmrac/telego/telegoapi"
 )
@@ -38,6 +39,19 @@ func IsMessageGone(err error) bool {
 
 // IsTopicClosed reports that the message's forum topic is closed.
 func IsTopicClosed(err error) bool { return isBadRequest(err, "topic_closed", "topic closed") }
+
+// RetryAfter is how long Telegram asks to wait before the call is made again, 0 if err is
+// no such answer. Handlers and error handlers see waits of minutes, and waits for what
+// sends nothing into their chat. If the error is returned, a call into the chat is made
+// again when its time has come. Any other is made again up to the last attempt, and not at
+// all after a wait of minutes.
+func RetryAfter(err error) time.Duration {
+	var refused *ta.Error
+	if !errors.As(err, &refused) || refused.Parameters == nil {
+		return 0
+	}
+	return time.Duration(refused.Parameters.RetryAfter) * time.Second
+}
 
 func isBadRequest(err error, phrases ...string) bool {
 	var refused *ta.Error

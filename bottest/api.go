@@ -32,8 +32,9 @@ type Call struct {
 // [Refuse].
 type Stub func(params json.RawMessage) (result any, err error)
 
-// Refuse makes the error of a Bot API call, for a [Stub]. Error handlers do not see codes 429 and 5xx: a
-// worker tries the turn again.
+// Refuse makes the error of a Bot API call, for a [Stub]. Error handlers do not see codes
+// 429 and 5xx: a worker tries the turn again. They see a 429 with a wait of more than 3
+// minutes, which a stub returns as a *telegoapi.Error.
 func Refuse(code int, description string) error {
 	return refusal("", &ta.Error{ErrorCode: code, Description: description})
 }
@@ -54,7 +55,7 @@ func refusal(method string, err error) error {
 	if e.Code == http.StatusTooManyRequests && e.RetryAfter == 0 {
 		e.RetryAfter = time.Second // every 429 has one
 	}
-	return e
+	return api.TellFlood(e, 0, api.FloodWait, api.FloodWait)
 }
 
 // Stub answers a method by f from now on; nil returns it to the simulation.

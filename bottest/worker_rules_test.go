@@ -264,6 +264,23 @@ func TestErrorsOfNobodysFaultGoPastErrorHandlers(t *testing.T) {
 	}
 }
 
+// A wait of minutes is told; a worker does not make it without a word.
+func TestErrorHandlersSeeALongFloodWait(t *testing.T) {
+	t.Parallel()
+	var told time.Duration
+	r := bot.New("r")
+	r.OnError(func(_ context.Context, _ *bot.Turn, err error) error { told = bot.RetryAfter(err); return nil })
+	r.Message(bot.Say("hello"))
+	w := bottest.New(t, r)
+	w.Stub("sendMessage", func(json.RawMessage) (any, error) {
+		return nil, &ta.Error{ErrorCode: 429, Description: "slow", Parameters: &ta.ResponseParameters{RetryAfter: 80274}}
+	})
+	w.Person("Ann").Say("hi")
+	if told != 80274*time.Second {
+		t.Errorf("error handler was told to wait %v", told)
+	}
+}
+
 // As the client has it: error handlers and request middleware branch on these.
 func TestRefusalsAreThoseOfAWorkersClient(t *testing.T) {
 	t.Parallel()

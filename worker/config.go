@@ -95,6 +95,7 @@ type Turns struct {
 	MaxAttempts int           // failed attempts after which an update is a dead letter; default 5
 	MinBackoff  time.Duration // wait before the second attempt, 4 times as long before each further one; default 250 ms
 	ParkAfter   time.Duration // longest wait of a lane in place, it is parked for a longer one; default 2 s
+	FloodWait   time.Duration // longest wait of a 429 that handlers are not told; a chat waits only for what is sent into it; default 3 min
 	SkipLate    []string      // update types that get no answer once it is too late for one, with an age if they have no deadline: "message=1h"; "none": all are answered; default inline_query
 }
 

@@ -44,6 +44,7 @@ type Turns struct {
 	MaxAttempts int           `env:"CHATLANE_MAX_ATTEMPTS" min:"1" default:"5" help:"Failed attempts after which an update becomes a dead letter."`
 	MinBackoff  time.Duration `env:"CHATLANE_MIN_BACKOFF" default:"250ms" help:"Wait before the second attempt; each further one is 4 times as long."`
 	ParkAfter   time.Duration `env:"CHATLANE_PARK_AFTER" default:"2s" help:"Longest wait that a lane does in place; for a longer one it is parked."`
+	FloodWait   time.Duration `env:"CHATLANE_FLOOD_WAIT" default:"3m" help:"Longest wait of a 429 that handlers are not told; a chat waits only for what is sent into it."`
 	SkipLate    []string      `env:"CHATLANE_SKIP_LATE" default:"inline_query" help:"Update types that get no answer once it is too late for one, such as inline_query,callback_query; with an age where there is no such time, or another is meant: message=1h. none: all are answered. Forwarded updates always are."`
 }
 
@@ -117,6 +118,7 @@ func (t Turns) validate(p *config.Problems) {
 	p.Must("CHATLANE_MAX_ATTEMPTS", t.MaxAttempts > 0, "set a number of 1 or more, such as 5")
 	p.Must("CHATLANE_MIN_BACKOFF", t.MinBackoff > 0 && t.MinBackoff <= time.Minute, "set a duration up to 1m, such as 250ms")
 	p.Must("CHATLANE_PARK_AFTER", t.ParkAfter > 0, "set a duration such as 2s")
+	p.Must("CHATLANE_FLOOD_WAIT", t.FloodWait > 0, "set a duration such as 3m")
 	_, err := skipAges(t.SkipLate)
 	p.Must("CHATLANE_SKIP_LATE", err == nil, "set update types such as inline_query, with an age where they have no deadline of their own, such as message=1h, or none")
 }

@@ -63,6 +63,6 @@ func (w *worker) turnConfig() turn.Config {
 	t := w.cfg.Turns
 	return turn.Config{
 		LaneKey: w.cfg.Broker.By(), Strategy: strategy, Deadline: t.Deadline, MaxAttempts: t.MaxAttempts,
-		MinBackoff: t.MinBackoff, ParkAfter: t.ParkAfter, AnswerWithin: update.AnswerWithin, SkipAfter: w.cfg.skipAfter(),
+		MinBackoff: t.MinBackoff, ParkAfter: t.ParkAfter, FloodWait: t.FloodWait, AnswerWithin: update.AnswerWithin, SkipAfter: w.cfg.skipAfter(),
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/lane"
+	"github.com/chatlane/chatlane/internal/telegram/api"
 )
 
 // Config says how turns run. The zero value has the defaults.
@@ -20,6 +21,7 @@ type Config struct {
 	MinBackoff  time.Duration // before the second attempt, then 4 times as long each; 0 means 250 ms
 	MaxBackoff  time.Duration // 0 means 5 min
 	ParkAfter   time.Duration // longer waits park the lane; 0 means 2 s
+	FloodWait   time.Duration // longer waits of a 429 are told to the handler; 0 means 3 min
 	MaxUrgent   int           // urgent handlers at once, outside the lanes' slots; 0 means 256
 	// AnswerWithin is the age by which a type's updates should be answered; 0 or nil: none. It only counts.
 	AnswerWithin func(updateType string) time.Duration
@@ -35,6 +37,7 @@ func (c Config) withDefaults() Config {
 	c.MinBackoff = cmp.Or(c.MinBackoff, 250*time.Millisecond)
 	c.MaxBackoff = cmp.Or(c.MaxBackoff, 5*time.Minute)
 	c.ParkAfter = cmp.Or(c.ParkAfter, 2*time.Second)
+	c.FloodWait = cmp.Or(c.FloodWait, api.FloodWait)
 	c.MaxUrgent = cmp.Or(c.MaxUrgent, 256)
 	never := func(string) time.Duration { return 0 }
 	if c.AnswerWithin == nil {

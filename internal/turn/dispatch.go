@@ -98,9 +98,20 @@ func (t *task) business() string {
 
 // give adds one attempt's calls to p; results that s cannot journal go to own.
 func (t *task) give(p *bot.Parts, s *fsm.Session, own *unfinished) *api.Calls {
-	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, own.journal(s), callMiddleware(t.r.deps.Program))
+	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, own.journal(s), append(callMiddleware(t.r.deps.Program), t.tellFloods))
 	p.API, p.Call, p.Once, p.File = calls.Bot(), calls.Call, calls.Once, calls.File
 	return calls
+}
+
+// tellFloods has the handler see the waits that its lane does not make for it.
+func (t *task) tellFloods(next api.CallFunc) api.CallFunc {
+	return func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+		result, err := next(ctx, method, params)
+		if err != nil {
+			err = api.TellFlood(err, t.d.Scope.Chat, t.r.cfg.ParkAfter, t.r.cfg.FloodWait)
+		}
+		return result, err
+	}
 }
 
 func callMiddleware(p *bot.Program) []api.Around {

@@ -76,7 +76,7 @@ func (c Config) decide(ctx context.Context, err error, attempts, waits int) verd
 	if attempts+1 >= c.MaxAttempts || hopeless(err) {
 		return verdict{action: actDead, reason: reason}
 	}
-	after := c.backoff(attempts)
+	after := max(c.backoff(attempts), floodWait(err))
 	return verdict{action: actRetry, after: after, park: c.parks(after), reason: reason}
 }
 
@@ -85,7 +85,7 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 	var no *api.Error
 	var away *bot.UnavailableError
 	switch {
-	case errors.As(err, &no) && no.RetryAfter > 0:
+	case errors.As(err, &no) && no.RetryAfter > 0 && floodWait(err) == 0:
 		return c.wait(jitter(no.RetryAfter, no.RetryAfter/10), "rate_limited"), true
 	case errors.Is(err, fsm.ErrLockLost), errors.Is(err, fsm.ErrCursorMoved),
 		errors.Is(err, fsm.ErrStreamChanged), errors.Is(err, fsm.ErrClosed):
@@ -109,6 +109,16 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 		return c.wait(c.MaxBackoff, "no_bot"), true
 	}
 	return verdict{}, false
+}
+
+// floodWait is the wait of a 429 that uses up an attempt: the handler saw it, and the
+// lane does not wait for it, since its chat is not what is limited. Else it is 0.
+func floodWait(err error) time.Duration {
+	var told *api.FloodError
+	if !errors.As(err, &told) || told.Own {
+		return 0
+	}
+	return jitter(told.Refusal.RetryAfter, told.Refusal.RetryAfter/10)
 }
 
 func (c Config) wait(after time.Duration, reason string) verdict {

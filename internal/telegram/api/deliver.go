@@ -23,6 +23,10 @@ type request struct {
 // at once cannot change.
 func (c *Client) deliver(ctx context.Context, token Token, r request) (json.RawMessage, error) {
 	chat := chatOf(r.params)
+	into := int64(0) // the chat as the caller named it
+	if isSending(r.method) {
+		into = chat
+	}
 	if err := c.wait(ctx, token, r.method, chat); err != nil {
 		return nil, err
 	}
@@ -44,6 +48,7 @@ func (c *Client) deliver(ctx context.Context, token Token, r request) (json.RawM
 			continue
 		case errors.Is(err, ErrTooMany):
 			c.block(ctx, token, r.method, chat, no.RetryAfter)
+			no.Into = into
 			return nil, err
 		case attempt >= c.cfg.Attempts, !r.again(err):
 			return nil, c.settled(r, err)
@@ -88,7 +93,7 @@ func (c *Client) wait(ctx context.Context, token Token, method string, chat int6
 		return nil
 	}
 	if later, ok := errors.AsType[laterError](err); ok { // in the form of Telegram's own answer
-		return &Error{Method: method, Code: http.StatusTooManyRequests, Description: later.Error(), RetryAfter: max(later.RetryAfter(), time.Second)}
+		return &Error{Method: method, Code: http.StatusTooManyRequests, Description: later.Error(), RetryAfter: max(later.RetryAfter(), time.Second), Into: chat}
 	}
 	if ctx.Err() != nil {
 		return noAnswer(ctx, method, false, err)

@@ -39,6 +39,7 @@ type Error struct {
 	Description string
 	RetryAfter  time.Duration // above 0 for every 429
 	MigrateTo   int64         // the supergroup that the group became, else 0
+	Into        int64         // of a 429: the chat that the call sends into; 0 if it sends nothing, or the chat's number is not known
 	Gateway     bool          // made by a gateway on the way, not by the Bot API
 }
 
