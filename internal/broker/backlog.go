@@ -12,7 +12,6 @@ type Backlog struct {
 	Oldest time.Duration // age of the oldest in UPDATES, by the broker's clock; 0: none
 }
 
-// Backlog asks for the two streams one after the other.
 func (c *Conn) Backlog(ctx context.Context) (Backlog, error) {
 	updates, err := c.Stream(ctx, c.names.Updates())
 	if err != nil {

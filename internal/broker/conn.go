@@ -14,10 +14,9 @@ import (
 
 // Config says how to reach the broker.
 type Config struct {
-	URL  string // one or several, separated by commas
-	Name string // shown by the broker's monitoring
-	// Namespace tells installations on the same servers apart; may be empty.
-	Namespace string
+	URL       string // one or several, separated by commas
+	Name      string // shown by the broker's monitoring
+	Namespace string // tells installations on the same servers apart; may be empty
 
 	// At most one way to log in.
 	Creds    string // path of a credentials file
@@ -30,13 +29,10 @@ type Config struct {
 	CertFile string // path, PEM, of the client's certificate
 	KeyFile  string // path, PEM
 
-	// FailFast makes publishing fail at once while disconnected: ingress has Telegram as its buffer.
-	FailFast bool
-	// PublishWait bounds the wait for one PubAck; 0 means 2 s.
-	PublishWait time.Duration
+	FailFast    bool          // publishing fails at once while disconnected: ingress has Telegram as its buffer
+	PublishWait time.Duration // for one PubAck; 0 means 2 s
 	Logger      *slog.Logger
-	// Options are added last.
-	Options []nats.Option
+	Options     []nats.Option // added last
 }
 
 // Conn is one connection to the broker. It reconnects for ever, with jitter, and logs only changes
@@ -48,7 +44,7 @@ type Conn struct {
 	log   *slog.Logger
 }
 
-// Connect dials the broker, once: it fails when no server answers.
+// Connect dials the broker once.
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	if cfg.PublishWait <= 0 {
 		cfg.PublishWait = 2 * time.Second
@@ -115,7 +111,7 @@ func options(ctx context.Context, cfg Config) []nats.Option {
 // repeatAfter is when a lasting error is logged again: a refused login comes several times a second.
 const repeatAfter = 30 * time.Second
 
-// repetition suppresses an error that was logged a moment ago. The client calls its handlers one after the other.
+// repetition needs no lock: the client calls its handlers one after the other.
 type repetition struct {
 	text string
 	at   time.Time
@@ -147,8 +143,7 @@ func (c *Conn) Ready(context.Context) error {
 // ErrClosed means that the connection has ended for good, but not by Close.
 var ErrClosed = errors.New("connection to NATS has ended for good; restart the process")
 
-// Watch returns ErrClosed when the connection ends for good, or nil when ctx ends. The client
-// reconnects for ever, so after ErrClosed there is nothing left to wait for.
+// Watch returns ErrClosed when the connection ends for good, or nil when ctx ends.
 func (c *Conn) Watch(ctx context.Context) error {
 	closed := c.nc.StatusChanged(nats.CLOSED)
 	defer c.nc.RemoveStatusListener(closed)
@@ -202,8 +197,7 @@ func (c *Conn) Stream(ctx context.Context, name string) (jetstream.Stream, error
 	return s, nil
 }
 
-// StreamWithRetry asks again after every, until ctx ends: a request during a leader's election may
-// get no answer. asked is the time of the answered request.
+// StreamWithRetry asks again after every, until ctx ends: a request during an election may get no answer.
 func (c *Conn) StreamWithRetry(ctx context.Context, name string, every time.Duration) (s jetstream.Stream, asked time.Time, err error) {
 	for {
 		try, stop := context.WithTimeout(ctx, every)

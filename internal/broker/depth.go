@@ -6,7 +6,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Depth is what the streams hold, for law 5: accepted = committed + dead letters + queued.
+// Depth holds counts for law 5: accepted = committed + dead letters + queued.
 type Depth struct {
 	Queued uint64 // in UPDATES: waiting, or being worked on
 	Parked uint64

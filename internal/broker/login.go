@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// login returns the options for authentication and TLS. Files are read again at each reconnection,
-// except for the nkey's seed and the client's certificate.
+// login returns options for authentication and TLS. Reconnections read the files again, except for
+// nkey and certificate.
 func (c Config) login() (opts []nats.Option, err error) {
 	switch {
 	case c.Creds != "":
@@ -49,7 +49,7 @@ func (c Config) login() (opts []nats.Option, err error) {
 	return opts, nil
 }
 
-// nkeyOption does not quote the seed in its error.
+// The error does not quote the seed.
 func nkeyOption(seed string) (nats.Option, error) {
 	pair, err := nkeys.FromSeed([]byte(seed))
 	if err != nil {
@@ -74,11 +74,9 @@ type natsContext struct {
 	Key      string `json:"key"`
 }
 
-// ErrNoContext means that there is no such context.
 var ErrNoContext = errors.New("no such nats context")
 
-// ReadContext reads a context of the nats command line tool from dir (see [ContextDir]) into the
-// fields for connection and login. An empty name means the selected context.
+// ReadContext reads a context of the nats command line tool; an empty name means the selected one. See [ContextDir].
 func ReadContext(dir, name string) (Settings, error) {
 	if name == "" {
 		selected, err := os.ReadFile(filepath.Join(dir, "context.txt")) //nolint:gosec // the operator names the folder
@@ -113,8 +111,7 @@ func ReadContext(dir, name string) (Settings, error) {
 	return s, nil
 }
 
-// ContextDir is the folder of the nats tool's contexts: in configHome (XDG_CONFIG_HOME), or
-// home/.config if that is empty.
+// ContextDir is the folder of the nats tool's contexts. configHome is XDG_CONFIG_HOME, and may be empty.
 func ContextDir(configHome, home string) string {
 	if configHome == "" {
 		configHome = filepath.Join(home, ".config")

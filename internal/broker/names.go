@@ -10,7 +10,7 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Names makes the names of all that one installation keeps in NATS and Redis. Each begins with the namespace and "_",
+// Names makes the names that one installation has in NATS and Redis. Each begins with the namespace and "_",
 // which no namespace contains: installations on the same servers share no name. The zero value has no namespace.
 type Names struct{ prefix string }
 
@@ -34,10 +34,10 @@ func (n Names) DeadLetters() string { return n.prefix + "DEADLETTERS" }
 // Parked is the stream of parked lanes' updates.
 func (n Names) Parked() string { return n.prefix + "PARKED" }
 
-// Timers is the stream of armed timers, and of fired ones until they are in Updates.
+// Timers is the stream of armed timers, and of fired ones that are not in Updates yet.
 func (n Names) Timers() string { return n.prefix + "TIMERS" }
 
-// UpdatesPrefix begins the subjects of Updates; see [LaneSubject].
+// UpdatesPrefix begins the subjects of Updates; [LaneSubject] has what follows.
 func (n Names) UpdatesPrefix() string { return n.prefix + "updates." }
 
 // DeadLettersPrefix begins the subjects of DeadLetters.
@@ -49,7 +49,7 @@ func (n Names) ParkedPrefix() string { return n.prefix + "parked." }
 // TimersPrefix begins the subjects of armed timers.
 func (n Names) TimersPrefix() string { return n.prefix + "timers." }
 
-// FiredPrefix begins the subjects of fired timers.
+// FiredPrefix begins the subjects of fired timers, in the same stream.
 func (n Names) FiredPrefix() string { return n.prefix + "fired." }
 
 // Presence is the subject of the workers' heartbeats.

@@ -23,8 +23,8 @@ type Finding struct {
 	Law     int    `json:"law"` // the law that does not hold; 0: advice
 }
 
-// Preflight names the settings under which a law would not hold, each with what to set. Finding
-// nothing is no proof: a client cannot see how often the servers flush to disk (sync_interval).
+// Preflight names the settings under which a law would not hold. Finding nothing is no proof: a
+// client cannot see how often the servers flush to disk (sync_interval).
 func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []preflight.Finding, err error) {
 	t = t.withDefaults()
 	findings = append(findings, outdated(c.nc.ConnectedServerVersion())...)

@@ -89,7 +89,6 @@ func (c *Conn) PartitionStatuses(ctx context.Context) ([]PartitionStatus, error)
 	return all, nil
 }
 
-// Server is the name and version of the connected server.
 func (c *Conn) Server() (name, version string) {
 	return c.nc.ConnectedServerName(), c.nc.ConnectedServerVersion()
 }

@@ -19,23 +19,18 @@ import (
 
 // Topology is what must stand in the broker before anything flows.
 type Topology struct {
-	Partitions int // fixed for the life of the stream; 0 means 64
-	Replicas   int // 0 means 1
-	// DeadLettersMaxBytes is the size at which DEADLETTERS refuses; 0 means 1 GiB.
-	DeadLettersMaxBytes int64
-	// TimersMaxBytes is the size at which the workers refuse timers: the broker takes no schedules in
-	// a stream that refuses. 0 means 256 MiB.
+	Partitions          int   // fixed for the life of the stream; 0 means 64
+	Replicas            int   // 0 means 1
+	DeadLettersMaxBytes int64 // size at which DEADLETTERS refuses; 0 means 1 GiB
+	// TimersMaxBytes is kept by the workers: the broker takes no schedules in a stream that refuses. 0 means 256 MiB.
 	TimersMaxBytes int64
-	// StateMaxBytes is the size at which a state bucket, which the store makes, refuses; 0 means 1 GiB.
-	StateMaxBytes int64
-	MaxBytes      int64         // of UPDATES; 0 means 1 GiB. Full means refused, not dropped
-	Window        int           // unacknowledged updates of a partition; 0 means 256
-	PinTTL        time.Duration // silence after which a partition changes hands; 0 means 2 s
-	LaneKey       lane.By       // as ingress names lanes; fixed like the partitions
-	// AckWait is far longer than any turn: owners retry, not the broker. 0 means 1 h.
-	AckWait time.Duration
-	// DeadLetterAge is how long dead letters are kept; 0 means 30 days.
-	DeadLetterAge time.Duration
+	StateMaxBytes  int64         // size at which a state bucket refuses; 0 means 1 GiB
+	MaxBytes       int64         // of UPDATES; 0 means 1 GiB. Full means refused, not dropped
+	Window         int           // unacknowledged updates of a partition; 0 means 256
+	PinTTL         time.Duration // silence after which a partition changes hands; 0 means 2 s
+	LaneKey        lane.By       // as ingress names lanes; fixed like the partitions
+	AckWait        time.Duration // longer than any turn: owners retry, not the broker; 0 means 1 h
+	DeadLetterAge  time.Duration // how long dead letters are kept; 0 means 30 days
 }
 
 func (t Topology) withDefaults() Topology {
@@ -52,7 +47,6 @@ func (t Topology) withDefaults() Topology {
 	return t
 }
 
-// ErrTopology means that the broker holds something else than configured.
 var ErrTopology = errors.New("broker holds something else than configured")
 
 const (
@@ -137,11 +131,9 @@ func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) er
 	return c.names.compareStream(info.Config, want)
 }
 
-// errCodeNoStorage is the broker's "insufficient storage resources available".
-const errCodeNoStorage = 10047
+const errCodeNoStorage = 10047 // the broker's "insufficient storage resources available"
 
-// bound gives a stream its first or a higher limit, while the stream is smaller: else the broker
-// would drop the oldest messages.
+// bound sets a first or a higher limit, if the stream is smaller: else the broker would drop messages.
 func (c *Conn) bound(ctx context.Context, info *jetstream.StreamInfo, limit int64) (*jetstream.StreamInfo, error) {
 	cfg := info.Config
 	if lower := cfg.MaxBytes > 0 && cfg.MaxBytes > limit; lower {
@@ -195,8 +187,7 @@ func (n Names) compareStream(have, want jetstream.StreamConfig) error {
 	return nil
 }
 
-// limitText: the broker says -1 for no limit.
-func limitText(n int64) string {
+func limitText(n int64) string { // the broker says -1 for none
 	if n <= 0 {
 		return "none"
 	}

@@ -44,7 +44,6 @@ func NewCensus(conn *broker.Conn) (*Census, error) {
 	return c, nil
 }
 
-// Close ends the subscription.
 func (c *Census) Close() { _ = c.sub.Unsubscribe() }
 
 func (c *Census) receive(m *nats.Msg) {
@@ -66,7 +65,6 @@ func (c *Census) receive(m *nats.Msg) {
 // censusTTL is several heartbeats, so that a busy machine does not look like a lost worker.
 const censusTTL = 5 * time.Second
 
-// Workers is the number of Members.
 func (c *Census) Workers() int { return len(c.Members()) }
 
 // Members are the workers whose heartbeat is at most 5 s old, by name.

@@ -11,16 +11,13 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// Own works on one partition, or stands by for it, until ctx ends; then it hands the partition
-// over and returns. Attempts run under work.
+// Own works on a partition, or stands by, until ctx ends; then it hands over and returns. Attempts run under work.
 type Own func(ctx, work context.Context, p partition.ID) error
 
 // Config of a fleet.
 type Config struct {
-	// Linger is how long a worker keeps a partition that left its plan, so that the new owner can ask
-	// first. 0: not at all.
-	Linger time.Duration
-	Logger *slog.Logger // nil: logs nothing
+	Linger time.Duration // for a partition that left the plan, so that its new owner asks for it first; 0: none
+	Logger *slog.Logger  // nil: logs nothing
 }
 
 // Fleet runs one owner for each partition in a worker's plan.
@@ -46,16 +43,14 @@ func New(cfg Config, presence *Presence, own Own) *Fleet {
 	return &Fleet{cfg: cfg, presence: presence, own: own, posts: make(map[partition.ID]*post)}
 }
 
-// Run works until ctx ends, then hands every partition over and returns. Attempts run under work.
-// Errors: those of [Presence.Run].
+// Run works until ctx ends, then hands every partition over. Errors: those of [Presence.Run].
 func (f *Fleet) Run(ctx, work context.Context) error {
 	err := f.presence.Run(ctx, func(p Plan) { f.follow(ctx, work, p) })
 	f.running.Wait()
 	return err
 }
 
-// follow starts and ends owners by the plan. An owner that stays in the plan asks for its role
-// itself. One that leaves it goes on for Linger: by then only the new owner asks for the pin.
+// follow starts and ends owners by the plan. One that leaves it goes on for Linger: by then the new owner asks.
 func (f *Fleet) follow(ctx, work context.Context, plan Plan) {
 	f.cfg.Logger.InfoContext(ctx, "plan changed", slog.Int("workers", plan.Workers),
 		slog.Int("own", len(plan.Own)), slog.Int("standby", len(plan.Standby)))
@@ -73,7 +68,6 @@ func (f *Fleet) follow(ctx, work context.Context, plan Plan) {
 	}
 }
 
-// stay is false if the owner has begun to leave.
 func (p *post) stay() bool {
 	if p.linger != nil && !p.linger.Stop() {
 		return false

@@ -23,14 +23,13 @@ type PresenceConfig struct {
 	Worker     string        // unique for the life of the process
 	Partitions int           // as in Topology
 	Every      time.Duration // between heartbeats, at most a quarter of the pin's TTL; 0 means 500 ms
-	// TTL is the silence after which a worker counts as gone; 0 means 5/2 heartbeats. Keep it below the pin's TTL,
-	// so that the heir of a partition plans without the dead worker. A live worker counted as gone keeps its pins.
+	// TTL is the silence after which a worker counts as gone; 0 means 5/2 heartbeats. Keep it below the pin's TTL:
+	// the heir of a partition then plans without the dead worker. A live worker counted as gone keeps its pins.
 	TTL    time.Duration
 	Logger *slog.Logger
 }
 
-// Plan is one worker's part of the assignment: the partitions that it owns or stands by for, and
-// the number of all workers.
+// Plan is the partitions that one worker owns or stands by for, and the number of all workers.
 type Plan struct {
 	Own     []partition.ID
 	Standby []partition.ID
@@ -55,7 +54,6 @@ type peer struct {
 	holds map[partition.ID]time.Time // what it owns, and since when
 }
 
-// beat is the heartbeat on the wire.
 type beat struct {
 	Worker  string         `json:"worker"`
 	Holds   []partition.ID `json:"holds,omitempty"` // what it owns now
@@ -79,7 +77,6 @@ func (p *Presence) Hold(part partition.ID) (drop func()) {
 	return func() { p.update(func() { delete(p.holds, part) }) }
 }
 
-// update has the changed heartbeat sent soon.
 func (p *Presence) update(change func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,8 +87,8 @@ func (p *Presence) update(change func()) {
 	}
 }
 
-// Run sends and receives heartbeats until ctx ends, and then calls Leave. It calls changed with
-// each new plan, one at a time. Its only error is a subscription that failed.
+// Run sends and receives heartbeats until ctx ends, then calls Leave. It calls changed with each
+// new plan, one at a time. Its only error is a subscription that failed.
 func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	in := make(chan *nats.Msg, 1024)
 	sub, err := p.conn.NATS().ChanSubscribe(p.conn.Names().Presence(), in)
@@ -103,7 +100,7 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	defer p.Leave(ctx)
 	every := time.NewTicker(p.cfg.Every)
 	defer every.Stop()
-	// The others answer the first heartbeat within this time, so that the first plan counts them all.
+	// The others answer the first heartbeat within this time: the first plan counts them all.
 	settle := time.NewTimer(p.cfg.Every / 4)
 	defer settle.Stop()
 	// Partitions change hands many at a time: one heartbeat and one plan serve all of them.
@@ -153,8 +150,7 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	}
 }
 
-// Leave takes this worker out of the plans at once by a last heartbeat, so that its partitions are
-// assigned while it still finishes. Safe to repeat.
+// Leave takes this worker out of the plans at once: others take over while it still finishes. Safe to repeat.
 func (p *Presence) Leave(ctx context.Context) {
 	p.mu.Lock()
 	p.left = true
@@ -197,7 +193,7 @@ func (p *Presence) send(b beat) {
 	}
 }
 
-// receive reports whether the set of workers changed, and whether the sender's partitions changed.
+// receive reports whether the set of workers, or the sender's partitions, changed.
 func (p *Presence) receive(m *nats.Msg) (members, holdings bool) {
 	var b beat
 	if json.Unmarshal(m.Data, &b) != nil || b.Worker == "" {
@@ -258,8 +254,7 @@ func (p *Presence) replan() Plan {
 	return plan
 }
 
-// holders is the owner of each partition, by name. Of two that announce one the later counts: the
-// other has not noticed yet. It needs p.mu.
+// holders names each partition's owner: of two the later one, which the other has not noticed. It needs p.mu.
 func (p *Presence) holders() []string {
 	names, since := make([]string, p.cfg.Partitions), make([]time.Time, p.cfg.Partitions)
 	for w, peer := range p.peers {

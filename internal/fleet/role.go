@@ -1,9 +1,8 @@
 package fleet
 
-// Role is a worker's role for one partition, by the plan.
+// Role says whether a worker asks the broker for a partition's pin.
 type Role int
 
-// Roles, by whether the worker asks the broker for the partition's pin.
 const (
 	// RoleOwner asks: the plan gives the partition to this worker, or to a silent one.
 	RoleOwner Role = iota

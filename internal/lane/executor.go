@@ -10,8 +10,7 @@ import (
 // ErrDraining refuses work after Drain has begun.
 var ErrDraining = errors.New("lanes are draining")
 
-// Job is one attempt at one update. It returns 0 when the update is done, or how long the lane
-// waits, without a slot, before it runs the job again.
+// Job is one attempt. It returns 0 when the update is done, else how long the lane waits, without a slot.
 type Job func(ctx context.Context) (again time.Duration)
 
 // Slots bounds how many jobs run at once. All executors of a worker share one.
@@ -25,8 +24,8 @@ func (s *Slots) InUse() int { return len(s.used) }
 
 func (s *Slots) give() { <-s.used }
 
-// Executor runs jobs in order within a lane and in parallel across lanes, with one goroutine per lane that has
-// work. It does not bound what waits: the submitter does, by its partition's window. Safe for concurrent use.
+// Executor runs jobs in order within a lane and in parallel across lanes, one goroutine per lane that
+// has work. The submitter bounds what waits, by its partition's window. Safe for concurrent use.
 type Executor struct {
 	slots *Slots
 
@@ -36,7 +35,6 @@ type Executor struct {
 	running  sync.WaitGroup
 }
 
-// queue holds the jobs of one lane, the head first.
 type queue struct {
 	jobs    []Job
 	started bool // the head has run at least once and is not done
@@ -47,8 +45,8 @@ func NewExecutor(slots *Slots) *Executor {
 	return &Executor{slots: slots, lanes: make(map[Key]*queue), draining: make(chan struct{})}
 }
 
-// Submit appends a job to its lane and returns at once. The jobs of a lane run under the context
-// of the submission that found the lane idle. Its only error is ErrDraining.
+// Submit appends a job to its lane, or returns ErrDraining. A lane's jobs run under the context of
+// the submission that found the lane idle.
 func (e *Executor) Submit(ctx context.Context, k Key, job Job) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -82,8 +80,7 @@ func (e *Executor) Discard() int {
 	return n
 }
 
-// Drain refuses new jobs, drops those that do not run at this moment, and returns when the running
-// ones have ended. Safe to repeat.
+// Drain refuses new jobs, drops those that do not run, and waits for the others. Safe to repeat.
 func (e *Executor) Drain() {
 	e.mu.Lock()
 	if !e.isDraining() {
@@ -117,7 +114,6 @@ func (e *Executor) work(ctx context.Context, k Key, q *queue) {
 	}
 }
 
-// attempt runs the head of the lane in a slot, or removes the lane.
 func (e *Executor) attempt(ctx context.Context, k Key, q *queue) (again time.Duration, ran bool) {
 	if !e.takeSlot(ctx) {
 		e.remove(k)

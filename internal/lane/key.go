@@ -1,5 +1,5 @@
-// Package lane defines a lane: the ordered series of updates with one key. It gives every update a key,
-// whatever its type ([By.Key]), and runs one job per key at a time, in the order of submission ([Executor]).
+// Package lane gives every update a key, whatever its type ([By.Key]), and runs one job per key at a
+// time, in the order of submission ([Executor]). A lane is the ordered series of updates with one key.
 package lane
 
 import (
@@ -11,8 +11,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Key names one lane of one bot: "<bot>:<kind>:<id>[:t:<thread>|:u:<user>]". It is safe as a NATS
-// subject token and as a Redis hash tag.
+// Key names a lane: "<bot>:<kind>:<id>[:t:<thread>|:u:<user>]", safe as a NATS token and as a Redis hash tag.
 type Key string
 
 // Bot is the bot id in front of the key; 0 if there is none.
@@ -28,7 +27,6 @@ func (k Key) Bot() int64 {
 // Kind is the namespace of a chat: chats of different kinds may have the same id.
 type Kind byte
 
-// The kinds.
 const (
 	KindChat     Kind = 'c' // a chat of the bot; else the user's private chat
 	KindBusiness Kind = 'b' // chats of a business account, by connection
@@ -98,7 +96,7 @@ func (by By) Key(s Scope) Key {
 	return Key(b)
 }
 
-// Home is the lane key by chat, whatever the configured key is: all keys of one chat share a slot of a cluster.
+// Home is the lane key by chat, whatever is configured: all keys of one chat share a slot of a cluster.
 func (s Scope) Home() string { return string(s.appendChat(make([]byte, 0, 32))) }
 
 // appendChat writes "<bot>:<kind>:<id>".

@@ -11,8 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// bucket reads and writes records. It is in the broker's memory: if the broker forgets it, each
-// chat and bot gets one burst more.
+// bucket is in the broker's memory: if it is forgotten, each chat and bot gets one burst more.
 type bucket struct {
 	js  jetstream.JetStream
 	cfg Config
@@ -52,7 +51,7 @@ func (b *bucket) now() time.Time {
 	return b.clock.now()
 }
 
-// open finds the bucket or makes it, and learns the broker's time.
+// open also learns the broker's time.
 func (b *bucket) open(ctx context.Context) error {
 	stream, fresh := b.handle()
 	if fresh {
@@ -92,8 +91,7 @@ func (b *bucket) handle() (_ jetstream.Stream, fresh bool) {
 	return b.stream, b.stream != nil && time.Since(b.clock.at) < clockAge
 }
 
-// enter takes the one place of a gate. It fails with errAway if a request failed while it waited:
-// else all waiting calls would time out one after the other.
+// enter fails with errAway if a request failed meanwhile: else all waiting calls would time out one after the other.
 func (b *bucket) enter(ctx context.Context, gate chan struct{}) error {
 	began := time.Now()
 	select {

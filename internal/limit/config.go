@@ -12,17 +12,15 @@ type Config struct {
 	ChatPerSecond  int // messages into one chat
 	GroupPerMinute int // messages into one group or channel (id below 0)
 
-	// Bursts are how many messages may go at once after a pause, so that only a series is slowed. 0
-	// means a second's worth for the bot, 3 for a chat, 10 for a group.
+	// Bursts are how many messages may go at once after a pause. 0 means a second's worth for the bot,
+	// 3 for a chat, 10 for a group.
 	BotBurst, ChatBurst, GroupBurst int
 
 	// BotWide is how many chats must be told to wait within a second to count as the bot's limit:
-	// Telegram does not say whose limit it is. 0 means 5.
-	BotWide int
-	// Patience is how long a message waits at most, in a slot of the worker. 0 means 5 s.
-	Patience time.Duration
-	// Timeout bounds each request to Redis or the broker. 0 means 500 ms.
-	Timeout time.Duration
+	// Telegram does not say whose it is. 0 means 5.
+	BotWide  int
+	Patience time.Duration // longest wait of a message, which holds a slot of the worker; 0 means 5 s
+	Timeout  time.Duration // for each request to Redis or the broker; 0 means 500 ms
 
 	Prefix   string // of Redis keys, before the first ":"; empty means "chatlane"
 	Bucket   string // the key-value bucket of NATS; empty means "chatlane_limits"

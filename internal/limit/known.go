@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// known is what this worker knows of the bucket's records. It changes one record at a time, so
-// that only other workers come in between.
+// known holds the bucket's records as last seen. One change of a record at a time leaves only other workers to race.
 type known struct {
 	bucket *bucket
 
@@ -147,7 +146,7 @@ func (k *known) blocked(key string) time.Duration {
 	return 0
 }
 
-// senders is how many workers sent for a bot of late, as far as is known; 1 or more.
+// senders is how many workers sent for a bot of late; 1 or more.
 func (k *known) senders(key string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -1,9 +1,7 @@
-// Package limit keeps bots below Telegram's limits of sending: messages a second for a bot and for
-// a chat, messages a minute for a group, and none while Telegram has asked to wait.
-//
-// [Redis] and [NATS] count for all workers together, [Local] for one process. Each keeps a token bucket
-// per chat, group and bot. A message that waits for its chat has taken no place of the bot. No limiter
-// reads the worker's wall clock: Redis and the broker give the time, and elapsed time is monotonic.
+// Package limit keeps bots below Telegram's limits of sending: by second for a bot and a chat, by minute for a group,
+// and none while Telegram has asked to wait. [Redis] and [NATS] count for all workers together, [Local] for one
+// process. Each keeps a token bucket per chat, group and bot. A message that waits for its chat takes no place of the
+// bot. No limiter reads the worker's wall clock: Redis and the broker give the time, and elapsed time is monotonic.
 package limit
 
 import (
@@ -14,10 +12,9 @@ import (
 // Limiter holds messages back. Implementations are safe for concurrent use.
 type Limiter interface {
 	// Wait returns when a message may go into the chat; chat 0 counts for the bot alone. It fails with
-	// a *LaterError if the wait would be longer than Config.Patience.
+	// a *LaterError instead of waiting longer than Config.Patience.
 	Wait(ctx context.Context, bot, chat int64) error
-	// Block holds the chat's messages back for d, or with chat 0 all of the bot's. It never shortens
-	// an earlier block.
+	// Block holds back the chat, or with chat 0 the bot. It never shortens an earlier block.
 	Block(ctx context.Context, bot, chat int64, d time.Duration) error
 }
 

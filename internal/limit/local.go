@@ -22,7 +22,6 @@ type bucketKey struct {
 	name      string
 }
 
-// refusals are the chats of a bot that were told to wait within one second.
 type refusals struct {
 	since time.Time
 	chats map[int64]struct{}
@@ -70,7 +69,6 @@ func (l *Local) wait(ctx context.Context, bot, chat int64, rates [3]rate) error 
 	return nil
 }
 
-// unblocked waits until neither the chat nor the bot is blocked.
 func (l *Local) unblocked(ctx context.Context, bot, chat int64) error {
 	for {
 		left := l.blocked(bot, chat)
@@ -133,8 +131,8 @@ func (l *Local) blocked(bot, chat int64) time.Duration {
 	return time.Until(until)
 }
 
-// reserve takes the next place of a bucket unless it is too far away, and says how long until it
-// is there. Places go in the order of asking; a caller that gives up leaves its place empty.
+// reserve takes the next place of a bucket, unless it is too far away. Places go in the order of
+// asking; a caller that gives up leaves its place empty.
 func (l *Local) reserve(bot, chat int64, r rate) (left time.Duration, reserved bool) {
 	if r.name == "bot" {
 		chat = 0

@@ -13,12 +13,9 @@ import (
 
 // NATS counts in a key-value bucket of the broker, for all workers that use it. Safe for concurrent use.
 //
-// A record is written by compare-and-set on the revision that this worker knows: one round trip
-// unless another worker wrote meanwhile. A refusal needs none: waits only grow, so one that is too
-// long by an old record is too long by the newest.
-//
-// While the broker is away, each worker counts for itself, with an equal share of the bot's limit
-// among the workers that sent for the bot of late.
+// A record is written by compare-and-set on the known revision: one round trip unless another worker wrote meanwhile.
+// A refusal needs none: waits only grow, so one too long by an old record is too long by the newest. While the broker
+// is away, each worker counts for itself, with an equal share of the bot's limit among its last senders.
 type NATS struct {
 	cfg    Config
 	worker string // among the senders of a record
@@ -134,7 +131,6 @@ func (l *NATS) sit(ctx context.Context, d time.Duration) (waited bool, err error
 	return true, pause(ctx, d)
 }
 
-// unblocked waits until none of the keys is blocked, by its newest record.
 func (l *NATS) unblocked(ctx context.Context, keys ...string) error {
 	for {
 		var left time.Duration

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// outage remembers that the broker is away, so that not every message runs into a timeout. It logs begin and end.
+// outage spares messages a timeout each while the broker is away, and logs begin and end.
 type outage struct {
 	log *slog.Logger
 
@@ -31,7 +31,6 @@ func (o *outage) ask() bool {
 	return true
 }
 
-// note reports whether err says that the broker is away.
 func (o *outage) note(ctx context.Context, err error) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -9,15 +9,13 @@ type rate struct {
 	per      time.Duration
 }
 
-// Places in the result of Config.rates.
 const (
 	ofChat = iota
 	ofGroup
 	ofBot
 )
 
-// rates lists the limits of a message, the narrowest first: while it waits for its chat it must
-// not take a place of the bot.
+// rates lists a message's limits, the narrowest first: while it waits for its chat it takes no place of the bot.
 func (c Config) rates(chat int64) [3]rate {
 	var r [3]rate
 	if chat != 0 && c.ChatPerSecond > 0 {
@@ -32,8 +30,8 @@ func (c Config) rates(chat int64) [3]rate {
 	return r
 }
 
-// reserve takes the next place of a bucket that is full again at the time full. It returns when the bucket
-// is full after that, and how long until the place is there. One time fits a map and a shared record alike.
+// reserve takes a place of a bucket that is full again at the time full. It returns the new such
+// time, and the wait for the place.
 func (r rate) reserve(full, now time.Time) (next time.Time, left time.Duration) {
 	step := r.per / time.Duration(r.n)
 	if full.Before(now) {

@@ -17,7 +17,6 @@ type record struct {
 	Senders      map[string]time.Time `json:"senders,omitempty"` // worker -> its last message
 }
 
-// reserve takes the next place of each rate, and says how long until all are there.
 func (r *record) reserve(rates [3]rate, now time.Time) (left time.Duration) {
 	for i, rate := range rates {
 		if rate.n == 0 {
@@ -38,7 +37,6 @@ func (r *record) block(until time.Time) (longer bool) {
 	return true
 }
 
-// refused notes that a chat was told to wait, and counts such chats within a second.
 func (r *record) refused(chat int64, now time.Time) int {
 	if now.Sub(r.RefusedSince) > time.Second {
 		r.RefusedSince, r.Refused = now, nil
@@ -81,7 +79,7 @@ func (r *record) encode() []byte {
 	return raw
 }
 
-// decode returns an empty record for an unreadable one: what it limited begins anew, and the next write replaces it.
+// decode gives an empty record for an unreadable one, which the next write replaces.
 func decode(raw []byte) (r record) {
 	if json.Unmarshal(raw, &r) != nil {
 		return record{}

@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis counts in Redis, for all workers that use it. All keys of a bot share a hash tag,
-// "chatlane:{limit:<bot>}:..." (see Config.Prefix), and live no longer than they matter. Safe for concurrent use.
+// Redis counts in Redis, for all workers that use it. A bot's keys share a hash tag,
+// "<prefix>:{limit:<bot>}:...", and live no longer than they matter. Safe for concurrent use.
 type Redis struct {
 	cfg   Config
 	redis redis.UniversalClient
@@ -112,7 +112,6 @@ func (s *Redis) blocked(ctx context.Context, bot, chat int64) (time.Duration, er
 	return max(ofBot.Val(), ofChat.Val(), 0), nil
 }
 
-// take waits for a token of one bucket.
 func (s *Redis) take(ctx context.Context, key string, r rate) (waited bool, err error) {
 	limit := redis_rate.Limit{Rate: r.n, Burst: r.burst, Period: r.per}
 	began := time.Now()
@@ -121,8 +120,7 @@ func (s *Redis) take(ctx context.Context, key string, r rate) (waited bool, err 
 		if err != nil || got.Allowed > 0 {
 			return waited, err
 		}
-		// Of all that wait for a bucket one gets the next token: the longer a message has waited, the less
-		// often it asks.
+		// Of all that wait for a bucket one gets the next token: a message asks less often the longer it waits.
 		after := max(got.RetryAfter, time.Millisecond)
 		after += rand.N(min(after<<min(try, 10), time.Second)) //nolint:gosec // spreads load, guards nothing
 		if waits := time.Since(began); waits+after > s.cfg.Patience {

@@ -14,13 +14,11 @@ type Seats struct {
 	Standby string // empty with a single worker
 }
 
-// Assign seats the partitions on the workers, given each one's holder now, which may be empty or unknown.
-//
-// Each worker keeps what it holds up to an even share: nothing moves that an even load does not force to.
-// What is free goes by rendezvous hashing to workers below their share. Moves made one by one, in any order,
-// are as many. The standby is the owner if the owner left, so that a death moves each of its partitions once.
-//
-// The order of workers does not matter. Without workers every seat is empty.
+// Assign seats the partitions on the workers, given each one's holder now, which may be empty or
+// unknown. Each worker keeps what it holds up to an even share: nothing moves that an even load does not
+// force to. What is free goes by rendezvous hashing to workers below their share. Moves made one by one,
+// in any order, are as many. The standby is the owner if the owner left, so that a death moves each of
+// its partitions once. The order of workers does not matter. Without workers every seat is empty.
 func Assign(workers, holders []string) []Seats {
 	seats := make([]Seats, len(holders))
 	workers = slices.Compact(slices.Sorted(slices.Values(workers)))
@@ -74,8 +72,7 @@ func shares(workers []string, held map[string][]ID, n int) map[string]int {
 	return share
 }
 
-// place gives each free partition to a worker below its share. One ranking of all pairs makes that
-// independent of earlier placements.
+// place gives each free partition to a worker below its share, by one ranking of all pairs, whatever came before.
 func place(free []ID, workers []string, held map[string][]ID, share map[string]int) map[ID]string {
 	pairs := make([]pair, 0, len(free)*len(workers))
 	room := make(map[string]int, len(workers))

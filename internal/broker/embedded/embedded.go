@@ -24,10 +24,8 @@ type Server struct {
 	unlock func()
 }
 
-// ErrNotReady means that the server did not come up in time.
 var ErrNotReady = errors.New("embedded NATS server did not come up")
 
-// ErrInUse means that another process has its broker in the same folder.
 var ErrInUse = errors.New("folder is in use by another process")
 
 // Start runs a server until Stop, and waits at most 10 s for it. ErrInUse comes only where the system can tell.

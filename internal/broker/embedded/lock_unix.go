@@ -9,7 +9,6 @@ import (
 	"syscall"
 )
 
-// The system unlocks the folder when the process ends.
 func lock(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
@@ -25,5 +24,5 @@ func lock(dir string) (unlock func(), err error) {
 		}
 		return nil, err
 	}
-	return func() { _ = f.Close() }, nil
+	return func() { _ = f.Close() }, nil // so does the end of the process
 }

@@ -40,15 +40,14 @@ func Bubble(t *testing.T, test func(t *testing.T, s *embedded.Server)) {
 	})
 }
 
-// Stop ends a server in a bubble after its last request. The server sleeps while it holds a lock
-// on shutdown, and a request that waits for the lock would stop virtual time.
+// Stop ends a server in a bubble after its last request: one that waits for a lock during shutdown
+// stops virtual time.
 func Stop(s *embedded.Server) {
 	synctest.Wait()
 	s.Stop()
 }
 
-// dropPools empties every sync.Pool: a client's timer of one bubble must not be met in another.
-// Pools survive one collection.
+// dropPools keeps a client's timers out of the next bubble. Pools survive one collection.
 func dropPools() {
 	runtime.GC()
 	runtime.GC()

@@ -9,8 +9,7 @@ import (
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 )
 
-// Wire is one client's way to an in-process server. Held, it passes nothing and loses nothing,
-// like the network of a frozen process.
+// Wire is one client's way to an in-process server. Held, it passes and loses nothing, like a frozen process.
 type Wire struct {
 	server *embedded.Server
 
@@ -20,14 +19,12 @@ type Wire struct {
 	conns []*gated
 }
 
-// NewWire makes an open wire.
 func NewWire(s *embedded.Server) *Wire {
 	w := &Wire{server: s, open: make(chan struct{})}
 	close(w.open)
 	return w
 }
 
-// Option connects a client through the wire.
 func (w *Wire) Option() nats.Option { return nats.InProcessServer(w) }
 
 // InProcessConn implements nats.InProcessConnProvider. A held wire takes no new client.
