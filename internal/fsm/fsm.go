@@ -10,7 +10,6 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// Errors of sessions, for errors.Is.
 var (
 	// ErrBusy means that another session held the lock for longer than the caller waited.
 	ErrBusy = errors.New("locked by another turn")
@@ -22,26 +21,24 @@ var (
 	ErrStreamChanged = errors.New("stream was made anew")
 	// ErrClosed means that the session was committed or closed before.
 	ErrClosed = errors.New("session closed")
-	// ErrTooLarge means that the state or a journal entry is larger than the store accepts. The turn is at fault.
+	// ErrTooLarge means that the state or a journal entry exceeds the store's bound. The turn is at fault.
 	ErrTooLarge = errors.New("record too large")
 	// ErrUnavailable wraps every failure of the store itself, which is no fault of the turn.
 	ErrUnavailable = errors.New("state store unavailable")
-	// ErrUnreadable means that this version cannot read a record, as after a step back to an
-	// older release. It comes with ErrUnavailable: the turn waits for a newer worker.
+	// ErrUnreadable means a record of another version. It comes with ErrUnavailable: the turn waits
+	// for a newer worker.
 	ErrUnreadable = errors.New("record is not readable")
-	// ErrNoState means that keys name no state.
-	ErrNoState = errors.New("no state belongs to it")
+	ErrNoState    = errors.New("no state belongs to it")
 )
 
-// Schema is the version that records are written with.
-const Schema = 1
+const Schema = 1 // version of written records
 
 // Position is an update's position in the stream.
 type Position struct {
-	Stream int64     // creation time of the stream, Unix nanoseconds: its identity
+	Stream int64     // the stream's creation time, Unix nanoseconds: its identity
 	Seq    uint64    // stream sequence
-	Update int64     // Telegram's update id; 0 is never looked up among the seen ones
-	Stored time.Time // when the broker stored it: the only clock that ages what was seen
+	Update int64     // Telegram's update id; 0 is never a duplicate
+	Stored time.Time // by the broker: the only clock that ages seen ids
 }
 
 // For is the same position for another update that is done with this one.
@@ -50,7 +47,7 @@ func (p Position) For(update int64) Position {
 	return p
 }
 
-// ID is the position as records name it: "<stream>:<sequence>".
+// ID is "<stream>:<sequence>", as records name the position.
 func (p Position) ID() string { return string(p.append(nil)) }
 
 func (p Position) append(b []byte) []byte {
@@ -58,7 +55,6 @@ func (p Position) append(b []byte) []byte {
 	return strconv.AppendUint(append(b, ':'), p.Seq, 10)
 }
 
-// ParsePosition is the inverse of [Position.ID].
 func ParsePosition(id string) (stream int64, seq uint64, ok bool) {
 	s, q, found := strings.Cut(id, ":")
 	stream, err := strconv.ParseInt(s, 10, 64)
@@ -68,14 +64,11 @@ func ParsePosition(id string) (stream int64, seq uint64, ok bool) {
 
 // Keys name what one turn locks and loads.
 type Keys struct {
-	Lane  string // lane key, "42:c:100"
-	Home  string // lane key by chat: the hash tag of the lane's records
-	State string // state key from Strategy.Key; empty when the update has none
-	// StateHome is the hash tag of the state's record. Where it differs from Home
-	// (global_user), commit takes two steps.
-	StateHome string
-	// Shared means that turns of other lanes may use this state, so that it needs a lock of its own.
-	Shared bool
+	Lane      string // lane key, "42:c:100"
+	Home      string // lane key by chat: the hash tag of the lane's records
+	State     string // from Strategy.Key; empty for an update without state
+	StateHome string // hash tag of the state's record; where it differs from Home (global_user), commit takes two steps
+	Shared    bool   // turns of other lanes may use this state: it needs a lock of its own
 }
 
 // KeysOf names what a turn in lane k locks and loads. by is what lanes are made of.
@@ -88,14 +81,13 @@ func KeysOf(k lane.Key, at lane.Scope, by lane.By, s Strategy) Keys {
 	return keys
 }
 
-// Separate reports whether the state has a lock of its own: other lanes may use it, or its
-// slot is another, so that the lane's lock cannot be checked in the same step.
+// Separate reports whether the state has its own lock: other lanes may use it, or its slot is
+// another, so that no step can check the lane's lock with it.
 func (k Keys) Separate() bool { return k.State != "" && (k.Shared || k.StateHome != k.Home) }
 
 // Store opens sessions. Implementations are safe for concurrent use.
 type Store interface {
-	// Open locks the lane (and a separate state), then loads both. It waits for a
-	// lock until ctx ends, and then fails with ErrBusy.
+	// Open locks the lane (and a separate state), then loads both. It waits for a lock until ctx ends: ErrBusy.
 	Open(ctx context.Context, k Keys, at Position) (*Session, error)
 }
 
@@ -105,19 +97,16 @@ type Admin interface {
 	Ping(ctx context.Context) error
 	// Peek reads without a lock: its result may be outdated when it returns.
 	Peek(ctx context.Context, k Keys) (Record, error)
-	// Edit changes the state, once the locks of lane and state are free: it waits for them until
-	// ctx ends, and then fails with ErrBusy. So it never meets a turn: a turn that holds the locks
-	// commits before it, and a turn that lost them is refused after it. Cursor and journal stay.
-	// An error of change changes nothing.
+	// Edit changes the state under the locks of lane and state, for which it waits until ctx ends:
+	// ErrBusy. A turn commits before it, or has lost its locks and is refused after it. Cursor and
+	// journal stay. An error of change changes nothing.
 	Edit(ctx context.Context, k Keys, change func(c *Conversation) error) error
 	// Forget removes the state and everything of the lane, once their locks are free.
 	Forget(ctx context.Context, k Keys) error
-	// Move moves a state to another lane, once their locks are free. It changes nothing if
-	// the old state is empty, or the new one is not.
+	// Move moves a state to another lane under both locks, unless the old state is empty or the new one is not.
 	Move(ctx context.Context, from, to Keys) (moved bool, err error)
 }
 
-// Conversation is a state with what belongs to it.
 type Conversation struct {
 	State string
 	Data  []byte
@@ -137,7 +126,7 @@ type Record struct {
 	Data  []byte
 	Meta  []byte
 
-	Journal  map[int][]byte // of the turn that has not ended
-	Turn     string         // the turn's position, as Position.ID writes it; empty without a journal
-	Attempts int            // that it has failed
+	Journal  map[int][]byte // of the unfinished turn
+	Turn     string         // Position.ID of that turn; empty without a journal
+	Attempts int            // failed ones of that turn
 }

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// Hold is a store's side of one session: its locks, and the writes that they guard. Once
-// another session has a lock, every write fails with ErrLockLost and changes nothing.
-// Record and Renew may run at the same time.
+// Hold is a store's side of one session: its locks and guarded writes. Once another session has a lock,
+// every write fails with ErrLockLost and changes nothing. Record and Renew may run at the same time.
 type Hold interface {
 	// Record keeps a journal entry of this position.
 	Record(ctx context.Context, index int, entry []byte) error
@@ -20,9 +19,8 @@ type Hold interface {
 	Fail(ctx context.Context, attempts int) error
 	// Renew extends the locks by their TTL.
 	Renew(ctx context.Context) error
-	// Commit writes the change, ends the journal and releases the locks, in one step or
-	// in the two that package fsm describes. It may be repeated after an error that leaves
-	// the outcome unknown: it recognises its own commit.
+	// Commit writes the change, ends the journal and releases the locks, in one step or in the two of
+	// the package comment. It may be repeated when the outcome is unknown: it recognises its own commit.
 	Commit(ctx context.Context, c Change) error
 	// Release releases the locks that are still held.
 	Release(ctx context.Context) error
@@ -34,7 +32,7 @@ type Loaded struct {
 	Cursor uint64
 	Seen   bool    // the update id was committed within the window
 	Wrote  bool    // the state carries the mark of this very turn
-	Also   []int64 // with it: the further updates that the turn did
+	Also   []int64 // further updates in that mark
 
 	State string
 	Data  []byte
@@ -46,8 +44,8 @@ type Loaded struct {
 
 // Change is what a commit writes beside the position.
 type Change struct {
-	Cursor  uint64  // the lane's cursor from now on
-	Also    []int64 // ids of further updates of the lane that the turn has done
+	Cursor  uint64  // the lane's new cursor
+	Also    []int64 // further updates of the lane that the turn has done
 	Touched bool    // the state changed
 	State   string
 	Data    []byte
@@ -63,19 +61,19 @@ type Lease struct {
 	Since time.Time     // a moment before they were taken
 }
 
-// CleanUp gives a release of locks one second, also after the context of the work has ended.
+// CleanUp gives the release of locks a second, even after the end of ctx.
 func CleanUp(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 }
 
-// Undo releases a hold that does not become a session, and returns why with what failed.
+// Undo releases a hold that does not become a session, and adds a failure of that to why.
 func Undo(ctx context.Context, h Hold, why error) error {
 	ctx, cancel := CleanUp(ctx)
 	defer cancel()
 	return errors.Join(why, h.Release(ctx))
 }
 
-// cursorAfter is the cursor once at is committed. It never goes back in one stream.
+// cursorAfter never goes back in one stream.
 func (l Loaded) cursorAfter(at Position) uint64 {
 	if l.Stream == at.Stream {
 		return max(l.Cursor, at.Seq)
@@ -83,8 +81,7 @@ func (l Loaded) cursorAfter(at Position) uint64 {
 	return at.Seq
 }
 
-// doneBy is the evidence that at was committed before, one of the Done constants; empty if
-// there is none.
+// doneBy is one of the Done constants; empty if at was not committed before.
 func (l Loaded) doneBy(at Position) string {
 	switch {
 	case l.Stream == at.Stream && l.Cursor >= at.Seq && l.Cursor > 0:
@@ -97,7 +94,7 @@ func (l Loaded) doneBy(at Position) string {
 	return ""
 }
 
-// Sleep waits for d. If ctx ends first, it returns the cause.
+// Sleep waits for d, or returns the cause of ctx.
 func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -109,15 +106,15 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Token is a new random token, by which a session recognises its own locks.
+// Token is a random token, by which a session recognises its own locks.
 func Token() string {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // crypto/rand never fails
 	return base64.RawURLEncoding.EncodeToString(random[:])
 }
 
-// Mark is what the first of two steps leaves beside the state: the turn's position, and
-// the further updates that it did. With it, any worker can take the second step.
+// Mark is what the first of two steps leaves beside the state: the turn's position and its further
+// updates. With it, any worker can take the second step.
 func Mark(at Position, also []int64) string {
 	b := at.append(nil)
 	for _, id := range also {
@@ -126,8 +123,7 @@ func Mark(at Position, also []int64) string {
 	return string(b)
 }
 
-// ReadMark reports whether the turn at a position left the mark, and returns the further
-// updates that the turn did.
+// ReadMark reports whether the turn at a position left the mark, with its further updates.
 func ReadMark(mark string, at Position) (wrote bool, also []int64) {
 	position, rest, _ := strings.Cut(mark, " ")
 	if position != at.ID() {

@@ -7,7 +7,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Why something was refused: a closed set, the label of chatlane_fsm_refusals_total.
 const (
 	refusedLock   = "lock"
 	refusedCursor = "cursor"
@@ -22,7 +21,7 @@ type Metrics struct {
 	lost      prometheus.Counter
 }
 
-// NewMetrics registers them. With a nil registerer they count without being shown.
+// NewMetrics registers them. With a nil registerer they are not shown.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	factory := promauto.With(reg)
 	m := &Metrics{

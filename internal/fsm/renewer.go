@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// renewer extends a session's locks until it is stopped or they are lost.
 type renewer struct {
 	began  time.Time
-	until  atomic.Int64 // nanoseconds after began: the end of the locks' life without another renewal
+	until  atomic.Int64 // end of the locks' life, nanoseconds after began
 	lost   chan struct{}
 	once   sync.Once
 	cancel context.CancelFunc
@@ -27,8 +26,8 @@ func startRenewer(ctx context.Context, h Hold, g Lease) *renewer {
 	return k
 }
 
-// run renews every third of the TTL. If no renewal succeeds for a whole TTL the lock
-// is lost, without asking a store that may hang.
+// run renews every third of the TTL. After a whole TTL without success the lock is lost, whatever
+// a hanging store may answer later.
 func (k *renewer) run(ctx context.Context, h Hold, g Lease) {
 	deadline := time.AfterFunc(time.Until(g.Since.Add(g.TTL)), k.lose)
 	defer deadline.Stop()
@@ -65,8 +64,7 @@ func (k *renewer) renew(ctx context.Context, h Hold, limit time.Duration) error 
 
 func (k *renewer) lose() { k.once.Do(func() { close(k.lost) }) }
 
-// isLost reads the clock too: in a process that was frozen, the caller may run before
-// the timer does.
+// isLost reads the clock too: after a freeze the caller may run before the timer.
 func (k *renewer) isLost() bool {
 	if time.Since(k.began) > time.Duration(k.until.Load()) {
 		k.lose()
@@ -79,7 +77,6 @@ func (k *renewer) isLost() bool {
 	}
 }
 
-// stop ends the renewer and returns when it has ended.
 func (k *renewer) stop() {
 	k.cancel()
 	k.ended.Wait()

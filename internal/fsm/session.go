@@ -12,13 +12,12 @@ import (
 // What shows that an update was committed before.
 const (
 	DoneByCursor = "cursor" // the lane's cursor is at or past it
-	DoneBySeen   = "seen"   // its update id was committed from another place in the stream
-	DoneByState  = "state"  // the state is committed, the cursor was not reached
+	DoneBySeen   = "seen"   // its id was committed at another position
+	DoneByState  = "state"  // the state is committed, the cursor is not
 )
 
-// Session is one turn's hold on its lane and its state. It is safe for concurrent
-// use. What is set is buffered until Commit; after Commit or Close nothing has
-// effect, so a handler that was abandoned does no harm.
+// Session is one turn's hold on its lane and its state. Safe for concurrent use. Changes are buffered
+// until Commit; after Commit or Close nothing has effect, so an abandoned handler does no harm.
 type Session struct {
 	hold    Hold
 	at      Position
@@ -38,9 +37,8 @@ type Session struct {
 	closed  bool
 }
 
-// Begin makes the session of a hold; a store calls it after it has locked and loaded.
-// If the lane was committed under a newer stream, Begin releases the hold and fails
-// with ErrStreamChanged.
+// Begin makes the session of a hold that has locked and loaded. If the lane was committed under a
+// newer stream, it releases the hold and fails with ErrStreamChanged.
 func Begin(ctx context.Context, h Hold, at Position, l Loaded, g Lease, m *Metrics) (*Session, error) {
 	if at.Stream < l.Stream {
 		err := m.refused(fmt.Errorf("stream %d, lane was committed under %d: %w", at.Stream, l.Stream, ErrStreamChanged))
@@ -54,16 +52,15 @@ func Begin(ctx context.Context, h Hold, at Position, l Loaded, g Lease, m *Metri
 	return s, nil
 }
 
-// Also has the turn do further updates of its lane, known by their ids: the commit
-// remembers them with its own, in the same step, and the cursor stays with its own,
-// so that nothing in between is passed over.
+// Also adds further updates of the lane, by id, to the commit. The cursor stays with the turn's
+// own update, so that nothing in between is passed over.
 func (s *Session) Also(updates ...int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.also = updates
 }
 
-// State is the conversation's state; empty outside of a conversation.
+// State is empty outside of a conversation.
 func (s *Session) State() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +77,7 @@ func (s *Session) SetState(state string) {
 	s.state, s.touched = state, true
 }
 
-// Data is the conversation's data. The caller must not write to it.
+// Data must not be written to.
 func (s *Session) Data() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,16 +113,16 @@ func (s *Session) set(field *[]byte, v []byte) {
 	*field, s.touched = v, true
 }
 
-// Done says that this update was committed before, so that only the cursor is left to move.
+// Done reports whether this update was committed before, so that only the cursor is left to move.
 func (s *Session) Done() bool { return s.DoneBy() != "" }
 
-// DoneBy says what shows it: DoneByCursor, DoneBySeen or DoneByState; empty if nothing does.
+// DoneBy is DoneByCursor, DoneBySeen or DoneByState; empty if the update is not done.
 func (s *Session) DoneBy() string { return s.loaded.doneBy(s.at) }
 
 // Attempts is how often this update has failed before.
 func (s *Session) Attempts() int { return s.loaded.Attempts }
 
-// Begun says that an earlier attempt at this update left something in the journal.
+// Begun reports whether an earlier attempt left something in the journal.
 func (s *Session) Begun() bool { return len(s.loaded.Journal) > 0 }
 
 // Lost is closed when a lock is found to be lost: the turn has to stop.
@@ -161,7 +158,6 @@ func (s *Session) Fail(ctx context.Context, attempts int) error {
 	return nil
 }
 
-// write does one guarded write in the middle of the turn.
 func (s *Session) write(do func() error) error {
 	err := s.usable()
 	if err == nil {
@@ -173,10 +169,9 @@ func (s *Session) write(do func() error) error {
 	return s.metrics.refused(err)
 }
 
-// Commit makes the turn's changes take effect, ends its journal and releases the
-// locks, all or nothing. A refusal is ErrLockLost, ErrCursorMoved or
-// ErrStreamChanged. After ErrUnavailable the outcome is unknown: another Commit,
-// or another session, finds out. Of a turn that is Done it commits the cursor alone.
+// Commit makes the turn's changes take effect, ends its journal and releases the locks, all or nothing.
+// A refusal is ErrLockLost, ErrCursorMoved or ErrStreamChanged. After ErrUnavailable the outcome is
+// unknown: another Commit or session finds out. If the turn is Done it commits the cursor alone.
 func (s *Session) Commit(ctx context.Context) error {
 	if s.Done() {
 		return s.CommitCursor(ctx)
@@ -187,8 +182,8 @@ func (s *Session) Commit(ctx context.Context) error {
 	return s.commit(ctx, c)
 }
 
-// CommitCursor moves past the update and ends its journal, but leaves the state as
-// it was: for a dead letter, whose copy is stored before, and for what is Done.
+// CommitCursor moves past the update and ends its journal, but leaves the state as it was: for a
+// dead letter that is stored already, and for a turn that is Done.
 func (s *Session) CommitCursor(ctx context.Context) error {
 	return s.commit(ctx, Change{State: s.loaded.State, Data: s.loaded.Data, Meta: s.loaded.Meta})
 }
@@ -231,7 +226,7 @@ func (s *Session) Close(ctx context.Context) error {
 	return nil
 }
 
-// close fences off everything later; false if it was closed before.
+// close is false if the session was closed before.
 func (s *Session) close() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,8 +235,8 @@ func (s *Session) close() bool {
 	return first
 }
 
-// Held is nil while the session's locks are alive by this process's own clock, and
-// costs no round trip: ask it before an effect that nothing else fences.
+// Held is nil while the locks are alive by this process's own clock. It costs no round trip: ask
+// it before an effect that nothing else fences.
 func (s *Session) Held() error { return s.usable() }
 
 func (s *Session) usable() error {

@@ -43,11 +43,10 @@ func (s Strategy) String() string {
 	return "unknown"
 }
 
-// Key names the state of an update, and its home: the hash tag that the records of
-// one chat share. Both are empty for an update that belongs to no conversation. A
-// missing chat is the user's private chat. An update without a user has a state only
-// under Chat and ChatTopic. Chats of a business connection are separate from the
-// bot's own, under GlobalUser too: a customer there talks to the business, not to the bot.
+// Key names the state of an update, and its home: the hash tag of the chat's records. Both are
+// empty for an update without conversation. A missing chat is the user's private chat. An update
+// without a user has a state only under Chat and ChatTopic. A business connection's chats are
+// separate from the bot's, under GlobalUser too: a customer there talks to the business.
 func (s Strategy) Key(at lane.Scope) (key, home string) {
 	ofChat := s == Chat || s == ChatTopic
 	chat := cmp.Or(at.Chat, at.User)
@@ -85,8 +84,7 @@ func (s Strategy) Key(at lane.Scope) (key, home string) {
 	return key, cmp.Or(home, key)
 }
 
-// Contained says whether all updates that touch one state are in one lane. Where
-// they are not, the state is shared and needs a lock of its own.
+// Contained reports whether all updates of one state are in one lane; otherwise the state needs its own lock.
 func Contained(by lane.By, s Strategy) bool {
 	switch by {
 	case lane.ByChat:

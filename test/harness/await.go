@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Eventually checks every 20 ms whether a condition holds, and fails the test when the
-// time is over. What names the condition.
+// Eventually checks every 20 ms whether a condition holds, and fails the test after within. what names the condition.
 func Eventually(tb testing.TB, within time.Duration, what string, holds func() bool) {
 	tb.Helper()
 	end := time.NewTimer(within)
@@ -23,7 +22,6 @@ func Eventually(tb testing.TB, within time.Duration, what string, holds func() b
 	}
 }
 
-// WaitPort waits until a TCP connection to the address succeeds.
 func WaitPort(tb testing.TB, addr string) {
 	tb.Helper()
 	Eventually(tb, 20*time.Second, "listener at "+addr, func() bool {

@@ -14,8 +14,7 @@ import (
 
 const workerPackage = "github.com/chatlane/chatlane/cmd/worker"
 
-// SkewedWorker starts a worker whose wall clock is off by skew. Its monotonic clock is
-// right, as on a machine whose clock was set wrong.
+// SkewedWorker starts a worker whose wall clock is off by skew. Its monotonic clock is right.
 func (r *Rig) SkewedWorker(skew time.Duration, env ...string) *Process {
 	r.tb.Helper()
 	name := fmt.Sprintf("worker%+d", int(skew.Seconds()))
@@ -25,8 +24,7 @@ func (r *Rig) SkewedWorker(skew time.Duration, env ...string) *Process {
 	return r.worker(name, env)
 }
 
-// buildSkewed links the worker's packages with a Go runtime that adds skew to the wall
-// clock. Only the runtime's assembly differs, so nothing else is compiled again.
+// buildSkewed links with a Go runtime whose wall clock is off. Only its assembly differs: nothing else is recompiled.
 func buildSkewed(tb testing.TB, program string, skew time.Duration) {
 	tb.Helper()
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
@@ -57,8 +55,7 @@ func buildSkewed(tb testing.TB, program string, skew time.Duration) {
 	goTool(tb, "tool", "link", "-importcfg", path, "-buildmode=exe", "-o", program, main)
 }
 
-// skewedRuntime writes a copy of the runtime's clock assembly that adds skew, and the
-// overlay file that replaces the original by it.
+// skewedRuntime writes a copy of the runtime's clock assembly, and the overlay file that puts it in place.
 func skewedRuntime(tb testing.TB, dir string, skew time.Duration) (overlay string) {
 	tb.Helper()
 	original := filepath.Join(goTool(tb, "env", "GOROOT"), "src", "runtime", "time_linux_amd64.s")

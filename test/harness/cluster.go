@@ -24,8 +24,7 @@ type member struct {
 	process      *Process
 }
 
-// Cluster replaces the single broker by three servers, for every process that starts from
-// now on. Streams and consumers get three replicas.
+// Cluster replaces the single broker, for processes that start from now on. Streams and consumers get three replicas.
 func (r *Rig) Cluster() *Cluster {
 	r.tb.Helper()
 	r.NATS.Kill()
@@ -91,11 +90,11 @@ func (c *Cluster) Restart(name string) {
 	m.process = c.r.start("nats-server", nil, m.args...)
 }
 
-// Settle waits until every server is current: it has all messages of its replicas.
+// Settle waits until every server has all messages of its replicas.
 func (c *Cluster) Settle() {
 	c.r.tb.Helper()
 	for _, m := range c.members {
-		var checked time.Time // each check makes a server that is not current log a line
+		var checked time.Time // each check makes a server that is behind log a line
 		Eventually(c.r.tb, time.Minute, "nats-server "+m.name+" is current", func() bool {
 			if time.Since(checked) < 250*time.Millisecond {
 				return false

@@ -29,7 +29,7 @@ func (t *tail) String() string {
 	return string(b[max(0, len(b)-4000):])
 }
 
-// LogContains is whether the kept part of the process's output contains a text.
+// LogContains searches the kept part of the output.
 func (p *Process) LogContains(text string) bool {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()

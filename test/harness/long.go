@@ -7,15 +7,13 @@ import (
 	"testing"
 )
 
-// LongEnv names the environment variable that runs the suites that take minutes.
+// LongEnv runs the suites that take minutes.
 const LongEnv = "CHATLANE_TEST_LONG"
 
-// RunLong is the body of TestMain in a suite that takes minutes. The suite runs if
-// CHATLANE_TEST_LONG is set, or if the command line asks for it: with -run, or with a flag of
-// the suite's own, given as asked. Otherwise no test runs: go test shows
-// "[no tests to run]", and with -v the reason. go test caches that and does not see the
-// variable, which is read before the tests begin: set it together with -count=1. RunLong
-// returns the exit code.
+// RunLong is the body of TestMain in a suite that takes minutes, and returns the exit code. The
+// suite runs if CHATLANE_TEST_LONG is set, or if the command line asks for it: with -run, or with
+// a flag of the suite's own, given as asked. Otherwise go test shows "[no tests to run]", and with
+// -v the reason. go test caches that and does not see the variable: set it together with -count=1.
 func RunLong(m *testing.M, asked bool) int {
 	flag.Parse()
 	run := flag.Lookup("test.run").Value

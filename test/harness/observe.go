@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Logged counts the lines that the process has written to stdout and stderr.
+// Logged counts the process's log lines.
 func (p *Process) Logged() int {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()
@@ -35,8 +35,7 @@ func (p *Process) CPU(tb testing.TB) time.Duration {
 	return time.Duration(user+system) * (time.Second / 100) // the kernel's unit on Linux
 }
 
-// Metric sums the samples of a metric whose line contains all of the parts. It is 0 for
-// a process that does not answer.
+// Metric sums the samples of a metric whose line contains all parts; 0 if the process does not answer.
 func (p *Process) Metric(tb testing.TB, parts ...string) float64 {
 	tb.Helper()
 	sum := 0.0
@@ -55,8 +54,7 @@ lines:
 	return sum
 }
 
-// Owned lists the partitions that a worker reports as its own; none for a worker that
-// does not answer.
+// Owned lists the partitions that a worker reports as its own; none if it does not answer.
 func (p *Process) Owned(tb testing.TB) (partitions []int) {
 	tb.Helper()
 	for line := range strings.Lines(p.metrics()) {
@@ -68,7 +66,6 @@ func (p *Process) Owned(tb testing.TB) (partitions []int) {
 	return partitions
 }
 
-// metrics is the process's /metrics page, empty if the process does not answer.
 func (p *Process) metrics() string {
 	resp, err := http.Get("http://" + p.Admin + "/metrics")
 	if err != nil {

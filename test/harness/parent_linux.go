@@ -5,5 +5,5 @@ import (
 	"syscall"
 )
 
-// DieWithParent has a process end with the test, also where the test is killed.
+// DieWithParent ends a process with its test, even if the test is killed.
 func DieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -4,5 +4,5 @@ package harness
 
 import "os/exec"
 
-// DieWithParent does nothing here: a process ends with the clean-up of its test alone.
+// DieWithParent does nothing here: only the test's clean-up ends a process.
 func DieWithParent(*exec.Cmd) {}

@@ -54,8 +54,7 @@ func (p *Process) Stop() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// Freeze stops all threads of the process, as a paused machine does, and returns once
-// they have stopped.
+// Freeze stops all threads, as a paused machine does, and returns once they have stopped.
 func (p *Process) Freeze(tb testing.TB) {
 	tb.Helper()
 	_ = p.cmd.Process.Signal(syscall.SIGSTOP)
@@ -88,7 +87,6 @@ func (p *Process) WaitReady(tb testing.TB) {
 	})
 }
 
-// Ready is whether /readyz answers 200.
 func (p *Process) Ready() bool {
 	resp, err := http.Get("http://" + p.Admin + "/readyz")
 	if err != nil {

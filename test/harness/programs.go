@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// build compiles the programs once per test binary. The broker is nats-server at the
-// version of go.mod.
+// build compiles the programs once per test binary, with the nats-server of go.mod.
 func build(tb testing.TB) string {
 	tb.Helper()
 	dir, err := binaries()

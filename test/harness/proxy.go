@@ -8,9 +8,8 @@ import (
 	"testing"
 )
 
-// Proxy carries TCP between one process and one server. After Cut it is a network that
-// has stopped: open connections stay open but carry nothing, and new ones are accepted
-// and carry nothing. After Heal it delivers what was sent meanwhile, closes included.
+// Proxy carries TCP between one process and one server. After Cut, connections stay open or are
+// accepted, but carry nothing. After Heal it delivers what was sent meanwhile, closes included.
 type Proxy struct {
 	Addr string
 
@@ -38,14 +37,12 @@ func NewProxy(tb testing.TB, target string) *Proxy {
 	return p
 }
 
-// Cut stops all bytes in both directions.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.open = make(chan struct{})
 }
 
-// Heal lets bytes pass again, those that waited first.
 func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +75,6 @@ func (p *Proxy) accept() {
 	}
 }
 
-// carry connects one client to the target as soon as bytes pass.
 func (p *Proxy) carry(near net.Conn) {
 	defer p.keep(near)()
 	p.wait()
@@ -93,8 +89,7 @@ func (p *Proxy) carry(near net.Conn) {
 	both.Wait()
 }
 
-// keep registers a connection, so that end can close it. The returned function closes it
-// and removes it.
+// keep registers a connection for end; drop closes and removes it.
 func (p *Proxy) keep(c net.Conn) (drop func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,7 +105,7 @@ func (p *Proxy) keep(c net.Conn) (drop func()) {
 	}
 }
 
-// copy forwards bytes until their sender closes. Bytes that are read during a cut wait.
+// copy forwards bytes until their sender closes. Bytes read during a cut wait.
 func (p *Proxy) copy(to, from net.Conn) {
 	buf := make([]byte, 64<<10)
 	for {

@@ -15,11 +15,10 @@ import (
 	"github.com/chatlane/chatlane/internal/testport"
 )
 
-// Secret is the webhook secret that the simulated Telegram sends and ingress expects.
+// Secret is the webhook secret.
 const Secret = "harness-secret"
 
-// Rig is one deployment on loopback: broker, Redis, simulated Telegram, and any
-// number of ingresses and workers.
+// Rig is one deployment on loopback, with any number of ingresses and workers.
 type Rig struct {
 	tb         testing.TB
 	bin        string
@@ -34,8 +33,8 @@ type Rig struct {
 	workers  int // started so far
 }
 
-// New starts broker, Redis and Telegram. It skips the test where redis-server is
-// missing, unless CHATLANE_REQUIRE_REDIS is set: then that is a failure.
+// New starts broker, Redis and Telegram. Without redis-server it skips the test, or fails it if
+// CHATLANE_REQUIRE_REDIS is set.
 func New(tb testing.TB) *Rig {
 	tb.Helper()
 	r := &Rig{tb: tb, bin: build(tb), Partitions: 16, Telegram: simulator.New(simulator.Config{}), Redis: redistest.Start(tb)}
@@ -51,7 +50,7 @@ func New(tb testing.TB) *Rig {
 	return r
 }
 
-// botAPI serves the Bot API to one caller at its own address and returns the URL.
+// botAPI serves the Bot API to one caller at an address of its own.
 func (r *Rig) botAPI(caller string) string {
 	r.tb.Helper()
 	l, err := (&net.ListenConfig{}).Listen(r.tb.Context(), "tcp", "127.0.0.1:0")
@@ -70,7 +69,6 @@ func (r *Rig) botAPI(caller string) string {
 	return "http://" + l.Addr().String()
 }
 
-// NATSURL is the broker's URL.
 func (r *Rig) NATSURL() string { return r.natsURL }
 
 // StartNATS starts the broker. After a kill it starts on the same store.
@@ -91,8 +89,7 @@ func (r *Rig) Ingress(env ...string) (*Process, string) {
 	return p, "http://" + addr + "/webhook/" + id
 }
 
-// Worker starts a worker of the bundled bot. The simulated Telegram knows its calls by
-// its name, Process.Caller.
+// Worker starts a worker of the bundled bot. The simulated Telegram knows its calls by Process.Caller.
 func (r *Rig) Worker(env ...string) *Process {
 	r.tb.Helper()
 	return r.worker("worker", env)

@@ -8,8 +8,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// Bench measures whole turns: open, one journal entry, a changed state, commit.
-// roundTrips counts what the store has asked its server for so far; nil if it has none.
+// Bench measures whole turns. roundTrips counts what the store has asked its server for so far; nil if it has none.
 func Bench(b *testing.B, s fsm.Store, roundTrips func() uint64) {
 	b.Helper()
 	for name, keys := range map[string]func(lane string) fsm.Keys{

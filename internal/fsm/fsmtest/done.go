@@ -64,8 +64,7 @@ func doneBySeen(t *testing.T, h Harness) {
 	}
 }
 
-// doneTogether: an album is one turn, at the place of its first part. Updates between
-// its parts are not passed over.
+// doneTogether: an album is one turn, at its first part. Updates between its parts are not passed over.
 func doneTogether(t *testing.T, h Harness) {
 	eachKind(t, func(t *testing.T, k fsm.Keys) {
 		s := start(t, h).Store
@@ -201,8 +200,7 @@ func journalOfOther(t *testing.T, h Harness) {
 	}
 }
 
-// When acknowledgements were lost, updates that are done come again before the one
-// that a worker left half way.
+// After lost acknowledgements, updates that are done come again before the interrupted one.
 func journalOutlivesSkip(t *testing.T, h Harness) {
 	eachKind(t, func(t *testing.T, k fsm.Keys) {
 		s := start(t, h).Store

@@ -11,7 +11,6 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// replace is an edit that writes this conversation.
 func replace(state, data, meta string) func(*fsm.Conversation) error {
 	return func(c *fsm.Conversation) error {
 		*c = fsm.Conversation{State: state, Data: []byte(data), Meta: []byte(meta)}
@@ -129,8 +128,7 @@ func editRefuses(t *testing.T, h Harness) {
 	})
 }
 
-// A turn that died between its two steps is found done, also where a person has edited its
-// state before it comes again.
+// A turn that died between its two steps is found done, even if a person has edited its state meanwhile.
 func crashThenEdit(t *testing.T, h Harness) {
 	var byState atomic.Int32
 	eachCut(t, h, func(t *testing.T, h Harness, k fsm.Keys, arm func(Process)) {

@@ -17,7 +17,7 @@ func lockExcludes(t *testing.T, h Harness) {
 		other.Lane, other.State = "42:c:5", ""
 		mustClose(t, open(t, b, other, at(1))) // and b has its connections now
 		for _, s := range []Store{a, b} {
-			// Long enough for an answer of a busy server: without one the store is not busy but away.
+			// Long enough for a busy server's answer: without one the store is not busy but away.
 			ctx, cancel := context.WithTimeout(t.Context(), lockTTL/2)
 			_, err := s.Open(ctx, k, at(1))
 			cancel()
@@ -179,8 +179,7 @@ func changedStream(t *testing.T, h Harness) {
 	})
 }
 
-// checkFenced checks that a refused commit left nothing. In two steps a separate
-// state may have been written, with a mark that the next attempt finds.
+// checkFenced checks that a refused commit left nothing. In two steps it may leave a separate state with a mark.
 func checkFenced(t *testing.T, h Harness, s Store, k fsm.Keys, cursor uint64) {
 	t.Helper()
 	r := peek(t, s, k)
@@ -201,7 +200,7 @@ func frozenHolder(t *testing.T, h Harness) {
 		session := open(t, frozen.Store, k, at(1))
 		session.SetState("frozen")
 		frozen.cut()
-		next := open(t, awake.Store, k, at(1)) // waits until the lock is given up
+		next := open(t, awake.Store, k, at(1)) // waits until the lock has expired
 		next.SetState("awake")
 		wait(t, "loss of the lock", session.Lost())
 		frozen.heal()

@@ -10,19 +10,15 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// Store is what is tested.
 type Store interface {
 	fsm.Store
 	fsm.Admin
 }
 
-// Process is one process's store.
 type Process struct {
-	Store Store
-	// Wire is what the process's connections go through; nil where nothing can be cut.
-	Wire *Wire
-	// Cut and Heal are an outage, where there is no wire.
-	Cut, Heal func()
+	Store     Store
+	Wire      *Wire  // what its connections go through; nil if nothing can be cut
+	Cut, Heal func() // an outage, if there is no wire
 }
 
 func (p Process) cut() {
@@ -54,14 +50,12 @@ type Harness struct {
 	// MoveCursor changes what the lane was last committed at, and leaves the lock alone.
 	MoveCursor func(t *testing.T, k fsm.Keys, stream int64, cursor uint64)
 	// Restart stops the server as a crash does and starts it again; nil if there is none.
-	Restart func(t *testing.T)
-	// TwoSteps says that a commit to a separate state has a moment between two writes.
-	TwoSteps bool
+	Restart  func(t *testing.T)
+	TwoSteps bool // a commit to a separate state has a moment between two writes
 	// Keys counts what is stored about a lane and its state.
 	Keys func(t *testing.T) int
 }
 
-// Config is what a case wants of its stores.
 type Config struct {
 	LockTTL    time.Duration
 	SeenMax    int
@@ -74,8 +68,7 @@ const (
 	lockTTLLong = time.Minute
 )
 
-// Run runs every case against the stores that open makes, some at once: each has
-// to have records of its own.
+// Run runs every case, some at once: each has its own records.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	t.Helper()
 	for name, c := range cases() {
@@ -142,7 +135,6 @@ func cases() map[string]func(*testing.T, Harness) {
 	}
 }
 
-// group is a lane with a state of its own.
 func group() fsm.Keys {
 	return fsm.Keys{Lane: "42:c:-100", Home: "42:c:-100", State: "42:c:-100:u:7", StateHome: "42:c:-100"}
 }
@@ -152,7 +144,6 @@ func global(lane string) fsm.Keys {
 	return fsm.Keys{Lane: lane, Home: lane, State: "42:u:7", StateHome: "42:u:7", Shared: true}
 }
 
-// kinds are the ways in which lane and state can lie.
 func kinds() map[string]fsm.Keys {
 	return map[string]fsm.Keys{
 		"own":       group(),
@@ -162,8 +153,7 @@ func kinds() map[string]fsm.Keys {
 	}
 }
 
-// eachKind runs a case for each way in which lane and state can lie, at once: most
-// of their time they wait for locks to expire.
+// eachKind runs the kinds at once: most of their time they wait for locks to expire.
 func eachKind(t *testing.T, test func(t *testing.T, k fsm.Keys)) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -173,7 +163,7 @@ func eachKind(t *testing.T, test func(t *testing.T, k fsm.Keys)) {
 	all.Wait()
 }
 
-// eachKindAlone runs one after the other what counts records.
+// eachKindAlone is for cases that count records.
 func eachKindAlone(t *testing.T, test func(t *testing.T, k fsm.Keys)) {
 	t.Helper()
 	for name, k := range kinds() {
@@ -183,7 +173,6 @@ func eachKindAlone(t *testing.T, test func(t *testing.T, k fsm.Keys)) {
 
 const stream = 1_700_000_000_123_456_789 // it does not fit a float
 
-// at is a position of the usual stream.
 func at(seq uint64) fsm.Position {
 	return fsm.Position{Stream: stream, Seq: seq, Update: 1000 + int64(seq), Stored: day.Add(time.Duration(seq) * time.Second)}
 }
@@ -212,7 +201,7 @@ func open(t *testing.T, s Store, k fsm.Keys, p fsm.Position) *fsm.Session {
 	return session
 }
 
-// commit does one turn that sets the step and the data.
+// commit does one turn that sets the state and the data.
 func commit(t *testing.T, s Store, k fsm.Keys, p fsm.Position, step, data string) {
 	t.Helper()
 	session := open(t, s, k, p)
@@ -244,7 +233,6 @@ func peek(t *testing.T, s Store, k fsm.Keys) fsm.Record {
 	return r
 }
 
-// wait waits for a signal that has to come.
 func wait(t *testing.T, what string, signal <-chan struct{}) {
 	t.Helper()
 	timeout := time.NewTimer(10 * time.Second)

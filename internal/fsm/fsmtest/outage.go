@@ -13,7 +13,6 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// count is a turn that counts: "n" becomes "n+1".
 func count(s *fsm.Session) {
 	n, _ := strconv.Atoi(string(s.Data())) // nothing is 0
 	s.SetState("counting")
@@ -23,8 +22,7 @@ func count(s *fsm.Session) {
 // answersOfACommit is more than any store's commit has.
 const answersOfACommit = 5
 
-// eachCut runs a case with the wire cut at every answer of a commit, with the
-// request after the last one carried out, and not.
+// eachCut cuts the wire at every answer of a commit, with the request after the last one carried out, and not.
 func eachCut(t *testing.T, h Harness, test func(t *testing.T, h Harness, k fsm.Keys, arm func(Process))) {
 	t.Helper()
 	probe := start(t, h)
@@ -32,7 +30,7 @@ func eachCut(t *testing.T, h Harness, test func(t *testing.T, h Harness, k fsm.K
 		t.Skip("there is no wire to cut")
 	}
 	var all sync.WaitGroup
-	few := make(chan struct{}, 8) // at once: short locks want a machine that has time for them
+	few := make(chan struct{}, 8) // at once: short locks need a machine that has time for them
 	for name, k := range kinds() {
 		for n := range answersOfACommit {
 			for _, forward := range []bool{true, false} {
@@ -51,7 +49,6 @@ func eachCut(t *testing.T, h Harness, test func(t *testing.T, h Harness, k fsm.K
 	all.Wait()
 }
 
-// briefly bounds one call on a wire that may be cut.
 func briefly(t *testing.T, do func(ctx context.Context) error) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -89,7 +86,7 @@ func lostAnswers(t *testing.T, h Harness) {
 	})
 }
 
-// finishTurn does whatever is left of the turn at a position, in a process that is well.
+// finishTurn does whatever is left of the turn, in a healthy process.
 func finishTurn(t *testing.T, s Store, k fsm.Keys, p fsm.Position) (by string) {
 	t.Helper()
 	session := open(t, s, k, p)
@@ -110,7 +107,7 @@ func crashAnywhere(t *testing.T, h Harness) {
 		count(session)
 		session.Also(900)
 		arm(crashing)
-		_ = briefly(t, session.Commit) // it crashes: nobody hears the answer
+		_ = briefly(t, session.Commit) // it crashes: nobody receives the answer
 		crashing.Wire.Cut()
 		by := finishTurn(t, next.Store, k, at(2))
 		mu.Lock()
@@ -192,7 +189,6 @@ func restartKeeps(t *testing.T, h Harness) {
 	}
 }
 
-// eventually repeats what fails while connections come back.
 func eventually(t *testing.T, do func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -12,8 +12,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// countExactly lets several processes work on the same updates of one lane at
-// once, without any owner: lock and cursor alone have to keep the count.
+// countExactly runs the same updates in several processes without any owner: lock and cursor alone keep the count.
 func countExactly(t *testing.T, h Harness) {
 	eachKind(t, func(t *testing.T, k fsm.Keys) {
 		const updates, workers = 40, 6
@@ -51,8 +50,7 @@ func countShared(t *testing.T, h Harness) {
 	}
 }
 
-// turnUntilDone does what a worker does: it tries until the update is committed,
-// by itself or by somebody else.
+// turnUntilDone tries until the update is committed, by itself or another.
 func turnUntilDone(t *testing.T, s Store, k fsm.Keys, p fsm.Position) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
@@ -102,8 +100,7 @@ func globalUser(t *testing.T, h Harness) {
 	mustCommit(t, second)
 }
 
-// waitKeepsLane checks that a turn that waits for a state longer than its lane's
-// lock lives does not lose the lane.
+// waitKeepsLane waits for a state longer than the lane's lock lives.
 func waitKeepsLane(t *testing.T, h Harness) {
 	p := h.Process(t, Config{LockTTL: lockTTL})
 	holder := open(t, p.Store, global("42:c:1"), at(1))

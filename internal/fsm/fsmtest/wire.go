@@ -51,7 +51,6 @@ func NewWire(t *testing.T, targets ...string) *Wire {
 	return w
 }
 
-// Dial connects to a server through the wire.
 func (w *Wire) Dial(ctx context.Context, network, target string) (net.Conn, error) {
 	var d net.Dialer
 	return d.DialContext(ctx, network, w.addrs[target])
@@ -64,8 +63,8 @@ func (w *Wire) Cut() {
 	w.sever()
 }
 
-// CutAfter lets so many answers pass and then cuts. With forward, the request
-// after them is carried out and its answer lost; without, it gets nowhere.
+// CutAfter cuts after so many answers. With forward, the next request is carried out and its
+// answer lost; without, it gets nowhere.
 func (w *Wire) CutAfter(answers int, forward bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,14 +74,12 @@ func (w *Wire) CutAfter(answers int, forward bool) {
 	}
 }
 
-// Heal lets everything through again.
 func (w *Wire) Heal() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.armed, w.cut = false, false
 }
 
-// Answers is how many answers have passed.
 func (w *Wire) Answers() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -146,7 +143,6 @@ func (w *Wire) drop(conns ...net.Conn) {
 	}
 }
 
-// answer copies what the server says, one answer at a time.
 func (w *Wire) answer(client, server net.Conn) {
 	buf := make([]byte, 1<<20)
 	for {
@@ -160,9 +156,8 @@ func (w *Wire) answer(client, server net.Conn) {
 	}
 }
 
-// let passes an answer on unless it is the one to be lost. After the last one that
-// passes, the way to the server is closed before the client sees it, so that no
-// request can follow it through.
+// let passes an answer on unless it is to be lost. After the last one that passes, it closes the
+// way to the server before the client sees the answer, so that no request can follow.
 func (w *Wire) let(client, server net.Conn, answer []byte) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -71,8 +71,7 @@ func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversat
 	return h.edit(ctx, rec)
 }
 
-// edit writes an edited state, with the marks of turns that may come again. A record in which
-// nothing is left is removed, that of a shared state by its release.
+// edit keeps the marks of turns that may come again. It removes an empty record; the release removes a shared one.
 func (h *hold) edit(ctx context.Context, rec record) error {
 	if h.shared() {
 		return h.put(ctx, h.state, rec)
@@ -132,8 +131,8 @@ func (h *hold) removeState(ctx context.Context) error {
 	return err
 }
 
-// Move implements [fsm.Admin]. It writes the new record before it removes the old one, so
-// it can be repeated if it is interrupted in between.
+// Move implements [fsm.Admin]. It writes the new record before it removes the old one: an
+// interrupted move can be repeated.
 func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err error) {
 	old, fresh := s.hold(from, fsm.Position{}), s.hold(to, fsm.Position{})
 	var states [2]record
@@ -162,7 +161,6 @@ func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err er
 	return true, old.removeState(ctx)
 }
 
-// writeMoved writes the state that was moved to these keys.
 func (h *hold) writeMoved(ctx context.Context, was record) error {
 	if h.shared() {
 		rec := h.state.rec

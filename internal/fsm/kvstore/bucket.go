@@ -13,8 +13,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// bucket reads and writes the values of a key-value bucket. It uses the bucket's stream
-// directly, since a write here may depend on the revision of another key.
+// bucket uses the key-value bucket's stream directly: a write may depend on the revision of another key.
 type bucket struct {
 	js      jetstream.JetStream
 	stream  jetstream.Stream
@@ -22,13 +21,10 @@ type bucket struct {
 	timeout time.Duration // of a request
 }
 
-// errConflict means that the expected revision is not the last one.
 var errConflict = errors.New("revision is not the last")
 
-// maxValue is the largest value, in bytes: with base64 it stays below the broker's 1 MiB.
-const maxValue = 768 << 10
+const maxValue = 768 << 10 // bytes: with base64 below the broker's 1 MiB
 
-// openBucket creates the bucket, or binds to an existing one.
 func openBucket(ctx context.Context, js jetstream.JetStream, cfg Config) (*bucket, error) {
 	name := "KV_" + cfg.Bucket
 	stream, err := js.Stream(ctx, name)
@@ -50,8 +46,7 @@ func openBucket(ctx context.Context, js jetstream.JetStream, cfg Config) (*bucke
 			return nil, fmt.Errorf("forbid direct reads of bucket %s: %w: %w", cfg.Bucket, fsm.ErrUnavailable, err)
 		}
 	}
-	// A bucket without a bound gets one if it is well below it; a bound is only ever raised.
-	// A bound below the present size would make the broker drop states.
+	// Raise the bound, or set a first one if the bucket is well below it: else the broker would drop states.
 	info := stream.CachedInfo()
 	fits := info.Config.MaxBytes > 0 || int64(info.State.Bytes) < cfg.MaxBytes-cfg.MaxBytes/8
 	if cfg.MaxBytes > 0 && info.Config.MaxBytes < cfg.MaxBytes && fits {
@@ -64,8 +59,7 @@ func openBucket(ctx context.Context, js jetstream.JetStream, cfg Config) (*bucke
 	return &bucket{js: js, stream: stream, prefix: "$KV." + cfg.Bucket + ".", timeout: cfg.Timeout}, nil
 }
 
-// streamConfig is the stream of jetstream.CreateKeyValue, with the reads and TTLs that this
-// store needs.
+// streamConfig is the stream of jetstream.CreateKeyValue, with this store's reads and TTLs.
 func streamConfig(cfg Config) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: "KV_" + cfg.Bucket, Subjects: []string{"$KV." + cfg.Bucket + ".>"},
@@ -76,8 +70,7 @@ func streamConfig(cfg Config) jetstream.StreamConfig {
 	}
 }
 
-// get reads a key. A key that does not exist has revision 0, a deleted one that of its
-// deletion marker.
+// get gives a missing key revision 0, and a deleted one that of its deletion marker.
 func (b *bucket) get(ctx context.Context, key string) (value []byte, rev uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
@@ -141,15 +134,13 @@ func (b *bucket) publish(ctx context.Context, m *nats.Msg, ttl time.Duration, e 
 	return 0, fmt.Errorf("write: %w: %w", fsm.ErrUnavailable, err)
 }
 
-// purge removes every key below a prefix.
 func (b *bucket) purge(ctx context.Context, under string) error {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
 	return b.stream.Purge(ctx, jetstream.WithPurgeSubject(b.prefix+under+".>"))
 }
 
-// encodeKey encodes a key for a bucket: ':' becomes '.', and a character that is not allowed
-// "=XX". Different keys stay different.
+// encodeKey keeps different keys different: ':' becomes '.', and a character that is not allowed "=XX".
 func encodeKey(key string) string {
 	const hex = "0123456789ABCDEF"
 	b := make([]byte, 0, len(key)+8)

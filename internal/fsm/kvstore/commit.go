@@ -38,7 +38,7 @@ func (h *hold) Commit(ctx context.Context, c fsm.Change) error {
 	lane.Stream, lane.Cursor, lane.By, lane.Holder = h.at.Stream, c.Cursor, h.token, ""
 	lane.Seen = lane.Seen.with(h.at, h.s.cfg.SeenWindow, h.s.cfg.SeenMax)
 	if j := lane.Journal; j != nil && j.At == h.at.ID() {
-		lane.Journal = nil // a journal of another position belongs to a turn that has not run to its end
+		lane.Journal = nil // a journal of another position belongs to an unfinished turn
 	}
 	for _, id := range c.Also {
 		lane.Seen = lane.Seen.with(h.at.For(id), h.s.cfg.SeenWindow, h.s.cfg.SeenMax)
@@ -58,7 +58,6 @@ func (h *hold) writesState(c fsm.Change) bool {
 	return h.s.cfg.StateTTL > 0 && !h.shared() && !c.Gone()
 }
 
-// putState is step 1.
 func (h *hold) putState(ctx context.Context, c fsm.Change) error {
 	mark := map[string]string{h.keys.Lane: fsm.Mark(h.at, c.Also)}
 	if !h.shared() {
@@ -85,8 +84,7 @@ func (h *hold) putState(ctx context.Context, c fsm.Change) error {
 	return h.put(ctx, h.state, rec)
 }
 
-// putLane is step 2. Unlike locked.put it keeps the new record only after the broker has
-// confirmed it, since the write releases the lock.
+// putLane is step 2. The write releases the lock, so it keeps the new record only once the broker has confirmed it.
 func (h *hold) putLane(ctx context.Context, rec record) error {
 	return h.lane.guarded(ctx, func(e expect) error {
 		rev, err := h.s.bucket.put(ctx, h.lane.key, rec.encode(), h.s.cfg.LaneTTL, e)
@@ -97,8 +95,7 @@ func (h *hold) putLane(ctx context.Context, rec record) error {
 	})
 }
 
-// finish is step 3. The commit stands even if it fails: a lock that stays expires, and a
-// mark that stays is overwritten by the lane's next turn.
+// finish is step 3. The commit stands even if it fails: a lock expires, and the lane's next turn overwrites a mark.
 func (h *hold) finish(ctx context.Context, c fsm.Change) {
 	h.removeEntries(ctx)
 	switch {

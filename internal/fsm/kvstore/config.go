@@ -14,16 +14,14 @@ type Config struct {
 	Bucket     string        // empty means "chatlane_state"
 	Replicas   int           // of the bucket, when it is made; 0 means 1
 	MaxBytes   int64         // size at which the bucket refuses writes; 0 means no bound
-	LockTTL    time.Duration // life of a lock without renewal; 0 means 2 s
-	StateTTL   time.Duration // life of a conversation without updates, 1 s or more; 0 means for ever
-	LaneTTL    time.Duration // life of a lane's record after its last write; 0 means 7 days
+	LockTTL    time.Duration // without renewal; 0 means 2 s
+	StateTTL   time.Duration // of a conversation without updates, 1 s or more; 0 means for ever
+	LaneTTL    time.Duration // of a lane's record after its last write; 0 means 7 days
 	SeenWindow time.Duration // how long update ids are remembered; 0 means 24 h
 	SeenMax    int           // update ids remembered by lane; 0 means 256
 	PollMin    time.Duration // first wait for a busy lock, doubled each time; 0 means 5 ms
 	PollMax    time.Duration // longest wait for a busy lock; 0 means 100 ms
-	// Timeout bounds each request, since a request that is lost with its connection gets no
-	// answer. 0 means 2 s.
-	Timeout time.Duration
+	Timeout    time.Duration // for each request: a lost one gets no answer; 0 means 2 s
 
 	Registerer prometheus.Registerer // may be nil
 }

@@ -7,8 +7,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// gate is a mutex that a goroutine waits for only until its context ends, since the write
-// that holds it may hang.
+// gate is a mutex that a goroutine waits for until its context ends: the write that holds it may hang.
 type gate chan struct{}
 
 func (g gate) enter(ctx context.Context) error {

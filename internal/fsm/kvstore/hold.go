@@ -9,7 +9,6 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// hold is one session's locks and writes.
 type hold struct {
 	s     *Store
 	keys  fsm.Keys
@@ -20,18 +19,16 @@ type hold struct {
 	busy    gate // one write at a time: each expects the revision of the last
 	lane    *locked
 	state   *locked // of a shared state, else nil
-	own     record  // the state's record as loaded, where it is not shared
-	spilled bool    // some journal entry has a key of its own
+	own     record  // the state's record as loaded, unless it is shared
+	spilled bool    // some journal entry has its own key
 }
 
 var _ fsm.Hold = (*hold)(nil)
 
-// shared reports whether the state's own record is its lock. A bucket has no cluster slots,
-// so the state's home does not matter.
+// shared reports whether the state's own record is its lock. A bucket has no slots, so its home does not matter.
 func (h *hold) shared() bool { return h.keys.State != "" && h.keys.Shared }
 
-// obtain locks the lane, then a shared state. It renews the first lock while it waits for
-// the second.
+// obtain locks the lane, then a shared state. It renews the first lock while it waits for the second.
 func (h *hold) obtain(ctx context.Context) (err error) {
 	before := time.Now()
 	h.lane, err = h.s.lock(ctx, laneKey(h.keys), h.token, h.s.cfg.LaneTTL, func(context.Context) error {
@@ -53,7 +50,6 @@ func (h *hold) obtain(ctx context.Context) (err error) {
 	return nil
 }
 
-// renewInTime renews when a third of the TTL is over.
 func (h *hold) renewInTime(ctx context.Context) error {
 	now := time.Now()
 	if now.Sub(h.since) < h.s.cfg.LockTTL/3 {
@@ -101,7 +97,6 @@ func (h *hold) loadState(ctx context.Context) (record, error) {
 	return h.own, err
 }
 
-// entries reads a journal's entries, those with keys of their own too.
 func (h *hold) entries(ctx context.Context, j *journal) (map[int][]byte, error) {
 	out := make(map[int][]byte, len(j.Entries))
 	for index, e := range j.Entries {
@@ -119,8 +114,8 @@ func (h *hold) entries(ctx context.Context, j *journal) (map[int][]byte, error) 
 	return out, nil
 }
 
-// Record implements [fsm.Hold]. An entry that would make the lane's record too large gets a
-// key of its own, which the record names.
+// Record implements [fsm.Hold]. An entry that would make the lane's record too large gets its own
+// key, which the record names.
 func (h *hold) Record(ctx context.Context, index int, data []byte) error {
 	if err := h.busy.enter(ctx); err != nil {
 		return err
@@ -169,7 +164,7 @@ func (h *hold) Renew(ctx context.Context) error {
 	return h.put(ctx, h.state, h.state.rec)
 }
 
-// put writes a record that this session holds. After Release it fails.
+// put fails after Release.
 func (h *hold) put(ctx context.Context, l *locked, rec record) error {
 	if l.rec.Holder != h.token {
 		return fsm.ErrLockLost
@@ -195,7 +190,7 @@ func (h *hold) Release(ctx context.Context) error {
 	return all
 }
 
-// unlock releases a record, or deletes it if nothing is left in it.
+// unlock releases a record, or deletes an empty one.
 func (h *hold) unlock(ctx context.Context, l *locked) error {
 	rec := l.rec
 	rec.Holder = ""
@@ -205,12 +200,10 @@ func (h *hold) unlock(ctx context.Context, l *locked) error {
 	return l.release(ctx, rec)
 }
 
-// entriesOf is the prefix of a lane's spilled entries. No encoded key contains the last
-// token, so no other lane's entries match: a topic's lane key begins with its chat's.
+// entriesOf ends with a token that no encoded key contains: a topic's lane key begins with its chat's.
 func entriesOf(lane string) string { return "entry." + encodeKey(lane) + ".=e" }
 
-// removeEntries removes the keys of spilled entries. The commit has taken effect: no record
-// names a key that remains, and it expires.
+// removeEntries comes after the commit: no record names a key that remains, and it expires.
 func (h *hold) removeEntries(ctx context.Context) {
 	if h.spilled {
 		_ = h.s.bucket.purge(ctx, entriesOf(h.keys.Lane))

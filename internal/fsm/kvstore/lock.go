@@ -20,9 +20,8 @@ type locked struct {
 	rec   record        // as we wrote it, or mean to
 }
 
-// lock waits for a record until ctx ends, and then fails with ErrBusy. Between two reads it
-// calls meanwhile. It takes over from a holder whose revision stays the same for a whole
-// lock TTL.
+// lock waits for a record until ctx ends: ErrBusy. Between two reads it calls meanwhile. It takes
+// over when the revision has stayed the same for a whole lock TTL.
 func (s *Store) lock(ctx context.Context, key, token string, ttl time.Duration, meanwhile func(context.Context) error) (*locked, error) {
 	var seenRev uint64
 	var since time.Time
@@ -64,7 +63,7 @@ func orBusy(ctx context.Context, err error, waited bool) error {
 	return err
 }
 
-// read reads a record and the token of its holder, empty if it is free.
+// read also returns the holder's token; empty if the record is free.
 func (s *Store) read(ctx context.Context, key, token string, ttl time.Duration) (l *locked, holder string, err error) {
 	raw, rev, err := s.bucket.get(ctx, key)
 	if err != nil {
@@ -81,7 +80,6 @@ func (s *Store) read(ctx context.Context, key, token string, ttl time.Duration) 
 	return &locked{s: s, key: key, token: token, ttl: ttl, rev: rev, rec: rec}, holder, nil
 }
 
-// acquire writes our token into the record.
 func (l *locked) acquire(ctx context.Context) error {
 	rec := l.rec
 	rec.Holder = l.token
@@ -95,9 +93,8 @@ func (l *locked) acquire(ctx context.Context) error {
 // maxTries bounds how often one write is tried while the record is still ours.
 const maxTries = 64
 
-// guarded runs a write that expects the revision of our last write of the record. If the
-// record has another revision but is still ours, an answer was lost, and guarded repeats
-// the write.
+// guarded runs a write that expects our last revision. If the revision is another but the record
+// still ours, an answer was lost, and guarded repeats the write.
 func (l *locked) guarded(ctx context.Context, write func(e expect) error) error {
 	for range maxTries {
 		err := write(expect{l.key, l.rev})
@@ -111,8 +108,7 @@ func (l *locked) guarded(ctx context.Context, write func(e expect) error) error 
 	return fmt.Errorf("%w: the broker keeps refusing the last revision", fsm.ErrUnavailable)
 }
 
-// recover reads the record after an unexpected revision. It returns nil if the record is
-// still ours, with the revision brought up to date.
+// recover returns nil if the record is still ours, with the revision brought up to date.
 func (l *locked) recover(ctx context.Context) error {
 	raw, rev, err := l.s.bucket.get(ctx, l.key)
 	if err != nil {
@@ -138,8 +134,7 @@ func (l *locked) recover(ctx context.Context) error {
 	return nil
 }
 
-// put writes the record. It keeps the new record even if the answer is lost, so that the
-// next write does not undo it.
+// put keeps the new record even if the answer is lost: the next write must not undo it.
 func (l *locked) put(ctx context.Context, rec record) error {
 	before := l.rec
 	l.rec = rec
@@ -156,8 +151,7 @@ func (l *locked) put(ctx context.Context, rec record) error {
 	return err
 }
 
-// release writes rec, which has no holder. If another process wrote to the record without
-// the lock, release keeps that and removes only the holder.
+// release writes rec, which has no holder. If another process wrote without the lock, it removes only the holder.
 func (l *locked) release(ctx context.Context, rec record) error {
 	for range maxTries {
 		rev, err := l.s.bucket.put(ctx, l.key, rec.encode(), l.ttl, expect{l.key, l.rev})
@@ -180,8 +174,7 @@ func (l *locked) release(ctx context.Context, rec record) error {
 	return fmt.Errorf("%w: the broker keeps refusing the last revision", fsm.ErrUnavailable)
 }
 
-// lostLock is ErrLockLost with the record as it is now, by which ownCommit recognises a
-// commit of our own that released the lock.
+// lostLock is ErrLockLost with the present record, by which ownCommit recognises our own commit.
 type lostLock struct{ now record }
 
 func (*lostLock) Error() string { return fsm.ErrLockLost.Error() }

@@ -27,21 +27,19 @@ type record struct {
 	Marks map[string]string `json:"marks,omitempty"` // by lane: the turn whose step 1 wrote this
 }
 
-// journal is the journal of one position.
 type journal struct {
 	At       string        `json:"at"`
 	Attempts int           `json:"attempts,omitempty"`
 	Entries  map[int]entry `json:"entries,omitempty"`
 }
 
-// entry is an entry's data, or the key of its own under which the data is stored.
+// entry is an entry's data, or its own key.
 type entry struct {
 	Data []byte `json:"data,omitempty"`
 	Key  string `json:"key,omitempty"`
 }
 
-// inlineMax is how many bytes of journal entries a lane's record carries.
-const inlineMax = 32 << 10
+const inlineMax = 32 << 10 // bytes of journal entries in a lane's record
 
 func (j *journal) size() int {
 	n := 0
@@ -51,7 +49,7 @@ func (j *journal) size() int {
 	return n
 }
 
-// with returns a copy of the journal with one more entry.
+// with copies the journal.
 func (j *journal) with(index int, e entry) *journal {
 	next := &journal{At: j.At, Attempts: j.Attempts, Entries: maps.Clone(j.Entries)}
 	if next.Entries == nil {
@@ -69,7 +67,6 @@ func (j *journal) of(at string) *journal {
 	return &journal{At: at}
 }
 
-// gone reports whether nothing is left in a state's record.
 func (r record) gone() bool {
 	return r.State == "" && len(r.Data) == 0 && len(r.Marks) == 0 && r.Holder == ""
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// seen is a list of update ids with the time at which the broker stored each, in the order
-// of their commits: pairs of varints, each the difference from the pair before.
+// seen lists update ids with the broker's time of each, in the order of their commits: pairs of
+// varints, each the difference from the pair before.
 type seen []byte
 
 type seenID struct{ id, ms int64 }
@@ -62,7 +62,7 @@ func (s seen) has(at fsm.Position, window time.Duration) bool {
 	return false
 }
 
-// with returns the list with one more id, without ids that are too old or too many.
+// with adds an id and drops those that are too old or too many.
 func (s seen) with(at fsm.Position, window time.Duration, limit int) seen {
 	if at.Update == 0 {
 		return s

@@ -20,8 +20,7 @@ var (
 	_ fsm.Admin = (*Store)(nil)
 )
 
-// Open creates the bucket if it does not exist, and returns a store on it. The caller
-// closes the connection.
+// Open creates a missing bucket. The caller closes the connection.
 func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -8,14 +8,13 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// hold is one session's locks and writes. The whole memory has one mutex, so every
-// commit is one step.
+// hold commits in one step: the whole memory has one mutex.
 type hold struct {
 	s     *Store
 	keys  fsm.Keys
 	at    fsm.Position
 	token uint64
-	locks []string  // held, in the order in which they were taken
+	locks []string  // held, in the order of taking
 	since time.Time // before the oldest was taken or renewed
 
 	stream int64 // as loaded
@@ -61,7 +60,7 @@ func (h *hold) load() fsm.Loaded {
 
 func (h *hold) position() position { return position{h.at.Stream, h.at.Seq} }
 
-// guarded does a write under the memory's mutex if every lock is ours.
+// guarded writes if every lock is ours.
 func (h *hold) guarded(do func(m *memory) error) error {
 	if err := h.s.reach(); err != nil {
 		return err
@@ -77,7 +76,7 @@ func (h *hold) guarded(do func(m *memory) error) error {
 	return do(m)
 }
 
-// journal gives the lane's record, emptied of what another position left there.
+// journal drops what another position left.
 func (h *hold) journal(m *memory) *laneRecord {
 	l := m.lane(h.keys.Lane)
 	if l.journalOf != h.position() || l.journal == nil {
@@ -122,7 +121,7 @@ func (h *hold) Commit(_ context.Context, c fsm.Change) error {
 			return fsm.ErrCursorMoved
 		}
 		l.stream, l.cursor, l.by = h.at.Stream, c.Cursor, h.token
-		if l.journalOf == h.position() { // a journal of another position belongs to a turn that has not run to its end
+		if l.journalOf == h.position() { // a journal of another position belongs to an unfinished turn
 			l.journalOf, l.journal, l.attempts = position{}, nil, 0
 		}
 		l.seen.add(h.at, h.s.cfg)
@@ -147,7 +146,7 @@ func (h *hold) keep(m *memory, c fsm.Change) {
 	}
 }
 
-// committed tells that an earlier Commit of this session took effect.
+// committed reports whether an earlier Commit of this session took effect.
 func (h *hold) committed(c fsm.Change) bool {
 	m := h.s.mem
 	m.mu.Lock()

@@ -8,17 +8,16 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// lock is one lane's or one state's.
 type lock struct {
 	token uint64
 	until time.Time
-	freed chan struct{} // closed when it is given back
+	freed chan struct{} // closed by give
 }
 
 func laneLock(k fsm.Keys) string  { return "lane " + k.Lane }
 func stateLock(k fsm.Keys) string { return "state " + k.State }
 
-// holder needs m.mu. It tells who holds a lock, if anybody does.
+// holder needs m.mu.
 func (m *memory) holder(name string) (token uint64, held bool) {
 	l := m.locks[name]
 	if l == nil || !time.Now().Before(l.until) {
@@ -27,7 +26,7 @@ func (m *memory) holder(name string) (token uint64, held bool) {
 	return l.token, true
 }
 
-// take takes a free lock; else it returns what to wait for.
+// take returns what to wait for if the lock is taken.
 func (m *memory) take(name string, token uint64, ttl time.Duration) (freed <-chan struct{}, left time.Duration, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -47,8 +46,7 @@ func (m *memory) give(name string, token uint64) {
 	}
 }
 
-// wait takes a lock, or fails with ErrBusy when ctx ends. Meanwhile it renews
-// what the session holds already.
+// wait takes a lock, or fails with ErrBusy when ctx ends. Meanwhile it renews the session's other locks.
 func (h *hold) wait(ctx context.Context, name string) error {
 	for first := true; ; first = false {
 		if err := h.s.reach(); err != nil {

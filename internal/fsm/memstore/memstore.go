@@ -1,6 +1,5 @@
-// Package memstore keeps sessions in memory: for tests, and for bots that may
-// forget everything when they stop. It keeps every promise of package fsm but
-// surviving a restart.
+// Package memstore keeps sessions in memory, for tests and for bots that may forget everything. It
+// keeps every promise of package fsm but surviving a restart.
 package memstore
 
 import (
@@ -19,7 +18,7 @@ import (
 
 // Config of a store. The zero value is usable.
 type Config struct {
-	LockTTL    time.Duration         // life of a lock without renewal; 0 means 2 s
+	LockTTL    time.Duration         // of a lock without renewal; 0 means 2 s
 	SeenWindow time.Duration         // how long update ids are remembered; 0 means 24 h
 	SeenMax    int                   // update ids remembered by lane; 0 means 1000
 	Registerer prometheus.Registerer // may be nil
@@ -141,7 +140,6 @@ func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err er
 	return true, nil
 }
 
-// reach fails while the store is cut off.
 func (s *Store) reach() error {
 	if s.cut.Load() {
 		return fmt.Errorf("%w: cut off", fsm.ErrUnavailable)
@@ -149,7 +147,6 @@ func (s *Store) reach() error {
 	return nil
 }
 
-// memory is what the stores of one test's processes share.
 type memory struct {
 	mu     sync.Mutex
 	tokens uint64
@@ -193,7 +190,7 @@ func (m *memory) token() uint64 {
 	return m.tokens
 }
 
-// lane needs m.mu. It makes the record where there is none.
+// lane needs m.mu.
 func (m *memory) lane(key string) *laneRecord {
 	l := m.lanes[key]
 	if l == nil {

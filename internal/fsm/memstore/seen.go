@@ -6,7 +6,6 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// seen remembers update ids by when the broker stored them.
 type seen struct {
 	order []int64 // as committed
 	at    map[int64]time.Time

@@ -84,7 +84,6 @@ func (s *Store) Forget(ctx context.Context, k fsm.Keys) (err error) {
 	return h.removeState(ctx)
 }
 
-// removeState removes the state's record under the lock that guards it.
 func (h *hold) removeState(ctx context.Context) error {
 	return h.run(ctx, h.s.scripts.remove, []string{h.guard(), h.names.state}, h.token)
 }
@@ -97,8 +96,8 @@ func (h *hold) guard() string {
 	return h.names.lock
 }
 
-// Move implements [fsm.Admin]. It writes the new record before it removes the old one, so
-// it can be repeated if it is interrupted in between.
+// Move implements [fsm.Admin]. It writes the new record before it removes the old one: an
+// interrupted move can be repeated.
 func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err error) {
 	old, fresh := s.hold(from, fsm.Position{}), s.hold(to, fsm.Position{})
 	for _, h := range []*hold{old, fresh} {

@@ -10,8 +10,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// twoSteps reports whether lane and state are in different slots, so that no script can
-// write both.
+// twoSteps reports whether lane and state are in different slots: no script can write both.
 func (h *hold) twoSteps() bool { return h.keys.State != "" && h.keys.StateHome != h.keys.Home }
 
 // mark is the field of the state's record with this lane's mark.
@@ -32,13 +31,11 @@ func (h *hold) Commit(ctx context.Context, c fsm.Change) error {
 	if err := h.commitLane(ctx, c, false); err != nil {
 		return err
 	}
-	// The commit has taken effect. If this fails, the lock expires, and the lane's next turn
-	// overwrites the mark.
+	// The commit stands even if this fails: the lock expires, and the lane's next turn overwrites the mark.
 	_ = h.run(ctx, h.s.scripts.finish, []string{h.names.state, h.names.stateLock}, h.token, h.mark(), fsm.Mark(h.at, c.Also), millis(h.s.cfg.StateTTL))
 	return nil
 }
 
-// commitLane is the step that moves the cursor and releases the lane's lock.
 func (h *hold) commitLane(ctx context.Context, c fsm.Change, withState bool) error {
 	keys := []string{h.names.lock, h.names.lane, h.names.journal, h.names.seen}
 	stored := int64(0)
@@ -72,8 +69,8 @@ func (h *hold) stateArgs(c fsm.Change) []any {
 	return []any{op, millis(h.s.cfg.StateTTL), c.State, c.Data, c.Meta}
 }
 
-// runDurably runs a step of the commit, and waits for replicas if WaitReplicas is set. WAIT
-// covers only the writes of its own connection, so both go through one pipeline of one node.
+// runDurably also waits for WaitReplicas. WAIT covers only the writes of its own connection, so
+// both go through one pipeline of one node.
 func (h *hold) runDurably(ctx context.Context, script *redis.Script, keys []string, args ...any) error {
 	if h.s.cfg.WaitReplicas == 0 {
 		return h.run(ctx, script, keys, args...)
@@ -115,7 +112,6 @@ func (h *hold) pipeWait(ctx context.Context, node redis.UniversalClient, eval fu
 	return reply, replicas, execErr
 }
 
-// node is the client of the server that holds the key.
 func (s *Store) node(ctx context.Context, key string) (redis.UniversalClient, error) {
 	if c, ok := s.client.(*redis.ClusterClient); ok {
 		return c.MasterForKey(ctx, key)

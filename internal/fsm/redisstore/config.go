@@ -11,17 +11,16 @@ import (
 // Config of a store. The zero value is usable.
 type Config struct {
 	Prefix     string        // of every key, before the first ":"; empty means "chatlane"
-	LockTTL    time.Duration // life of a lock without renewal; 0 means 2 s
-	StateTTL   time.Duration // life of a conversation without updates; 0 means for ever
-	LaneTTL    time.Duration // life of a lane's records after its last commit; 0 means 7 days
+	LockTTL    time.Duration // of a lock without renewal; 0 means 2 s
+	StateTTL   time.Duration // of a conversation without updates; 0 means for ever
+	LaneTTL    time.Duration // of a lane's records after its last commit; 0 means 7 days
 	SeenWindow time.Duration // how long update ids are remembered; 0 means 24 h
 	SeenMax    int           // update ids remembered by lane; 0 means 1000
 	PollMin    time.Duration // first wait for a busy lock, doubled each time; 0 means 5 ms
 	PollMax    time.Duration // longest wait for a busy lock; 0 means 100 ms
 
-	// WaitReplicas is how many replicas must have a commit before it counts, and
-	// WaitTimeout how long that may take; 0 means 1 s. A commit that fewer replicas have
-	// fails with ErrUnavailable; the next attempt waits for them again.
+	// WaitReplicas is how many replicas must have a commit within WaitTimeout (0 means 1 s). With
+	// fewer it fails with ErrUnavailable, and the next attempt waits for them again.
 	WaitReplicas int
 	WaitTimeout  time.Duration
 

@@ -32,12 +32,11 @@ type Settings struct {
 
 const defaultURL = "redis://127.0.0.1:6379/0"
 
-// poolSize is the most connections of a client, unless the URL sets it. It is generous: if a
-// worker dies while a turn waits for a connection to record a call, the call is repeated.
+// poolSize is generous: if a worker dies while a call waits for a connection to be recorded, it is repeated.
 const poolSize = 256
 
-// Validate returns an error for each variable with a wrong value, joined. It reads the
-// certificate files. No error shows a part of the URL.
+// Validate joins an error for each variable with a wrong value. It reads the certificate files. No
+// error shows a part of the URL.
 func (s Settings) Validate() error {
 	var all []error
 	if err := CheckURL(cmp.Or(s.URL, defaultURL)); err != nil {
@@ -54,11 +53,10 @@ func (s Settings) Validate() error {
 	return errors.Join(all...)
 }
 
-// Dial makes a client as the store needs it: the deadlines of contexts end its waits, and a
-// refused connection is an error at once, because callers have a backoff of their own. The
-// client connects at its first use.
+// Dial makes a client that connects at its first use. The deadlines of contexts end its waits, and
+// a refused connection is an error at once, because callers have their own backoff.
 func (s Settings) Dial() (redis.UniversalClient, error) {
-	redis.SetLogger(silent{}) // go-redis has one logger for the process, not one by client
+	redis.SetLogger(silent{}) // go-redis has one logger for the process
 	at, err := parseTarget(cmp.Or(s.URL, defaultURL))
 	if err != nil {
 		return nil, fmt.Errorf("CHATLANE_REDIS_URL: %w", err)
@@ -103,15 +101,13 @@ func CheckURL(url string) error {
 	return err
 }
 
-// target is the kind of server that a URL names. One of the three is set.
 type target struct {
 	server   *redis.Options
 	cluster  *redis.ClusterOptions
 	sentinel *redis.FailoverOptions
 }
 
-// parseTarget reads a URL. No error shows a part of it: if a password has an unescaped
-// character, a part of it may be in any parsed field.
+// parseTarget's errors show no part of the URL: an unescaped character puts part of a password into any field.
 func parseTarget(text string) (at target, err error) {
 	const escaped = "write special characters of a password as %XX, or set it as CHATLANE_REDIS_PASSWORD"
 	u, err := url.Parse(text)
@@ -145,9 +141,8 @@ func parseTarget(text string) (at target, err error) {
 	return at, nil
 }
 
-// secure completes the TLS settings of a URL; nil stays nil. The name in a server's
-// certificate must match the address that is dialed, since a cluster or Sentinel refers to
-// servers that are not in the URL.
+// secure completes the TLS settings of a URL; nil stays nil. The name in a certificate must match
+// the dialed address, since a cluster or Sentinel refers to servers that are not in the URL.
 func (s Settings) secure(c *tls.Config) (*tls.Config, error) {
 	if c == nil {
 		return nil, nil //nolint:nilnil // no TLS
@@ -176,8 +171,7 @@ func (s Settings) secure(c *tls.Config) (*tls.Config, error) {
 	return c, nil
 }
 
-// silent drops the log of go-redis, which writes a line for each failed dial to stderr. The
-// caller receives every failure as an error.
+// silent drops the log of go-redis, a line for each failed dial: the caller receives every failure as an error.
 type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}

@@ -14,7 +14,6 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// hold is one session's locks and writes.
 type hold struct {
 	s     *Store
 	keys  fsm.Keys
@@ -30,8 +29,7 @@ type hold struct {
 
 var _ fsm.Hold = (*hold)(nil)
 
-// obtain locks the lane, then a separate state. It renews the first lock while it waits for
-// the second.
+// obtain locks the lane, then a separate state. It renews the first lock while it waits for the second.
 func (h *hold) obtain(ctx context.Context) error {
 	before := time.Now()
 	lane, err := h.s.lock(ctx, h.names.lock, h.token, func(context.Context) error {
@@ -53,7 +51,6 @@ func (h *hold) obtain(ctx context.Context) error {
 	return nil
 }
 
-// renewInTime renews when a third of the TTL is over.
 func (h *hold) renewInTime(ctx context.Context) error {
 	now := time.Now()
 	if now.Sub(h.since) < h.s.cfg.LockTTL/3 {
@@ -66,7 +63,7 @@ func (h *hold) renewInTime(ctx context.Context) error {
 	return nil
 }
 
-// load reads everything in one round trip. The locks are held, so no other session writes.
+// load reads everything in one round trip, under the locks.
 func (h *hold) load(ctx context.Context) (fsm.Loaded, error) {
 	pipe := h.s.client.Pipeline()
 	lane := pipe.HMGet(ctx, h.names.lane, "v", "stream", "cursor")
@@ -76,7 +73,7 @@ func (h *hold) load(ctx context.Context) (fsm.Loaded, error) {
 	if h.keys.State != "" {
 		state = pipe.HGetAll(ctx, h.names.state)
 	}
-	_, _ = pipe.Exec(ctx) // the loop below checks each command: an unknown update id must not hide another's failure
+	_, _ = pipe.Exec(ctx) // checked below: an unknown update id must not hide another command's failure
 	for _, cmd := range []redis.Cmder{lane, journal, seen, state} {
 		if err := failure(cmd); err != nil {
 			return fsm.Loaded{}, unavailable("load", err)
@@ -149,7 +146,7 @@ func (h *hold) loadState(fields map[string]string, out *fsm.Loaded) error {
 	return nil
 }
 
-// readable refuses a record of a newer version. The update is not at fault.
+// readable refuses a record of a newer version.
 func readable(version string) error {
 	if v, err := strconv.Atoi(version); err != nil || v > fsm.Schema {
 		return fmt.Errorf("%w: %w: schema version %q, this worker knows %d", fsm.ErrUnavailable, fsm.ErrUnreadable, version, fsm.Schema)
@@ -193,7 +190,6 @@ func (h *hold) Release(ctx context.Context) error {
 	return all
 }
 
-// run runs a script and turns its reply into an error.
 func (h *hold) run(ctx context.Context, script *redis.Script, keys []string, args ...any) error {
 	reply, err := script.Run(ctx, h.s.client, keys, args...).Text()
 	if err != nil {

@@ -6,8 +6,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// names are the Redis keys of one session. Keys of one home share a hash tag, so that one
-// script may use them on a cluster.
+// names are the Redis keys of one session. Keys of one home share a hash tag: one script may use them on a cluster.
 type names struct {
 	lane, journal, seen, lock string
 	state, stateLock          string // empty if the update has no state
@@ -26,7 +25,6 @@ func newNames(prefix string, k fsm.Keys) names {
 func itoa(n int64) string  { return strconv.FormatInt(n, 10) }
 func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// spaced joins update ids, with a space after each.
 func spaced(ids []int64) string {
 	var b []byte
 	for _, id := range ids {

@@ -13,8 +13,8 @@ import (
 	"github.com/chatlane/chatlane/internal/preflight"
 )
 
-// Preflight returns the settings under which a law does not hold, each with the right
-// value, and those that it could not read. In a cluster it checks each master.
+// Preflight returns the settings under which a law does not hold, each with the right value, and
+// those that it could not read. In a cluster it checks each master.
 func (s *Store) Preflight(ctx context.Context) ([]preflight.Finding, error) {
 	cluster, ok := s.client.(*redis.ClusterClient)
 	if !ok {
@@ -38,13 +38,11 @@ func (s *Store) Preflight(ctx context.Context) ([]preflight.Finding, error) {
 	return all, err
 }
 
-// server is the settings and state of one Redis server.
 type server struct {
 	info   map[string]string
 	config map[string]string // empty if CONFIG is refused, as by managed servers
 }
 
-// examine reads the settings of one server.
 func (s *Store) examine(ctx context.Context, c redis.UniversalClient, cluster bool) ([]preflight.Finding, error) {
 	text, err := c.Info(ctx).Result()
 	if err != nil {
@@ -78,7 +76,6 @@ func address(c redis.UniversalClient) string {
 	return one.Options().Addr
 }
 
-// parseInfo reads INFO's lines of name:value.
 func parseInfo(text string) map[string]string {
 	all := make(map[string]string)
 	for line := range strings.Lines(text) {
@@ -89,7 +86,7 @@ func parseInfo(text string) map[string]string {
 	return all
 }
 
-// setting is a value of CONFIG; if CONFIG is refused, that of INFO.
+// setting is a value of CONFIG, or of INFO if CONFIG is refused.
 func (s server) setting(setting, info string) string {
 	if v, ok := s.config[setting]; ok {
 		return v
@@ -112,7 +109,6 @@ func (s server) findings(wait int, cluster bool) []preflight.Finding {
 	return all
 }
 
-// eviction checks what Redis drops when memory is full.
 func (s server) eviction() []preflight.Finding {
 	const keep = "noeviction"
 	f := preflight.Finding{Setting: "maxmemory-policy", Have: s.setting("maxmemory-policy", "maxmemory_policy"), Set: keep}
@@ -129,7 +125,6 @@ func (s server) eviction() []preflight.Finding {
 	return []preflight.Finding{f}
 }
 
-// persistence checks what Redis keeps over a restart.
 func (s server) persistence() []preflight.Finding {
 	on := s.setting("appendonly", "aof_enabled")
 	switch on {
@@ -156,7 +151,6 @@ func (s server) persistence() []preflight.Finding {
 	return []preflight.Finding{f}
 }
 
-// replication checks what Redis keeps over a failover.
 func (s server) replication(wait int) []preflight.Finding {
 	if role := s.info["role"]; role != "master" && role != "" {
 		return []preflight.Finding{{Setting: "role", Have: role, Set: "the address of the master", Law: 3, Why: "a replica takes no writes: no turn can commit"}}
@@ -176,7 +170,7 @@ func (s server) replication(wait int) []preflight.Finding {
 	return nil
 }
 
-// olderThan compares "7.0.15" with a major and minor version; what it cannot read is not older.
+// olderThan takes an unreadable version for not older.
 func olderThan(version string, major, minor int) bool {
 	first, rest, _ := strings.Cut(version, ".")
 	second, _, _ := strings.Cut(rest, ".")

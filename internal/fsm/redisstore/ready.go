@@ -13,15 +13,13 @@ import (
 // readyAge is how long a result is reused: many probes may ask, and each result costs a write.
 const readyAge = time.Second
 
-// readiness is the last result of Ready.
 type readiness struct {
 	mu  sync.Mutex
 	at  time.Time
 	err error
 }
 
-// Ready returns nil if Redis accepts writes, else the server's reason. It writes at most
-// once a second; between, it returns the last result.
+// Ready returns nil if Redis accepts writes, else the server's reason. It writes at most once a second.
 func (s *Store) Ready(ctx context.Context) error {
 	s.ready.mu.Lock()
 	defer s.ready.mu.Unlock()
@@ -32,7 +30,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("redis takes no writes: %w", cause(err))
 	}
-	if !errors.Is(err, context.Canceled) { // a cancelled probe is no sign of a failure of Redis
+	if !errors.Is(err, context.Canceled) { // a cancelled probe says nothing about Redis
 		s.ready.err, s.ready.at = err, time.Now()
 	}
 	return err

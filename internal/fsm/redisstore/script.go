@@ -2,7 +2,6 @@ package redisstore
 
 import "github.com/redis/go-redis/v9"
 
-// Replies of the scripts.
 const (
 	replyOK     = "ok"
 	replyLock   = "lock"
@@ -10,8 +9,8 @@ const (
 	replyStream = "stream"
 )
 
-// scripts are the steps that must be atomic. Numbers stay strings in them, since stream
-// times and update ids exceed the precision of Lua's floats.
+// scripts are the atomic steps. Numbers stay strings: stream times and update ids exceed the
+// precision of Lua's floats.
 type scripts struct{ commit, mark, finish, record, edit, move, remove *redis.Script }
 
 func newScripts() scripts {
@@ -26,8 +25,7 @@ func newScripts() scripts {
 	}
 }
 
-// writeLua defines write, which stores a conversation. op: "keep" only extends its TTL,
-// "write" writes it, "drop" ends it.
+// writeLua defines write, which stores a conversation. op: "keep" only extends its TTL, "drop" ends it.
 const writeLua = `
 local function write(key, op, ttl, state, data, meta)
   if op == 'drop' then
@@ -43,15 +41,13 @@ local function write(key, op, ttl, state, data, meta)
 end
 `
 
-// commitLua is a commit in one step. If the answer to a first run was lost, a second run
-// recognises the first by its token; it still writes, so that a WAIT after it covers the
-// first as well. A journal of another position stays: after lost acknowledgements, updates
-// that are done are redelivered and skipped before the turn that was interrupted.
+// commitLua is a commit in one step. A second run, after a lost answer, recognises the first by
+// its token; it still writes, so that a WAIT after it covers the first as well. A journal of
+// another position stays: updates that are done may come again before the interrupted turn.
 //
-// KEYS: lane lock, lane, journal, seen [, state [, state lock]]
-// ARGV: token, stream and cursor as loaded, stream and cursor to write, lane TTL,
-// update id, its time, oldest time to keep, ids to keep, TTL of the ids, position,
-// further update ids, [op, state TTL, state, data, meta].
+// KEYS: lane lock, lane, journal, seen [, state [, state lock]]. ARGV: token, stream and cursor as
+// loaded, stream and cursor to write, lane TTL, update id, its time, oldest time to keep, ids to
+// keep, TTL of the ids, position, further update ids, [op, state TTL, state, data, meta].
 const commitLua = writeLua + `
 local lane = redis.call('HMGET', KEYS[2], 'stream', 'cursor', 'by')
 if lane[3] == ARGV[1] and lane[1] == ARGV[4] and lane[2] == ARGV[5] then
@@ -78,10 +74,8 @@ if KEYS[6] then redis.call('DEL', KEYS[6]) end
 return 'ok'
 `
 
-// markLua is the first of two steps: the state, with the mark of the turn. The record of a
-// state that ended keeps its marks for the lane TTL.
-//
-// KEYS: state, state lock. ARGV: token, mark's name, mark, lane TTL, op, state TTL, state, data, meta.
+// markLua is the first of two steps: the state, with the turn's mark. An ended state keeps its marks for the
+// lane TTL. KEYS: state, state lock. ARGV: token, mark's name, mark, lane TTL, op, state TTL, state, data, meta.
 const markLua = writeLua + `
 if redis.call('HGET', KEYS[1], ARGV[2]) == ARGV[3] then return 'ok' end
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
@@ -91,9 +85,8 @@ if ARGV[5] == 'drop' then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 return 'ok'
 `
 
-// finishLua follows two steps: it removes the mark, which is not needed once the cursor has moved.
-//
-// KEYS: state, state lock. ARGV: token, mark's name, mark, state TTL.
+// finishLua removes the mark once the cursor has moved. KEYS: state, state lock. ARGV: token,
+// mark's name, mark, state TTL.
 const finishLua = `
 if redis.call('HGET', KEYS[1], ARGV[2]) == ARGV[3] then
   redis.call('HDEL', KEYS[1], ARGV[2])
@@ -104,9 +97,7 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 return 'ok'
 `
 
-// recordLua writes one field of the turn's journal.
-//
-// KEYS: lane lock, journal. ARGV: token, position, field, value, lane TTL.
+// recordLua writes a field of the journal. KEYS: lane lock, journal. ARGV: token, position, field, value, lane TTL.
 const recordLua = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lock' end
 if redis.call('HGET', KEYS[2], 'at') ~= ARGV[2] then
@@ -118,18 +109,14 @@ redis.call('PEXPIRE', KEYS[2], ARGV[5])
 return 'ok'
 `
 
-// editLua writes or drops a state that a person has changed. Marks of turns stay.
-//
-// KEYS: state, lock. ARGV: token, op, state TTL, state, data, meta.
+// editLua changes a state but no mark. KEYS: state, lock. ARGV: token, op, state TTL, state, data, meta.
 const editLua = writeLua + `
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
 write(KEYS[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 return 'ok'
 `
 
-// moveLua writes a moved state, unless the key has a state.
-//
-// KEYS: state, lock. ARGV: token, state TTL, state, data, meta.
+// moveLua refuses a key that has a state. KEYS: state, lock. ARGV: token, state TTL, state, data, meta.
 const moveLua = writeLua + `
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lock' end
 local there = redis.call('HMGET', KEYS[1], 'state', 'data', 'meta')
@@ -141,9 +128,7 @@ write(KEYS[1], 'write', ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 'ok'
 `
 
-// removeLua removes records.
-//
-// KEYS: lock, records. ARGV: token.
+// removeLua removes records. KEYS: lock, records. ARGV: token.
 const removeLua = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lock' end
 for i = 2, #KEYS do redis.call('DEL', KEYS[i]) end

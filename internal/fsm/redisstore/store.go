@@ -29,7 +29,7 @@ var (
 )
 
 // New makes a store on a client. The caller closes the client, which should have
-// ContextTimeoutEnabled, as those of [Dial] have.
+// ContextTimeoutEnabled, as with [Dial].
 func New(client redis.UniversalClient, cfg Config) *Store {
 	return &Store{
 		cfg: cfg.withDefaults(), client: client, locker: redislock.New(client),
@@ -54,8 +54,8 @@ func (s *Store) hold(k fsm.Keys, at fsm.Position) *hold {
 	return &hold{s: s, keys: k, names: newNames(s.cfg.Prefix, k), at: at, token: fsm.Token()}
 }
 
-// lock waits for one lock until ctx ends. Between two attempts it calls meanwhile.
-// Obtain's own retries are not used: without a deadline of ctx they end after the lock's TTL.
+// lock waits for one lock until ctx ends, and calls meanwhile between two attempts. It does not
+// use Obtain's own retries: without a deadline of ctx they end after the lock's TTL.
 func (s *Store) lock(ctx context.Context, key, token string, meanwhile func(context.Context) error) (*redislock.Lock, error) {
 	pause := s.cfg.PollMin
 	for first := true; ; first = false {
@@ -82,7 +82,6 @@ func (s *Store) lock(ctx context.Context, key, token string, meanwhile func(cont
 	}
 }
 
-// unavailable marks an error as a failure of Redis itself.
 func unavailable(doing string, err error) error {
 	return fmt.Errorf("%s: %w: %w", doing, fsm.ErrUnavailable, err)
 }

@@ -2,7 +2,7 @@ package redisstore
 
 import "context"
 
-// Version is the version of a server: of any one in a cluster.
+// Version is a server's version, of any one in a cluster.
 func (s *Store) Version(ctx context.Context) (string, error) {
 	text, err := s.client.Info(ctx, "server").Result()
 	if err != nil {

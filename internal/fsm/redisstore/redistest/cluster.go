@@ -12,8 +12,7 @@ import (
 	"github.com/chatlane/chatlane/internal/testport"
 )
 
-// StartCluster runs a Redis Cluster of three servers without replicas, which share
-// the slots evenly, until the test ends. It takes about a second.
+// StartCluster runs a Redis Cluster of three servers without replicas until the test ends. It takes about a second.
 func StartCluster(tb testing.TB) []*Server {
 	tb.Helper()
 	const nodes, slots = 3, 16384
@@ -35,7 +34,6 @@ func StartCluster(tb testing.TB) []*Server {
 	return all
 }
 
-// WaitForCluster waits until every server finds the cluster well.
 func WaitForCluster(tb testing.TB, all []*Server) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)

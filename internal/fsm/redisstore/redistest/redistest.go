@@ -20,8 +20,7 @@ import (
 	"github.com/chatlane/chatlane/internal/testport"
 )
 
-// Server is a redis-server of its own on a free loopback port, with an append-only
-// file that is flushed on each write. It ends with the test.
+// Server is a redis-server on a free loopback port, with an append-only file that is flushed on each write.
 type Server struct {
 	Addr string // "127.0.0.1:port"
 	URL  string // "redis://127.0.0.1:port/0"
@@ -31,8 +30,7 @@ type Server struct {
 	cmd  *exec.Cmd
 }
 
-// Available skips the test where there is no redis-server, or fails it where
-// CHATLANE_REQUIRE_REDIS says that there has to be one.
+// Available skips the test without redis-server, or fails it if CHATLANE_REQUIRE_REDIS is set.
 func Available(tb testing.TB) string {
 	tb.Helper()
 	path, err := exec.LookPath("redis-server")
@@ -47,8 +45,7 @@ func Available(tb testing.TB) string {
 	return ""
 }
 
-// Start runs a server until the test ends. Further arguments are redis-server's,
-// such as "--maxmemory", "1mb".
+// Start runs a server until the test ends. args are redis-server's, such as "--maxmemory", "1mb".
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
 	return start(tb, func(port string) []string {
@@ -59,7 +56,6 @@ func Start(tb testing.TB, args ...string) *Server {
 	})
 }
 
-// start runs a redis-server with the arguments for a port.
 func start(tb testing.TB, args func(port string) []string) *Server {
 	tb.Helper()
 	path := Available(tb)
@@ -80,8 +76,7 @@ func start(tb testing.TB, args func(port string) []string) *Server {
 	return nil
 }
 
-// Stop kills the server, as a crash does, and waits for its end. What it
-// acknowledged is in its append-only file.
+// Stop kills the server, as a crash does. What it acknowledged is in its append-only file.
 func (s *Server) Stop() {
 	s.tb.Helper()
 	if s.cmd == nil {
@@ -90,7 +85,7 @@ func (s *Server) Stop() {
 	s.end()
 }
 
-// Restart stops the server if it runs, and starts it again on its port and files.
+// Restart ends the server if it runs, and starts it again on its port and files.
 func (s *Server) Restart() {
 	s.tb.Helper()
 	s.end()
@@ -99,10 +94,9 @@ func (s *Server) Restart() {
 	}
 }
 
-// Freeze stops the process in its tracks: connections stay open, nothing answers.
+// Freeze stops the process: connections stay open, nothing answers.
 func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
 
-// Thaw lets a frozen server go on.
 func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
 
 func (s *Server) signal(sig os.Signal) {
@@ -121,7 +115,6 @@ func (s *Server) end() {
 	s.cmd = nil
 }
 
-// run starts the process and waits until it has loaded its files.
 func (s *Server) run() error {
 	s.tb.Helper()
 	cmd := exec.Command(s.args[0], s.args[1:]...) //nolint:gosec,noctx // the server under test; end kills it
@@ -156,8 +149,7 @@ func pause(ctx context.Context) error {
 	}
 }
 
-// Do sends one inline command and reads the first 64 KiB of its answer, without a
-// client library.
+// Do sends one inline command and reads the first 64 KiB of its answer.
 func Do(ctx context.Context, addr, command string) (string, error) {
 	var d net.Dialer
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -178,7 +170,7 @@ func Do(ctx context.Context, addr, command string) (string, error) {
 	return readAnswer(bufio.NewReader(io.LimitReader(c, 64<<10)))
 }
 
-// readAnswer reads one answer as it is sent: a sentinel knows no QUIT.
+// A sentinel knows no QUIT, so readAnswer reads one answer as it is sent.
 func readAnswer(r *bufio.Reader) (string, error) {
 	first, err := r.ReadString('\n')
 	if err != nil {

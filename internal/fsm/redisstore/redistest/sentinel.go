@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// StartSentinel runs a sentinel that watches a master under the name "mymaster", and
-// alone decides on a failover after half a second. Further lines are of its
-// configuration, such as "sentinel auth-pass mymaster secret".
+// StartSentinel runs a sentinel of the master "mymaster" that decides alone, after half a second.
+// Further lines are of its configuration, such as "sentinel auth-pass mymaster secret".
 func StartSentinel(tb testing.TB, master *Server, lines ...string) *Server {
 	tb.Helper()
 	host, masterPort, _ := net.SplitHostPort(master.Addr)
@@ -33,8 +32,7 @@ func StartSentinel(tb testing.TB, master *Server, lines ...string) *Server {
 	return s
 }
 
-// WaitForReplica waits until a sentinel knows a replica of its master, so that there
-// is one to fail over to.
+// WaitForReplica waits until a sentinel can fail over.
 func WaitForReplica(tb testing.TB, sentinel *Server) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)

@@ -15,11 +15,9 @@ import (
 	"time"
 )
 
-// Files are certificates of one test: an authority, and a pair signed by it that is
-// good for 127.0.0.1 and for clients.
+// Files are one test's authority, and a pair signed by it for 127.0.0.1 and for clients.
 type Files struct{ CA, Cert, Key string }
 
-// Certificates writes new files, which live as long as the test.
 func Certificates(tb testing.TB) Files {
 	tb.Helper()
 	dir := tb.TempDir()

@@ -7,7 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Trips counts the round trips of a client from now on: one for a command, one for a pipeline.
+// Trips counts a client's round trips from now on: one for a command, one for a pipeline.
 func Trips(c redis.UniversalClient) (count func() uint64) {
 	t := &trips{}
 	c.AddHook(t)
