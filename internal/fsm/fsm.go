@@ -11,24 +11,15 @@ import (
 )
 
 var (
-	// ErrBusy means that another session held the lock for longer than the caller waited.
-	ErrBusy = errors.New("locked by another turn")
-	// ErrLockLost means that the lock expired or was taken over: nothing of this turn may have effect.
-	ErrLockLost = errors.New("lock lost")
-	// ErrCursorMoved means that another turn committed in between.
-	ErrCursorMoved = errors.New("cursor moved")
-	// ErrStreamChanged means that the lane was committed under a newer stream.
-	ErrStreamChanged = errors.New("stream was made anew")
-	// ErrClosed means that the session was committed or closed before.
-	ErrClosed = errors.New("session closed")
-	// ErrTooLarge means that the state or a journal entry exceeds the store's bound. The turn is at fault.
-	ErrTooLarge = errors.New("record too large")
-	// ErrUnavailable wraps every failure of the store itself, which is no fault of the turn.
-	ErrUnavailable = errors.New("state store unavailable")
-	// ErrUnreadable means a record of another version. It comes with ErrUnavailable: the turn waits
-	// for a newer worker.
-	ErrUnreadable = errors.New("record is not readable")
-	ErrNoState    = errors.New("no state belongs to it")
+	ErrBusy          = errors.New("locked by another turn")  // for longer than the caller waited
+	ErrLockLost      = errors.New("lock lost")               // expired or taken over: nothing of this turn may have effect
+	ErrCursorMoved   = errors.New("cursor moved")            // another turn committed in between
+	ErrStreamChanged = errors.New("stream was made anew")    // the lane was committed under a newer stream
+	ErrClosed        = errors.New("session closed")          // committed or closed before
+	ErrTooLarge      = errors.New("record too large")        // for the store: the turn is at fault
+	ErrUnavailable   = errors.New("state store unavailable") // wraps every failure of the store itself, no fault of the turn
+	ErrUnreadable    = errors.New("record is not readable")  // by this version; with ErrUnavailable: the turn waits for a newer worker
+	ErrNoState       = errors.New("no state belongs to it")
 )
 
 const Schema = 1 // version of written records
@@ -81,8 +72,7 @@ func KeysOf(k lane.Key, at lane.Scope, by lane.By, s Strategy) Keys {
 	return keys
 }
 
-// Separate reports whether the state has its own lock: other lanes may use it, or its slot is
-// another, so that no step can check the lane's lock with it.
+// Separate reports whether the state has its own lock: it is shared, or in another slot than the lane.
 func (k Keys) Separate() bool { return k.State != "" && (k.Shared || k.StateHome != k.Home) }
 
 // Store opens sessions. Implementations are safe for concurrent use.
@@ -93,16 +83,13 @@ type Store interface {
 
 // Admin is a store's side for operators, readiness and tests.
 type Admin interface {
-	// Ping returns nil if the store can be reached and written to.
-	Ping(ctx context.Context) error
-	// Peek reads without a lock: its result may be outdated when it returns.
-	Peek(ctx context.Context, k Keys) (Record, error)
+	Ping(ctx context.Context) error                   // nil if the store can be reached and written to
+	Peek(ctx context.Context, k Keys) (Record, error) // without a lock: may be outdated when it returns
 	// Edit changes the state under the locks of lane and state, for which it waits until ctx ends:
 	// ErrBusy. A turn commits before it, or has lost its locks and is refused after it. Cursor and
 	// journal stay. An error of change changes nothing.
 	Edit(ctx context.Context, k Keys, change func(c *Conversation) error) error
-	// Forget removes the state and everything of the lane, once their locks are free.
-	Forget(ctx context.Context, k Keys) error
+	Forget(ctx context.Context, k Keys) error // the state and everything of the lane, once their locks are free
 	// Move moves a state to another lane under both locks, unless the old state is empty or the new one is not.
 	Move(ctx context.Context, from, to Keys) (moved bool, err error)
 }

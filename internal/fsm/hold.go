@@ -13,17 +13,13 @@ import (
 // Hold is a store's side of one session: its locks and guarded writes. Once another session has a lock,
 // every write fails with ErrLockLost and changes nothing. Record and Renew may run at the same time.
 type Hold interface {
-	// Record keeps a journal entry of this position.
-	Record(ctx context.Context, index int, entry []byte) error
-	// Fail keeps the number of failed attempts at this position.
-	Fail(ctx context.Context, attempts int) error
-	// Renew extends the locks by their TTL.
-	Renew(ctx context.Context) error
+	Record(ctx context.Context, index int, entry []byte) error // keeps a journal entry of this position
+	Fail(ctx context.Context, attempts int) error              // keeps the number of failed attempts at this position
+	Renew(ctx context.Context) error                           // extends the locks by their TTL
 	// Commit writes the change, ends the journal and releases the locks, in one step or in the two of
 	// the package comment. It may be repeated when the outcome is unknown: it recognises its own commit.
 	Commit(ctx context.Context, c Change) error
-	// Release releases the locks that are still held.
-	Release(ctx context.Context) error
+	Release(ctx context.Context) error // releases the locks that are still held
 }
 
 // Loaded is what a store found when it opened a session.
@@ -52,7 +48,6 @@ type Change struct {
 	Meta    []byte
 }
 
-// Gone reports whether nothing is left to keep in the state's record.
 func (c Change) Gone() bool { return c.State == "" && len(c.Data) == 0 }
 
 // Lease is how long the locks of a session are valid.
@@ -113,8 +108,7 @@ func Token() string {
 	return base64.RawURLEncoding.EncodeToString(random[:])
 }
 
-// Mark is what the first of two steps leaves beside the state: the turn's position and its further
-// updates. With it, any worker can take the second step.
+// Mark is the turn's position and its further updates: with it any worker can take the second of two steps.
 func Mark(at Position, also []int64) string {
 	b := at.append(nil)
 	for _, id := range also {

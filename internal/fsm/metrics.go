@@ -44,7 +44,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // Conflict counts a session that has to wait for a lock.
 func (m *Metrics) Conflict() { m.conflicts.Inc() }
 
-// refused counts err if it is a refusal, and returns it.
 func (m *Metrics) refused(err error) error {
 	switch {
 	case err == nil:

@@ -26,8 +26,7 @@ func startRenewer(ctx context.Context, h Hold, g Lease) *renewer {
 	return k
 }
 
-// run renews every third of the TTL. After a whole TTL without success the lock is lost, whatever
-// a hanging store may answer later.
+// run renews every third of the TTL. A whole TTL without success is a loss, even while the store hangs.
 func (k *renewer) run(ctx context.Context, h Hold, g Lease) {
 	deadline := time.AfterFunc(time.Until(g.Since.Add(g.TTL)), k.lose)
 	defer deadline.Stop()

@@ -52,8 +52,7 @@ func Begin(ctx context.Context, h Hold, at Position, l Loaded, g Lease, m *Metri
 	return s, nil
 }
 
-// Also adds further updates of the lane, by id, to the commit. The cursor stays with the turn's
-// own update, so that nothing in between is passed over.
+// Also adds further updates of the lane to the commit. The cursor stays, so that nothing in between is skipped.
 func (s *Session) Also(updates ...int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +66,6 @@ func (s *Session) State() string {
 	return s.state
 }
 
-// SetState buffers another state.
 func (s *Session) SetState(state string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +82,7 @@ func (s *Session) Data() []byte {
 	return s.data
 }
 
-// SetData buffers other data, and keeps the slice.
+// SetData keeps the slice.
 func (s *Session) SetData(data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +96,6 @@ func (s *Session) Meta() []byte {
 	return s.meta
 }
 
-// SetMeta buffers other bookkeeping, and keeps the slice.
 func (s *Session) SetMeta(meta []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -226,7 +223,6 @@ func (s *Session) Close(ctx context.Context) error {
 	return nil
 }
 
-// close is false if the session was closed before.
 func (s *Session) close() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,8 +231,7 @@ func (s *Session) close() bool {
 	return first
 }
 
-// Held is nil while the locks are alive by this process's own clock. It costs no round trip: ask
-// it before an effect that nothing else fences.
+// Held is nil while the locks live by this process's own clock. Ask it before an effect that nothing else fences.
 func (s *Session) Held() error { return s.usable() }
 
 func (s *Session) usable() error {

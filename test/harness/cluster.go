@@ -67,7 +67,6 @@ func (c *Cluster) Leader() (name string) {
 	return name
 }
 
-// Kill ends the named server as a crash does.
 func (c *Cluster) Kill(name string) {
 	c.r.tb.Helper()
 	c.member(name).process.Kill()

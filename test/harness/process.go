@@ -12,7 +12,6 @@ import (
 	"time"
 )
 
-// Process is one running program.
 type Process struct {
 	Admin  string
 	Caller string // of the Bot API; empty unless it is a worker
@@ -71,10 +70,8 @@ func (p *Process) Freeze(tb testing.TB) {
 	})
 }
 
-// Thaw lets a frozen process run again.
 func (p *Process) Thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
 
-// WaitReady waits until /readyz answers 200.
 func (p *Process) WaitReady(tb testing.TB) {
 	tb.Helper()
 	Eventually(tb, 20*time.Second, "ready at "+p.Admin, func() bool {

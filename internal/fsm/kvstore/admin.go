@@ -21,7 +21,6 @@ func (s *Store) Ping(ctx context.Context) error {
 	return err
 }
 
-// Peek implements [fsm.Admin].
 func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
 	h := s.hold(k, fsm.Position{})
 	l, holder, err := s.read(ctx, laneKey(k), h.token, 0)
@@ -46,7 +45,6 @@ func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
 	return out, nil
 }
 
-// Edit implements [fsm.Admin].
 func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversation) error) (err error) {
 	if k.State == "" {
 		return fsm.ErrNoState
@@ -93,7 +91,6 @@ func (h *hold) edit(ctx context.Context, rec record) error {
 	})
 }
 
-// Forget implements [fsm.Admin].
 func (s *Store) Forget(ctx context.Context, k fsm.Keys) error {
 	h := s.hold(k, fsm.Position{})
 	if err := h.obtain(ctx); err != nil {

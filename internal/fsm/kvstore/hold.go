@@ -139,7 +139,6 @@ func (h *hold) Record(ctx context.Context, index int, data []byte) error {
 	return h.put(ctx, h.lane, rec)
 }
 
-// Fail implements [fsm.Hold].
 func (h *hold) Fail(ctx context.Context, attempts int) error {
 	if err := h.busy.enter(ctx); err != nil {
 		return err
@@ -152,7 +151,6 @@ func (h *hold) Fail(ctx context.Context, attempts int) error {
 	return h.put(ctx, h.lane, rec)
 }
 
-// Renew implements [fsm.Hold].
 func (h *hold) Renew(ctx context.Context) error {
 	if err := h.busy.enter(ctx); err != nil {
 		return err
@@ -190,7 +188,6 @@ func (h *hold) Release(ctx context.Context) error {
 	return all
 }
 
-// unlock releases a record, or deletes an empty one.
 func (h *hold) unlock(ctx context.Context, l *locked) error {
 	rec := l.rec
 	rec.Holder = ""

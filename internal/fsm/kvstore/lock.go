@@ -10,7 +10,6 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// locked is a record that a session holds, by its token and its revision.
 type locked struct {
 	s     *Store
 	key   string

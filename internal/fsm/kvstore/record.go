@@ -8,7 +8,6 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// record is the value of a lane's or a state's key.
 type record struct {
 	V      int    `json:"v"`
 	Holder string `json:"holder,omitempty"` // token of the session that holds it
@@ -49,7 +48,6 @@ func (j *journal) size() int {
 	return n
 }
 
-// with copies the journal.
 func (j *journal) with(index int, e entry) *journal {
 	next := &journal{At: j.At, Attempts: j.Attempts, Entries: maps.Clone(j.Entries)}
 	if next.Entries == nil {

@@ -7,8 +7,7 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm"
 )
 
-// seen lists update ids with the broker's time of each, in the order of their commits: pairs of
-// varints, each the difference from the pair before.
+// seen is the update ids with the broker's time of each, in the order of commits, as varints of differences.
 type seen []byte
 
 type seenID struct{ id, ms int64 }

@@ -33,7 +33,6 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, erro
 	return &Store{cfg: cfg, bucket: b, metrics: fsm.NewMetrics(cfg.Registerer)}, nil
 }
 
-// Open implements [fsm.Store].
 func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Session, error) {
 	h := s.hold(k, at)
 	if err := h.obtain(ctx); err != nil {

@@ -50,7 +50,6 @@ func New(cfg Config) *Store {
 	return &Store{cfg: cfg, mem: newMemory(), metrics: fsm.NewMetrics(cfg.Registerer)}
 }
 
-// Open implements [fsm.Store].
 func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Session, error) {
 	h := &hold{s: s, keys: k, at: at, token: s.mem.token()}
 	if err := h.obtain(ctx); err != nil {
@@ -59,10 +58,8 @@ func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Ses
 	return fsm.Begin(ctx, h, at, h.load(), fsm.Lease{TTL: s.cfg.LockTTL, Since: h.since}, s.metrics)
 }
 
-// Ping implements [fsm.Admin].
 func (s *Store) Ping(context.Context) error { return s.reach() }
 
-// Peek implements [fsm.Admin].
 func (s *Store) Peek(_ context.Context, k fsm.Keys) (fsm.Record, error) {
 	if err := s.reach(); err != nil {
 		return fsm.Record{}, err
@@ -83,7 +80,6 @@ func (s *Store) Peek(_ context.Context, k fsm.Keys) (fsm.Record, error) {
 	return r, nil
 }
 
-// Edit implements [fsm.Admin].
 func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversation) error) (err error) {
 	if k.State == "" {
 		return fsm.ErrNoState
@@ -104,7 +100,6 @@ func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversat
 	})
 }
 
-// Forget implements [fsm.Admin].
 func (s *Store) Forget(ctx context.Context, k fsm.Keys) error {
 	h := &hold{s: s, keys: k, token: s.mem.token()}
 	if err := h.obtain(ctx); err != nil {
@@ -117,7 +112,6 @@ func (s *Store) Forget(ctx context.Context, k fsm.Keys) error {
 	return h.Release(ctx)
 }
 
-// Move implements [fsm.Admin].
 func (s *Store) Move(ctx context.Context, from, to fsm.Keys) (moved bool, err error) {
 	old := &hold{s: s, keys: from, token: s.mem.token()}
 	if err := old.obtain(ctx); err != nil {

@@ -17,7 +17,6 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Peek implements [fsm.Admin].
 func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
 	n := newNames(s.cfg.Prefix, k)
 	pipe := s.client.Pipeline()
@@ -48,7 +47,6 @@ func (s *Store) Peek(ctx context.Context, k fsm.Keys) (fsm.Record, error) {
 	return r, nil
 }
 
-// Edit implements [fsm.Admin].
 func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversation) error) (err error) {
 	if k.State == "" {
 		return fsm.ErrNoState
@@ -70,7 +68,6 @@ func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversat
 	return h.runDurably(ctx, s.scripts.edit, []string{h.names.state, h.guard()}, append([]any{h.token}, args...)...)
 }
 
-// Forget implements [fsm.Admin].
 func (s *Store) Forget(ctx context.Context, k fsm.Keys) (err error) {
 	h := s.hold(k, fsm.Position{})
 	if err := h.obtain(ctx); err != nil {

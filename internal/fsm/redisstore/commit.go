@@ -16,7 +16,6 @@ func (h *hold) twoSteps() bool { return h.keys.State != "" && h.keys.StateHome !
 // mark is the field of the state's record with this lane's mark.
 func (h *hold) mark() string { return "by:" + h.keys.Lane }
 
-// Commit implements [fsm.Hold].
 func (h *hold) Commit(ctx context.Context, c fsm.Change) error {
 	if !h.twoSteps() {
 		return h.commitLane(ctx, c, true)

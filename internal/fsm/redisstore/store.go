@@ -37,7 +37,6 @@ func New(client redis.UniversalClient, cfg Config) *Store {
 	}
 }
 
-// Open implements [fsm.Store].
 func (s *Store) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Session, error) {
 	h := s.hold(k, at)
 	if err := h.obtain(ctx); err != nil {
