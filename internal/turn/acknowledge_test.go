@@ -11,7 +11,6 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 )
 
-// An update whose commit fails stays in the stream: nothing else would know of it.
 func TestUpdateIsAcknowledgedOnlyAfterItsCommit(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b := bot.New("b")

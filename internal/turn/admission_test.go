@@ -13,8 +13,7 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// A gate that panics is the update's failure, not its worker's: the update dies like any
-// other that fails at each attempt, and its chat and all others go on.
+// The update becomes a dead letter like any other that fails at each attempt.
 func TestPanicInAGateEndsNoWorker(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 2}
@@ -38,7 +37,6 @@ func TestPanicInAGateEndsNoWorker(t *testing.T) {
 	})
 }
 
-// A gate that could not decide is asked again before the update has its turn.
 func TestFailingGateIsCalledAgain(t *testing.T) {
 	for name, urgent := range map[string]bool{"in the lane": false, "in an urgent run": true} {
 		t.Run(name, func(t *testing.T) {
@@ -68,7 +66,6 @@ func TestFailingGateIsCalledAgain(t *testing.T) {
 	}
 }
 
-// Middleware, hooks and switches of the router hold in the worker as they do in tests.
 func TestPipelineRunsEveryRouterFeature(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b, off := bot.New("all"), bot.New("off")
@@ -100,7 +97,6 @@ func TestPipelineRunsEveryRouterFeature(t *testing.T) {
 	})
 }
 
-// A handler reads a file that a message brought, and knows its last attempt.
 func TestHandlerDownloadsAFileAndKnowsItsLastAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 2}
@@ -143,7 +139,7 @@ func TestHandlerDownloadsAFileAndKnowsItsLastAttempt(t *testing.T) {
 	})
 }
 
-// Another worker does not drop what was begun: calls were made for it.
+// Calls may have been made for an update that another worker has begun.
 func TestStartedUpdateIsNotDropped(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b := bot.New("gate")
@@ -171,7 +167,6 @@ func TestStartedUpdateIsNotDropped(t *testing.T) {
 	})
 }
 
-// ErrUnhandled is a handler's word; from a gate it is an error like any other.
 func TestGateThatSaysUnhandledFails(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b := bot.New("gate")

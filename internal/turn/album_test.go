@@ -14,7 +14,6 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// part is a photo of an album.
 func part(album, caption string) map[string]any {
 	return map[string]any{
 		"media_group_id": album, "caption": caption,
@@ -22,7 +21,7 @@ func part(album, caption string) map[string]any {
 	}
 }
 
-// gallery answers an album with its captions, and the number of the turn.
+// gallery answers an album with its captions and the number of the turn.
 func gallery() *bot.Router {
 	b := bot.New("b")
 	b.Albums(time.Second)
@@ -56,7 +55,7 @@ func TestAlbumIsGatheredIntoOneTurn(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		ids = append(ids, r.send(5, part("A", "c")))
 		r.send(5, part("B", "x"))
-		r.expect(0, "6 1: other lane") // which does not wait
+		r.expect(0, "6 1: other lane") // it does not wait
 		r.expect(3*time.Second, "6 1: other lane", "5 1: album a+b+c", "5 2: between", "5 3: album x")
 		r.send(5, part("A", "late"))
 		r.expect(2*time.Second, "6 1: other lane", "5 1: album a+b+c", "5 2: between", "5 3: album x", "5 4: album late")

@@ -17,22 +17,20 @@ type textError struct{ text string }
 
 func (e *textError) Error() string { return e.text }
 
-// codeError is one that fails when it is compared with an error of another type.
+// codeError fails when it is compared with an error of another type.
 type codeError struct{ code string }
 
 func (e *codeError) Error() string { return e.code }
 
 func (e *codeError) Is(target error) bool { return target.(*codeError).code == e.code }
 
-// selfError is one that panics with itself.
+// selfError panics with itself.
 type selfError struct{}
 
 func (e *selfError) Error() string { return "self" }
 
 func (e *selfError) Is(error) bool { panic(e) }
 
-// Whatever code of an author's panics, on whatever goroutine: it is the update's failure,
-// and its worker goes on.
 func TestNoCodeOfAnAuthorEndsTheWorker(t *testing.T) {
 	var none *textError
 	returns := func(err error) bot.Handler { return func(context.Context, *bot.Turn) error { return err } }
@@ -78,7 +76,6 @@ func TestNoCodeOfAnAuthorEndsTheWorker(t *testing.T) {
 	}
 }
 
-// A handler that ends its goroutine fails at once, and not at its deadline.
 func TestHandlerThatEndsItsGoroutineFailsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 1, Deadline: time.Hour}

@@ -27,7 +27,7 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// instant is a Bot API that answers at once, so that the rest of a turn shows.
+// instant answers at once, so that the rest of a turn shows.
 type instant struct{}
 
 func (instant) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -52,8 +52,7 @@ func counter() *bot.Router {
 	return r
 }
 
-// BenchmarkTurn is one whole turn: lock, load, dispatch, one call with its journal
-// entry, commit. In memory it is what a turn costs without a store.
+// BenchmarkTurn is one whole turn: lock, load, dispatch, a journaled call, commit. In memory it has no store's cost.
 func BenchmarkTurn(b *testing.B) {
 	b.Run("memory", func(b *testing.B) {
 		benchTurns(b, memstore.New(memstore.Config{}), func() uint64 { return 0 })
@@ -122,7 +121,6 @@ func benchTurns(b *testing.B, store fsm.Store, trips func() uint64) {
 	})
 }
 
-// text is a delivery of a message.
 func text(chat, seq int64) *queue.Delivery {
 	d := &queue.Delivery{Seq: uint64(seq), Stream: 1, Stored: time.Now()}
 	d.Update = queue.Update{

@@ -15,7 +15,7 @@ import (
 
 const down = "down"
 
-// journaled is a breaker with the log that it writes.
+// journaled is a breaker with its log.
 func journaled() (*breaker, *bytes.Buffer) {
 	log := &bytes.Buffer{}
 	return newBreaker(slog.New(slog.NewTextHandler(log, nil)), nil), log
@@ -44,7 +44,6 @@ func broken(t *testing.T) (*breaker, *bytes.Buffer) {
 	return b, log
 }
 
-// untilProbe waits until somebody may probe.
 func untilProbe(t *testing.T, b *breaker) (*probe, time.Duration) {
 	t.Helper()
 	began := time.Now()
@@ -211,7 +210,7 @@ func TestPartitionThatWentElsewhereIsForgotten(t *testing.T) {
 	})
 }
 
-// Lanes that failed before the partition went elsewhere, or long ago, say nothing of now.
+// Such lanes failed long ago, or before the partition went elsewhere.
 func TestLanesThatFailedLongAgoDoNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _ := journaled()

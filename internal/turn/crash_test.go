@@ -13,8 +13,7 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// until runs one worker after the other: each is killed when die says so, the last
-// one has been left in peace for long enough.
+// until runs one worker after the other, each killed on die; the last one runs undisturbed for peace.
 func (r *rig) until(b *bot.Router, die <-chan struct{}, peace time.Duration, most int) (killed int) {
 	r.t.Helper()
 	for ; killed <= most; killed++ {
@@ -31,8 +30,7 @@ func (r *rig) until(b *bot.Router, die <-chan struct{}, peace time.Duration, mos
 	return killed
 }
 
-// An update that takes its worker down each time dies; those that were under way when
-// it did, 20 of them at each death, do not.
+// At each death 20 other updates are under way. They do not become dead letters.
 func TestUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		die, owned := make(chan struct{}), make(chan struct{})
@@ -49,7 +47,7 @@ func TestUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 				<-ctx.Done() // nothing after this is part of its life
 				return ctx.Err()
 			case "slow":
-				// No two end in one moment: else a worker might die between an answer and its note.
+				// No two end in one moment: else a worker might die between an answer and its journal entry.
 				timer := time.NewTimer(3*time.Second + time.Duration(tt.Chat())*7*time.Millisecond)
 				defer timer.Stop()
 				select {
@@ -71,7 +69,7 @@ func TestUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 			r.say(1, "after")
 		}()
 		killed := r.until(b, die, 2*time.Minute, 12)
-		if killed != 6 { // its first start is not noted, and five are allowed
+		if killed != 6 { // its first start is not marked, and five are allowed
 			t.Errorf("%d workers died, want 6", killed)
 		}
 		letters := 0
@@ -96,7 +94,6 @@ func TestUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 	})
 }
 
-// An update that only waits when its workers die is no suspect, however many do.
 func TestWaitingUpdateOutlivesAnyNumberOfWorkers(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{ParkAfter: time.Minute}
@@ -129,8 +126,7 @@ func TestWaitingUpdateOutlivesAnyNumberOfWorkers(t *testing.T) {
 	})
 }
 
-// A worker that is cut off while it answers, time and again, and lives, is no reason for
-// an update to die: it knows which starts were its own.
+// The worker lives and knows which starts were its own.
 func TestUpdateSurvivesDisconnectionsOfItsWorker(t *testing.T) {
 	for name, on := range map[string]func(*bot.Router, bot.Handler){"in its lane": inLane, "urgent": urgently} {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +148,6 @@ func TestUpdateSurvivesDisconnectionsOfItsWorker(t *testing.T) {
 func inLane(b *bot.Router, h bot.Handler)   { b.Message(h) }
 func urgently(b *bot.Router, h bot.Handler) { b.Urgent(bot.Message, h, bot.Plain()) }
 
-// ... but an update that stalls its worker each time dies some day.
 func TestUpdateThatStallsItsWorkerBecomesADeadLetter(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		if n := r.cutOff(100, inLane); n < 50 || n > 60 {
@@ -165,8 +160,7 @@ func TestUpdateThatStallsItsWorkerBecomesADeadLetter(t *testing.T) {
 	})
 }
 
-// cutOff cuts a worker off from broker and store in the middle of the turn of one update,
-// each time that it is begun, most times at most.
+// cutOff cuts a worker off from broker and store in mid-turn of one update, at each start, at most so many times.
 func (r *rig) cutOff(most int, on func(*bot.Router, bot.Handler)) (cuts int) {
 	r.t.Helper()
 	began := make(chan struct{})
@@ -182,7 +176,7 @@ func (r *rig) cutOff(most int, on func(*bot.Router, bot.Handler)) (cuts int) {
 	})
 	r.cfg = turn.Config{Deadline: 5 * time.Minute}
 	r.wire = natstest.NewWire(r.server)
-	r.say(1, "hello") // before there is a worker, so that its turns are noted
+	r.say(1, "hello") // before there is a worker, so that its turns are marked
 	r.work(b)
 	for ; cuts < most; cuts++ {
 		select {
@@ -197,7 +191,6 @@ func (r *rig) cutOff(most int, on func(*bot.Router, bot.Handler)) (cuts int) {
 	return cuts
 }
 
-// An urgent handler that takes its worker down each time is counted as well.
 func TestUrgentUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		die := make(chan struct{})
@@ -220,7 +213,6 @@ func TestUrgentUpdateThatKillsItsWorkerBecomesADeadLetter(t *testing.T) {
 	})
 }
 
-// Urgent updates that were under way when another one ended their workers do not die of it.
 func TestOtherUrgentUpdatesOutliveACrashingOne(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		die := make(chan struct{})

@@ -13,7 +13,6 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// A dead letter that cannot be written holds its update, and with it the lane.
 func TestUpdateIsHeldUntilItsDeadLetterIsWritten(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 1}
@@ -48,7 +47,7 @@ func TestUpdateIsHeldUntilItsDeadLetterIsWritten(t *testing.T) {
 		}
 		full(-1)
 		r.expect(time.Minute, "3 in another chat", "2 behind it")
-		// The first may be gone: a changed stream looks for old letters, and does not know of virtual time.
+		// The first may be gone: a changed stream looks for old letters by real time.
 		if dead := r.dead(); !slices.Contains(dead, held) {
 			t.Errorf("dead: %v, want %d among them", dead, held)
 		}
@@ -56,8 +55,7 @@ func TestUpdateIsHeldUntilItsDeadLetterIsWritten(t *testing.T) {
 	})
 }
 
-// deadly is a store of dead letters in which a worker dies: before the letter is stored, or
-// after it.
+// deadly is a store of dead letters in which a worker dies, before or after the letter is stored.
 type deadly struct {
 	turn.DeadLetters
 	after bool
@@ -75,8 +73,7 @@ func (d deadly) Put(ctx context.Context, l deadletter.Letter) error {
 	return ctx.Err()
 }
 
-// If a worker dies while it stores a dead letter, the update has one letter in the end, and
-// its handler does not run again, even if it would succeed now.
+// The update has one letter in the end, and its handler does not run again, even if it would succeed now.
 func TestDeadLetterIsFinalThroughACrash(t *testing.T) {
 	for name, tt := range map[string]struct {
 		after bool

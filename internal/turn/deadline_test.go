@@ -17,7 +17,7 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// letters are the dead letters, as "chat reason attempts".
+// letters lists the dead letters as "chat reason attempts".
 func (r *rig) letters() (out []string) {
 	r.t.Helper()
 	for l, err := range deadletter.New(r.conn).All(r.t.Context(), deadletter.Filter{}) {
@@ -58,8 +58,6 @@ func TestHandlerPastItsDeadlineIsRetriedThenDeadLettered(t *testing.T) {
 	})
 }
 
-// The clock starts when an update is handed to its handler: what waits long behind
-// others in its lane has not begun to use up its time.
 func TestDeadlineRunsFromDispatch(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{Deadline: 10 * time.Second, MaxAttempts: 1}
@@ -83,8 +81,7 @@ func TestDeadlineRunsFromDispatch(t *testing.T) {
 	})
 }
 
-// A handler that does not look at its context holds its lane until the grace period is
-// over, and no other lane at all. What it does later has no effect.
+// It holds its lane until the grace period is over, and no other lane. What it does later has no effect.
 func TestHandlerThatIgnoresItsContextIsAbandoned(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{Deadline: 10 * time.Second, Grace: 5 * time.Second, MaxAttempts: 1}
@@ -120,8 +117,6 @@ func TestHandlerThatIgnoresItsContextIsAbandoned(t *testing.T) {
 	})
 }
 
-// A rate limit is nobody's fault: however often it comes, it uses up no attempt, and
-// other chats do not wait.
 func TestRateLimitsUseUpNoAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 1}
@@ -148,8 +143,6 @@ func TestRateLimitsUseUpNoAttempt(t *testing.T) {
 	})
 }
 
-// ErrCancelled that a handler returns of itself is an error like any other: nobody has
-// cancelled its turn.
 func TestErrCancelledOfAHandlersOwnIsAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 2}
@@ -165,8 +158,7 @@ func TestErrCancelledOfAHandlersOwnIsAFailure(t *testing.T) {
 	})
 }
 
-// The limits of sending hold replies back for as long as it takes, and kill none: who
-// waits for long gives its place back and uses up no attempt.
+// A message that waits long gives its slot back and uses up no attempt.
 func TestBacklogBehindSendLimitsMakesNoDeadLetters(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 1, Deadline: 10 * time.Second}
@@ -195,7 +187,6 @@ func TestBacklogBehindSendLimitsMakesNoDeadLetters(t *testing.T) {
 	})
 }
 
-// A bot that Telegram has told to wait for long waits, all its chats do, and nothing dies.
 func TestRateLimitedBotLosesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 1, Deadline: 10 * time.Second}
@@ -222,7 +213,6 @@ func TestRateLimitedBotLosesNothing(t *testing.T) {
 	})
 }
 
-// An error of any size is buried with what a letter holds of it.
 func TestHugeErrorBecomesADeadLetter(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 1}
@@ -240,8 +230,7 @@ func TestHugeErrorBecomesADeadLetter(t *testing.T) {
 	})
 }
 
-// A turn whose lock cannot be renewed is told to stop, long before its deadline: another
-// may have its lane by then.
+// It is told long before its deadline: another turn may have its lane by then.
 func TestHandlerIsToldThatItsLockIsLost(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		var cause error
@@ -275,8 +264,7 @@ func TestHandlerIsToldThatItsLockIsLost(t *testing.T) {
 	})
 }
 
-// Who waited for a handler that ran out of time is told so by the error handlers, which
-// have a context of their own. What they return decides as after any other error.
+// Error handlers have a context of their own. What they return decides as after any other error.
 func TestErrorHandlersRunAfterTheDeadline(t *testing.T) {
 	for _, tt := range []struct {
 		name    string

@@ -16,7 +16,6 @@ import (
 	"github.com/chatlane/chatlane/internal/telegram/update"
 )
 
-// store publishes an update of these bytes.
 func (r *rig) store(body string) {
 	r.t.Helper()
 	e, err := update.Peek(botID, []byte(body))
@@ -29,7 +28,7 @@ func (r *rig) store(body string) {
 	}
 }
 
-// The handler reads what can be read; what it sends on is the bytes that came.
+// The handler sends on the bytes that came.
 func TestBadlyEncodedUpdatesReachTheirHandler(t *testing.T) {
 	const from = `"from":{"id":7,"is_bot":false,"first_name":"Ann"},"message_id":1,"date":1,"chat":{"id":5,"type":"private"}`
 	bodies := []string{

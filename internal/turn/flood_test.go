@@ -14,8 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// flood has the Bot API answer a method with 429 for d from now on, and tells how often it
-// was asked meanwhile.
+// flood has the Bot API answer a method with 429 for d from now on, and counts how often it was asked.
 func (r *rig) flood(method string, d time.Duration) (asked func() int) {
 	n, until := 0, time.Now().Add(d)
 	r.answer = func(m string, _ map[string]any) (int, string) {
@@ -29,7 +28,6 @@ func (r *rig) flood(method string, d time.Duration) (asked func() int) {
 	return func() int { r.mu.Lock(); defer r.mu.Unlock(); return n }
 }
 
-// rename changes the bot's name, then answers.
 func rename(ctx context.Context, t *bot.Turn) error {
 	if t.Text() == "rename" {
 		if err := t.API().SetMyName(ctx, &telego.SetMyNameParams{Name: "Ann"}); err != nil {
@@ -39,8 +37,7 @@ func rename(ctx context.Context, t *bot.Turn) error {
 	return t.Answer(ctx, t.Text())
 }
 
-// A wait of hours for what sends nothing into the chat is told to the handler, with its
-// time, and holds the chat up in no case.
+// The handler is told the time of the wait, and its chat is not held up.
 func TestLongFloodWaitOfAMethodStopsNoChat(t *testing.T) {
 	for _, rescued := range []bool{true, false} {
 		t.Run(fmt.Sprintf("rescued %v", rescued), func(t *testing.T) {
@@ -67,13 +64,12 @@ func TestLongFloodWaitOfAMethodStopsNoChat(t *testing.T) {
 	}
 }
 
-// A lane waits only for what is sent into its own chat: then without a word up to the
-// bound, and beyond it after its error handlers have seen the wait.
+// Up to the bound a wait is silent; beyond it the error handlers see it first.
 func TestLaneWaitsOnlyForSendsIntoItsChat(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		method  string
-		chat    int64 // that is sent to
+		chat    int64 // that the call sends to
 		wait    time.Duration
 		told    bool
 		held    time.Duration // until then the lane waits
@@ -124,14 +120,12 @@ func TestLaneWaitsOnlyForSendsIntoItsChat(t *testing.T) {
 	}
 }
 
-// expectTurnsAfter waits, and compares how many updates are committed.
 func (r *rig) expectTurnsAfter(d time.Duration, want int) {
 	r.t.Helper()
 	time.Sleep(d)
 	r.expectTurns("committed", want)
 }
 
-// What a handler makes of the wait counts: an error of its own uses up attempts.
 func TestFloodWaitThatAHandlerTurnsIntoItsOwnErrorIsAnError(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 2}

@@ -14,7 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// publish publishes an update of user 7, given by its type and payload.
+// publish publishes an update of user 7.
 func (r *rig) publish(updateType string, payload map[string]any) {
 	r.t.Helper()
 	r.next++
@@ -33,7 +33,6 @@ func (r *rig) publish(updateType string, payload map[string]any) {
 	}
 }
 
-// deadlines is chatlane_deadlines_total.
 func (r *rig) deadlines(updateType, result string) (n int) {
 	families, err := r.reg.Gather()
 	if err != nil {
@@ -50,8 +49,7 @@ func (r *rig) deadlines(updateType, result string) (n int) {
 	return n
 }
 
-// A press that waited for minutes because no worker ran still reaches its handler, which
-// sees how late it is. An inline query that nobody waits for is skipped, and counted.
+// The late press's handler sees how late it is.
 func TestLatePressIsHandledAndLateInlineQuerySkipped(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{AnswerWithin: update.AnswerWithin, SkipAfter: func(updateType string) time.Duration {

@@ -40,7 +40,6 @@ func (o *outage) Open(ctx context.Context, k fsm.Keys, at fsm.Position) (*fsm.Se
 	return o.Store.Open(ctx, k, at)
 }
 
-// letterCount counts dead letters.
 type letterCount struct{ letters atomic.Int64 }
 
 func (g *letterCount) Put(context.Context, deadletter.Letter) error { g.letters.Add(1); return nil }
@@ -56,7 +55,7 @@ type pausable struct {
 	dead   letterCount
 	ended  atomic.Int64 // updates
 	parked atomic.Int64
-	again  atomic.Int64 // turns that were not the first attempt at their update
+	again  atomic.Int64 // turns after the first attempt at their update
 }
 
 func newPausable(tb testing.TB, store fsm.Store, add ...func(*bot.Router)) *pausable {
@@ -79,7 +78,7 @@ func newPausable(tb testing.TB, store fsm.Store, add ...func(*bot.Router)) *paus
 	return r
 }
 
-// counting is a bot that counts texts, and turns that did not come first.
+// counting counts texts, and turns after the first attempt.
 func (r *pausable) counting() *bot.Router {
 	router := bot.New("counting")
 	router.Message(func(_ context.Context, t *bot.Turn) error {
@@ -113,7 +112,6 @@ func (r *pausable) deliver(p partition.ID, chat, n int) {
 	}
 }
 
-// await waits until so many updates have ended.
 func (r *pausable) await(n int64, within time.Duration) time.Duration {
 	r.t.Helper()
 	began := time.Now()
@@ -127,7 +125,6 @@ func (r *pausable) await(n int64, within time.Duration) time.Duration {
 	return time.Since(began)
 }
 
-// paused reads chatlane_partitions_paused.
 func (r *pausable) paused() float64 {
 	r.t.Helper()
 	families, err := r.reg.Gather()
@@ -200,7 +197,6 @@ func TestLaneWhoseStoreAloneFailsDelaysNoOther(t *testing.T) {
 	})
 }
 
-// Where most of what a partition has to do fails, the rest may wait for a probe.
 func TestRareHealthyLaneIsHeldUpForAProbeAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &outage{Store: memstore.New(memstore.Config{}), away: func(k string) bool { return k != "42:c:100" }}
@@ -222,7 +218,7 @@ func TestRareHealthyLaneIsHeldUpForAProbeAtMost(t *testing.T) {
 	})
 }
 
-// Such lanes wait for a worker that can read them, and pause nothing meanwhile.
+// Such lanes wait for a worker that can read them.
 func TestUnreadableRecordsPauseNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &outage{Store: memstore.New(memstore.Config{}), away: func(k string) bool { return k != "42:c:100" }, why: fsm.ErrUnreadable}
@@ -271,8 +267,7 @@ func TestTurnsGoOnSoonAfterRedisIsBack(t *testing.T) {
 	r.blameless()
 }
 
-// A probe asks the store, and the other lanes wait for it: so it waits for nothing else,
-// such as the urgent run of its update.
+// Other lanes wait for a probe, so it waits for nothing but the store.
 func TestProbeDoesNotWaitForAnUrgentRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const chats = 20

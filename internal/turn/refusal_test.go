@@ -12,7 +12,7 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// refuse has the Bot API refuse a text, and tells how often it was asked.
+// refuse has the Bot API refuse a text, and counts how often it was asked.
 func (r *rig) refuse(text string, code int, body string) (asked func() int) {
 	n := 0
 	r.answer = func(_ string, params map[string]any) (int, string) {
@@ -25,8 +25,7 @@ func (r *rig) refuse(text string, code int, body string) (asked func() int) {
 	return func() int { r.mu.Lock(); defer r.mu.Unlock(); return n }
 }
 
-// A refusal of Telegram's own is final: one call, one attempt, and the lane goes on at
-// once. What passes, or comes from a gateway on the way, is tried again.
+// Telegram's own refusal is final. Temporary ones, and a gateway's, are tried again.
 func TestFinalRefusalIsNotRetried(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string
@@ -70,7 +69,6 @@ func TestFinalRefusalIsNotRetried(t *testing.T) {
 	}
 }
 
-// A call that may have been sent is not made again, so its turn is not tried again either.
 func TestCallThatMayHaveBeenSentEndsItsTurn(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		asked := r.refuse("no", 500, `{"ok":false,"error_code":500,"description":"restart"}`)
@@ -86,8 +84,7 @@ func TestCallThatMayHaveBeenSentEndsItsTurn(t *testing.T) {
 	})
 }
 
-// Error handlers see a refusal once, as that of the last attempt. Whatever they make of
-// it, the update is not tried again; if they return nil, it is committed.
+// They see it as at the last attempt. Whatever they return, the update is not tried again; nil commits it.
 func TestErrorHandlersSeeARefusalOnce(t *testing.T) {
 	for _, tt := range []struct {
 		name    string

@@ -17,7 +17,6 @@ import (
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-// logBook is what a worker logs.
 type logBook struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -48,8 +47,7 @@ func (l *logBook) attempts(t *testing.T, msg string) (n []int) {
 	return n
 }
 
-// A dead letter says when its first attempt began, also where the lane was parked in
-// between, and the log counts attempts as the letter does.
+// The letter says when the first attempt began, also if the lane was parked in between.
 func TestLetterAndLogAgreeOnAttempts(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.cfg = turn.Config{MaxAttempts: 4, MinBackoff: 10 * time.Second, ParkAfter: 2 * time.Second}

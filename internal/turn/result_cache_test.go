@@ -11,9 +11,8 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
 )
 
-// Where the store is in the broker, both are away at once: the call is answered, its
-// result cannot be written down, and the partition is lost. When both come back to the
-// same worker, it knows what it has done.
+// With the store in the broker both are away at once: the call is answered, its result cannot be
+// written, and the partition is lost. If both come back to the same worker, it knows the result.
 func TestUnrecordedCallIsNotRepeatedWhenThePartitionComesBack(t *testing.T) {
 	answer := func(ctx context.Context, turn *bot.Turn) error { return turn.Answer(ctx, turn.Text()) }
 	t.Run("in its lane", func(t *testing.T) {

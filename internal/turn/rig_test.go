@@ -43,8 +43,7 @@ const (
 	pinTTL = 2 * time.Second
 )
 
-// rig is the pipeline in virtual time: a real broker, a store, and a Bot API that
-// is a function.
+// rig is the pipeline in virtual time: a real broker, a store, and a Bot API that is a function.
 type rig struct {
 	t        *testing.T
 	server   *embedded.Server
@@ -62,7 +61,6 @@ type rig struct {
 	next   int64
 }
 
-// bubble runs a test with a rig.
 func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
 	t.Helper()
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
@@ -88,7 +86,6 @@ func connect(t *testing.T, server nats.Option) *broker.Conn {
 	return c
 }
 
-// compiled is the program of a router.
 func compiled(tb testing.TB, r *bot.Router) *bot.Program {
 	tb.Helper()
 	p, err := r.Compile()
@@ -98,14 +95,12 @@ func compiled(tb testing.TB, r *bot.Router) *bot.Program {
 	return p
 }
 
-// worker is one owner of the partition.
 type worker struct {
 	runner *turn.Runner
 	stop   func() // hands over
-	kill   func() // ends at once: what it does from then on reaches nobody
+	kill   func() // ends at once: nothing that it does later arrives
 }
 
-// work starts a worker.
 func (r *rig) work(b *bot.Router) *worker {
 	r.t.Helper()
 	id, err := api.ParseToken(token)
@@ -142,13 +137,12 @@ func (r *rig) work(b *bot.Router) *worker {
 	return &worker{runner: runner, stop: end, kill: func() { conn.JetStream().Conn().Close(); kill(); end() }}
 }
 
-// say publishes a text of a person in a chat, and gives its update id.
+// say publishes a text in a chat, and returns its update id.
 func (r *rig) say(chat int64, text string) int64 {
 	r.t.Helper()
 	return r.send(chat, map[string]any{"text": text})
 }
 
-// send publishes a message.
 func (r *rig) send(chat int64, message map[string]any) int64 {
 	r.t.Helper()
 	r.next++
@@ -156,7 +150,6 @@ func (r *rig) send(chat int64, message map[string]any) int64 {
 	return r.next
 }
 
-// deliver publishes a message under an update id.
 func (r *rig) deliver(id, chat int64, message map[string]any) {
 	r.t.Helper()
 	message["message_id"], message["date"] = id, time.Now().Unix()
@@ -213,7 +206,7 @@ func (r *rig) sent() []string {
 	return slices.Clone(r.calls)
 }
 
-// expect waits for some time and compares the texts that were sent.
+// expect waits and compares the texts that were sent.
 func (r *rig) expect(after time.Duration, want ...string) {
 	r.t.Helper()
 	time.Sleep(after)
@@ -223,7 +216,7 @@ func (r *rig) expect(after time.Duration, want ...string) {
 	}
 }
 
-// empty tells that nothing waits in the stream.
+// empty checks that nothing waits in the streams.
 func (r *rig) empty() {
 	r.t.Helper()
 	for _, name := range []string{broker.Names{}.Updates(), broker.Names{}.Parked()} {
@@ -237,7 +230,7 @@ func (r *rig) empty() {
 	}
 }
 
-// count is a counter of the last worker's; label is the value of its one label, if it has one.
+// count reads a counter of the last worker. label is the value of its one label, if any.
 func (r *rig) count(name, label string) int {
 	r.t.Helper()
 	families, err := r.reg.Gather()
@@ -254,7 +247,6 @@ func (r *rig) count(name, label string) int {
 	return 0
 }
 
-// expectTurns checks chatlane_turns_total.
 func (r *rig) expectTurns(outcome string, want int) {
 	r.t.Helper()
 	if got := r.count("chatlane_turns_total", outcome); got != want {
@@ -262,7 +254,6 @@ func (r *rig) expectTurns(outcome string, want int) {
 	}
 }
 
-// dead lists the dead letters' update ids.
 func (r *rig) dead() (ids []int64) {
 	r.t.Helper()
 	for l, err := range deadletter.New(r.conn).All(r.t.Context(), deadletter.Filter{}) {

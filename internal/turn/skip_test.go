@@ -5,7 +5,6 @@ import (
 	"time"
 )
 
-// A skip whose commit fails is made again, so it is counted once it has succeeded.
 func TestSkipIsCountedOnceItIsCommitted(t *testing.T) {
 	b := newBench(t, Config{})
 	d := b.says(-5, "chat")

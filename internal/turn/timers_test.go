@@ -27,7 +27,7 @@ const (
 	paying  bot.State = "order:paying"
 )
 
-// alarms notes what the pipeline asks of the broker, in order.
+// alarms records requests to the broker in order.
 type alarms struct {
 	armed     []timer.Timer
 	cancelled []timer.Timer
@@ -118,7 +118,7 @@ func (b *bench) says(chat int64, text string) *queue.Delivery {
 	return b.delivery(queue.Update{ID: int64(b.seq), Type: e.Type, Scope: e.Scope, Lane: b.cfg.LaneKey.Key(e.Scope), Body: body})
 }
 
-// fires is an armed timer, come into its lane.
+// fires is an armed timer that has come into its lane.
 func (b *bench) fires(t timer.Timer) *queue.Delivery {
 	b.seq++
 	return b.delivery(t.Update)
@@ -128,10 +128,9 @@ func (b *bench) delivery(u queue.Update) *queue.Delivery {
 	return &queue.Delivery{Update: u, Seq: b.seq, Stream: 1, Stored: time.Now()}
 }
 
-// run has the turn of a delivery.
 func (b *bench) run(d *queue.Delivery) queue.Next { return b.runner.Start(d)(b.t.Context()) }
 
-// step is where the conversation stands, as it is kept.
+// step is the stored state of the conversation.
 func (b *bench) step(d *queue.Delivery) bot.State {
 	b.t.Helper()
 	r, err := b.store.Peek(b.t.Context(), b.runner.keys(d))
@@ -141,7 +140,6 @@ func (b *bench) step(d *queue.Delivery) bot.State {
 	return bot.State(r.State)
 }
 
-// late is how many timeouts the runner counted as stale.
 func (b *bench) late() float64 {
 	b.t.Helper()
 	families, err := b.reg.Gather()
@@ -205,7 +203,7 @@ func TestTurnsWithoutTimersMakeNoBrokerRequests(t *testing.T) {
 	b.run(b.says(-5, "hello"))
 	armed := len(b.alarms.armed)
 	for range 10 {
-		b.run(b.says(-5, "chat")) // within a step that has a timer
+		b.run(b.says(-5, "chat")) // in a state that has a timer
 	}
 	if n := len(b.alarms.armed) - armed + len(b.alarms.cancelled); armed != 1 || n != 0 {
 		t.Errorf("%d requests by turns that neither arm nor cancel; %d by the one that arms", n, armed)
@@ -235,7 +233,7 @@ func TestTurnWaitsForATimerThatCannotBeStored(t *testing.T) {
 	}
 }
 
-// Killed between arm and commit, the turn is had again by another worker.
+// Another worker repeats the turn.
 func TestWorkerKilledBetweenArmAndCommit(t *testing.T) {
 	t.Parallel()
 	for _, again := range []bot.State{waiting, bot.None} {
@@ -276,9 +274,9 @@ func TestTimeoutOfAnotherStayIsIgnoredAndCounted(t *testing.T) {
 	b.run(b.says(-5, "hello"))
 	first := b.alarms.armed[0]
 	b.run(b.says(-5, "pay"))
-	b.run(b.fires(first)) // another step
+	b.run(b.fires(first)) // another state
 	b.run(b.says(-5, "hello"))
-	d := b.fires(first) // the same step again, another stay
+	d := b.fires(first) // the same state again, with another timer
 	if next := b.run(d); next.Again != 0 || b.step(d) != waiting {
 		t.Errorf("next %+v at %q", next, b.step(d))
 	}
@@ -292,8 +290,7 @@ func TestTimeoutOfAnotherStayIsIgnoredAndCounted(t *testing.T) {
 	}
 }
 
-// Under every strategy a timer fires in the lane where it was armed, and is
-// cancelled from whatever lane ends its stay.
+// Under every strategy a timer fires in the lane that armed it; any lane that leaves its state cancels it.
 func TestTimerOfEveryStrategy(t *testing.T) {
 	t.Parallel()
 	for _, name := range fsm.Strategies() {
@@ -327,7 +324,7 @@ func TestTimerOfEveryStrategy(t *testing.T) {
 	}
 }
 
-// What an earlier attempt wanted of the timer ends with it.
+// An earlier attempt's wish for the timer ends with it.
 func TestStaleAttemptKeepsTheCommittedTimer(t *testing.T) {
 	fresh := time.Duration(0)
 	b := newBench(t, Config{SkipAfter: func(string) time.Duration { return fresh }})

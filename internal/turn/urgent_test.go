@@ -45,7 +45,6 @@ func stopping() *bot.Router {
 
 func echo(ctx context.Context, t *bot.Turn) error { return t.Answer(ctx, t.Text()) }
 
-// hang waits until its context ends.
 func hang(ctx context.Context, _ *bot.Turn) error {
 	<-ctx.Done()
 	return ctx.Err()
@@ -115,7 +114,7 @@ func TestUrgentUpdateKeepsItsPlaceInTheLane(t *testing.T) {
 		w.kill()
 		dies = false
 		w = r.work(b)
-		// Nothing that waited was passed over, and the urgent handler is not run again.
+		// Nothing that waited was passed over, and the urgent handler does not run again.
 		r.expect(10*time.Second, "5 at once", "5 slow", "5 one", "5 /ping", "5 two")
 		w.stop()
 		r.empty()
@@ -147,8 +146,7 @@ func TestUrgentCallsAreNotRepeatedAfterACrash(t *testing.T) {
 	})
 }
 
-// A crash after the urgent handler, and before the turn that it cancelled is over,
-// must not bring that turn back with nobody to cancel it.
+// The crash comes after the urgent handler, and before the turn that it cancelled is over.
 func TestCancelledTurnStaysCancelledAfterACrash(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		b := stopping()
@@ -248,7 +246,6 @@ func TestGatesRunOnceForAnUrgentUpdate(t *testing.T) {
 	})
 }
 
-// Where no router has urgent handlers, an arriving update pays nothing for them.
 func TestUrgentHandlersCostNothingWhereThereAreNone(t *testing.T) {
 	calm := bot.New("calm")
 	calm.Message(echo)

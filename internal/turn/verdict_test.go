@@ -39,7 +39,7 @@ func TestOutagesUseUpNoAttempt(t *testing.T) {
 	}
 }
 
-// One call's refusal does not decide where another call failed with what may pass.
+// A refusal does not decide if another call failed with something that may pass.
 func TestRefusalWithATransientErrorIsRetried(t *testing.T) {
 	no := &api.Error{Code: 403, Description: "Forbidden: bot was blocked by the user"}
 	passing := &api.Error{Code: 409, Description: "Conflict"}
