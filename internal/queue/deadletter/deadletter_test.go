@@ -41,7 +41,6 @@ func connect(t *testing.T, s *embedded.Server) *broker.Conn {
 	return c
 }
 
-// updates lists the ids of the updates that wait in UPDATES, in order.
 func updates(t *testing.T, c *broker.Conn) (ids []int64) {
 	t.Helper()
 	s, err := c.Stream(t.Context(), broker.Names{}.Updates())
@@ -68,7 +67,7 @@ func TestDeadLetterKeepsWhatAPersonNeeds(t *testing.T) {
 		defer c.Close(t.Context())
 		d := deadletter.New(c)
 		want := letter(100, 1, deadletter.ReasonPanic)
-		for range 2 { // the second is the same letter, from an attempt whose answer was lost
+		for range 2 { // the second is the same letter after a lost answer
 			if err := d.Put(t.Context(), want); err != nil {
 				t.Fatal(err)
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
 )
 
-// putNewer stores a letter of chat 100 as a version with another envelope would.
+// putNewer stores a letter of chat 100 with another version's envelope.
 func putNewer(t *testing.T, c *broker.Conn, update int64) {
 	t.Helper()
 	_, err := c.JetStream().PublishMsg(t.Context(), &nats.Msg{
@@ -40,7 +40,6 @@ func consumers(t *testing.T, c *broker.Conn, stream string) int {
 	return s.CachedInfo().State.Consumers
 }
 
-// A dead letter that this version cannot read blocks no lane and hides no other letter.
 func TestUnreadableLetterHidesNoOther(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)
@@ -83,7 +82,6 @@ func TestUnreadableLetterHidesNoOther(t *testing.T) {
 	})
 }
 
-// Filters hold for what can be known of a letter that cannot be read.
 func TestUnreadableLetterOfAnotherReasonIsNotReported(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)
@@ -95,7 +93,6 @@ func TestUnreadableLetterOfAnotherReasonIsNotReported(t *testing.T) {
 	})
 }
 
-// A listing takes as many requests as it likes and leaves nothing at the broker.
 func TestListingsLeaveNothingAtTheBroker(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)
@@ -135,8 +132,7 @@ func TestListingsLeaveNothingAtTheBroker(t *testing.T) {
 	})
 }
 
-// What dies while a listing is worked on is not part of it: a replay of everything ends,
-// also when each replayed update becomes a dead letter again at once.
+// So a replay of everything ends, also if each update becomes a dead letter again at once.
 func TestListingEndsThoughLettersComeBack(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)
@@ -163,7 +159,6 @@ func TestListingEndsThoughLettersComeBack(t *testing.T) {
 	})
 }
 
-// A listing without bodies moves none.
 func TestListingWithoutBodies(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)

@@ -14,8 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/queuetest"
 )
 
-// Deliveries that went to a stale request leave a gap: whatever comes behind it
-// must not reach a lane before they do.
+// Deliveries went to a stale request: nothing behind them may reach a lane before they do.
 func TestGapInDeliveriesIsClosedInOrder(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -48,7 +47,7 @@ func TestGapInDeliveriesIsClosedInOrder(t *testing.T) {
 	})
 }
 
-// Deliveries that went astray with nothing behind them leave no gap, only silence.
+// With nothing behind them there is no gap, only silence.
 func TestWatchdogFindsDeliveriesThatNeverArrived(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -91,8 +90,7 @@ func TestWatchdogFindsDeliveriesThatNeverArrived(t *testing.T) {
 	})
 }
 
-// During a long outage the broker's own wait for acknowledgements runs out, again and
-// again. What waits here must not be queued behind itself each time.
+// In a long outage the broker's AckWait runs out again and again.
 func TestRedeliveryIsNotQueuedBehindItself(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)

@@ -7,8 +7,7 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 )
 
-// StealWaiting lets a request with the owner's pin wait beside the owner's own. It returns
-// how many of n messages it got.
+// StealWaiting lets a request with the owner's pin wait beside the owner's, and counts what it got of n messages.
 func StealWaiting(ctx context.Context, c *broker.Conn, n int, wait time.Duration) (int, error) {
 	info, err := New(Config{}, c, nil, nil).info(ctx, 0)
 	if err != nil {

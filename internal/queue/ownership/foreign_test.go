@@ -19,8 +19,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/queuetest"
 )
 
-// foreign are messages that look like an answer of the broker's, or like a delivery under
-// another pin, or whose headers no client can read.
+// foreign messages look like an answer of the broker or a delivery under another pin, or have unreadable headers.
 func foreign(subject string) []*nats.Msg {
 	with := func(data string, pairs ...string) *nats.Msg {
 		m := nats.NewMsg(subject)
@@ -42,8 +41,7 @@ func foreign(subject string) []*nats.Msg {
 	}
 }
 
-// storeUnreadable stores a message whose header block is no header block: the client
-// library hands such a message over without any header.
+// storeUnreadable stores a message with a broken header block: the client library drops all of its headers.
 func storeUnreadable(t *testing.T, s *embedded.Server, subject, header string) {
 	t.Helper()
 	conn, err := s.InProcessConn()
@@ -65,8 +63,7 @@ func storeUnreadable(t *testing.T, s *embedded.Server, subject, header string) {
 	}
 }
 
-// Whoever may publish can store what looks like an answer of the broker's. It costs its
-// own update, and no ownership.
+// Such a message costs its own update alone.
 func TestForeignMessagesCostNoOwnership(t *testing.T) {
 	for _, owned := range []bool{true, false} {
 		t.Run(fmt.Sprintf("owned_%v", owned), func(t *testing.T) {
@@ -121,7 +118,6 @@ func wantOneTakeover(t *testing.T, takeovers, redeliveries int) {
 	}
 }
 
-// seenSequences notes the positions of what was handed out.
 type seenSequences struct {
 	mu  sync.Mutex
 	all map[uint64]bool

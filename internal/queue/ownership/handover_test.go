@@ -53,8 +53,7 @@ func TestHandOverGivesThePartitionAtOnceInOrder(t *testing.T) {
 	})
 }
 
-// The partitions of a worker share its slots. One whose updates only wait for a slot is
-// handed over at once, however long the handlers of the others run.
+// Partitions share a worker's slots. Updates that wait for a slot do not delay the hand-over.
 func TestHandOverWaitsForNoOtherPartition(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -103,7 +102,6 @@ func TestHandOverWaitsForNoOtherPartition(t *testing.T) {
 	})
 }
 
-// No other worker may begin before the running attempts have ended.
 func TestHandOverKeepsThePinWhileATurnRuns(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)

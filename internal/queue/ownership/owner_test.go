@@ -33,8 +33,7 @@ func TestOwnerDeliversEachUpdateOnceInOrder(t *testing.T) {
 	})
 }
 
-// An owner that pulled without its pin would be a standby, and lose the partition to
-// itself each time the pin runs out.
+// Without its pin it would be a standby, and lose the partition to itself each time the pin runs out.
 func TestOwnerKeepsItsPinForAsLongAsItPulls(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -53,7 +52,6 @@ func TestOwnerKeepsItsPinForAsLongAsItPulls(t *testing.T) {
 	})
 }
 
-// A frozen owner that wakes up finds its pin stale: its attempts are cancelled.
 func TestStalePinCancelsRunningTurns(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
@@ -65,7 +63,7 @@ func TestStalePinCancelsRunningTurns(t *testing.T) {
 				<-ctx.Done()
 				select {
 				case cause <- context.Cause(ctx):
-				default: // only the first is asked for
+				default: // only the first counts
 				}
 				return queue.Next{Again: time.Nanosecond}
 			}
@@ -83,7 +81,7 @@ func TestStalePinCancelsRunningTurns(t *testing.T) {
 	})
 }
 
-// A refused pull shows at once what the watchdog would find only after its silence.
+// The watchdog would find it only after its silence.
 func TestRefusedPinEndsTheTermWithinOneTick(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
@@ -107,7 +105,7 @@ func TestRefusedPinEndsTheTermWithinOneTick(t *testing.T) {
 	})
 }
 
-// An owner without an answer of the broker for as long as a pin lives may have lost it.
+// Its pin may be lost after so long.
 func TestSilentBrokerCancelsRunningTurns(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		b := queuetest.Connect(t, s)

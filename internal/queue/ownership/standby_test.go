@@ -18,7 +18,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/queuetest"
 )
 
-// startAssigned runs an owner whose role changes as the test wants.
+// startAssigned runs an owner with a changing role.
 func startAssigned(t *testing.T, c *broker.Conn, role *atomic.Int32, attempt func(*queue.Delivery) queue.Attempt) (stop func()) {
 	t.Helper()
 	o := ownership.New(ownership.Config{
@@ -27,7 +27,6 @@ func startAssigned(t *testing.T, c *broker.Conn, role *atomic.Int32, attempt fun
 	return queuetest.RunOwner(t.Context(), t, o, 0, attempt)
 }
 
-// answeredSoon publishes and waits until all n updates have been handled.
 func answeredSoon(t *testing.T, c *broker.Conn, j *queuetest.Journal, from, to int) {
 	t.Helper()
 	queuetest.Publish(t, c, from, to)
@@ -41,8 +40,8 @@ func answeredSoon(t *testing.T, c *broker.Conn, j *queuetest.Journal, from, to i
 	}
 }
 
-// A worker that won a partition beside its owner gives it back. When the plan then
-// names that worker itself, it must not wait for the former owner.
+// A worker that won a partition beside its owner gives it back. When the plan then names that
+// worker, it must not wait for the former owner.
 func TestReleasedPartitionIsTakenAgainWhenThePlanTurns(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
@@ -67,8 +66,7 @@ func TestReleasedPartitionIsTakenAgainWhenThePlanTurns(t *testing.T) {
 	})
 }
 
-// A worker that leaves the first word to the owner of a partition that nobody holds
-// asks for it at once when the plan makes it the owner.
+// Until then it leaves the first request to the owner.
 func TestNewOwnerAsksAtOnceForAPartitionThatNobodyHolds(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -86,8 +84,7 @@ func TestNewOwnerAsksAtOnceForAPartitionThatNobodyHolds(t *testing.T) {
 	})
 }
 
-// A partition that the plan gives to another worker pauses while its running attempts end:
-// for as long as the longest of them, and hardly more.
+// The partition pauses while its running attempts end, and hardly longer.
 func TestPlannedMovePausesForTheLongestRunningAttempt(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		const longest = 3 * time.Second
@@ -138,7 +135,7 @@ func TestPlannedMovePausesForTheLongestRunningAttempt(t *testing.T) {
 	})
 }
 
-// The owner by plan may be alive and not take the partition. Then another worker does, also where a dead owner left updates unacknowledged.
+// The plan's owner may be alive and not take the partition, and a dead owner may hold updates.
 func TestBystanderTakesWhatNobodyElseDoes(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)

@@ -52,8 +52,7 @@ func TestStandbyFinishesWhatADeadOwnerHeldInOrder(t *testing.T) {
 	})
 }
 
-// The reset at takeover is what brings back, in order, what a dead owner held. The
-// contiguity check would notice its absence, but only as a gap.
+// The contiguity check would notice a missing reset, but only as a gap.
 func TestTakeoverResetsOnceAndHasNothingToRepair(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		dead, wire := queuetest.Wired(t, s)

@@ -27,7 +27,7 @@ func stale(t *testing.T, c *broker.Conn) *term {
 	return tt
 }
 
-// quiet is a connection to a broker with one partition, in which nothing waits.
+// quiet is a connection to a broker with one empty partition.
 func quiet(t *testing.T) *broker.Conn {
 	t.Helper()
 	s := natstest.Start(t)
@@ -43,7 +43,6 @@ func quiet(t *testing.T) *broker.Conn {
 	return c
 }
 
-// A delivery under another pin is not ours, whatever its sequence is.
 func TestDeliveryUnderAnotherPinEndsTheTerm(t *testing.T) {
 	tt := stale(t, quiet(t))
 	m := &nats.Msg{
@@ -86,8 +85,7 @@ func TestWatchdogLeavesAnotherOwnersConsumerAlone(t *testing.T) {
 	}
 }
 
-// While nothing waits, the broker refuses no pull with a pin that ran out. The owner has
-// to find out by itself, since it can park no lane without its pin.
+// While nothing waits, the broker refuses no pull with a pin that ran out. The owner has to find out by itself.
 func TestWatchdogMissesThePinThatRanOut(t *testing.T) {
 	tt := stale(t, quiet(t))
 	if err := tt.watch(t.Context()); !errors.Is(err, queue.ErrPinLost) {

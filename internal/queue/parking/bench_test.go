@@ -11,7 +11,6 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// executing is a term that runs what is submitted.
 type executing struct{ lanes *lane.Executor }
 
 func (e executing) Submit(k lane.Key, j lane.Job) error {
@@ -19,8 +18,7 @@ func (e executing) Submit(k lane.Key, j lane.Job) error {
 }
 func (e executing) Confirm(context.Context) error { return nil }
 
-// BenchmarkDeliver is the way of a delivery from the broker's message to its
-// acknowledgement, without both.
+// BenchmarkDeliver is a delivery's way without its message and its acknowledgement.
 func BenchmarkDeliver(b *testing.B) {
 	keys := make([]lane.Key, 1000)
 	for i := range keys {

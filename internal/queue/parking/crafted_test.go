@@ -17,8 +17,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/queuetest"
 )
 
-// A copy that no owner wrote may name any position. Its turn would move the lane's cursor
-// there, and what lies before it would be acknowledged unanswered.
+// Its turn would move the lane's cursor to any position, past updates without an answer.
 func TestCraftedCopyIsNotHandedOut(t *testing.T) {
 	for name, h := range map[string]func(created int64) nats.Header{
 		"above the stream's last": func(created int64) nats.Header { return position(math.MaxInt64, created) },
@@ -54,8 +53,7 @@ func TestCraftedCopyIsNotHandedOut(t *testing.T) {
 	}
 }
 
-// What a stored copy has in its headers is no answer of the broker's: the copy is found, and
-// its own message is removed, not the one that it names.
+// Stored headers may name another message.
 func TestCopyIsReadAndRemovedByItsOwnSequence(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -79,7 +77,6 @@ func TestCopyIsReadAndRemovedByItsOwnSequence(t *testing.T) {
 	})
 }
 
-// created is the identity of UPDATES.
 func created(t *testing.T, c *broker.Conn) int64 {
 	t.Helper()
 	s, err := c.Stream(t.Context(), c.Names().Updates())
@@ -95,8 +92,7 @@ func position(seq, stream int64) nats.Header {
 	}
 }
 
-// store puts a message into PARKED as anybody may who can publish there: in lane 42:c:100, or
-// 42:c:101 where it has no body.
+// store puts a message into PARKED, as a stranger may: in lane 42:c:100, or 42:c:101 if it has no body.
 func store(t *testing.T, c *broker.Conn, h nats.Header, body string) {
 	t.Helper()
 	subject := c.Names().ParkedPrefix() + "0.42.c:100"

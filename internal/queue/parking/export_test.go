@@ -11,7 +11,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// confirming is a term whose question for its pin has a fixed answer.
+// confirming is a term whose Confirm has a fixed result.
 type confirming func() error
 
 func (f confirming) Submit(lane.Key, lane.Job) error { return nil }
@@ -21,7 +21,7 @@ func former(c *broker.Conn, confirm func() error) *Lanes {
 	return New(Config{Pin: "former", Metrics: NewMetrics(nil), Logger: slog.New(slog.DiscardHandler)}, c, confirming(confirm))
 }
 
-// Park copies deliveries of partition 0 as one term would that asks for its pin with this result.
+// Park copies deliveries of partition 0 in a term with this result of Confirm.
 func Park(ctx context.Context, c *broker.Conn, confirmed error, ds ...*queue.Delivery) {
 	l := former(c, func() error { return confirmed })
 	for _, d := range ds {
@@ -29,17 +29,15 @@ func Park(ctx context.Context, c *broker.Conn, confirmed error, ds ...*queue.Del
 	}
 }
 
-// ParkFor parks a delivery as its owner would.
 func ParkFor(ctx context.Context, c *broker.Conn, d *queue.Delivery, left time.Duration) {
 	former(c, func() error { return nil }).put(ctx, d, wait{left, d.Seq}, false)
 }
 
-// Prune prunes a lane of partition 0 as a term would that asks for its pin with this result.
+// Prune prunes a lane of partition 0 in a term with this Confirm.
 func Prune(ctx context.Context, c *broker.Conn, k lane.Key, confirm func() error) {
 	_, _ = former(c, confirm).prune(ctx, k)
 }
 
-// Empty makes UPDATES and PARKED anew.
 func Empty(ctx context.Context, c *broker.Conn) error {
 	for _, name := range []string{broker.Names{}.Updates(), broker.Names{}.Parked()} {
 		if err := c.JetStream().DeleteStream(ctx, name); err != nil {

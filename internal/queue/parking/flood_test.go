@@ -54,7 +54,6 @@ func TestFloodedLaneLeavesTheWindowToOthers(t *testing.T) {
 	})
 }
 
-// A lane that floods goes from owner to owner, gracefully or not, in the middle of it.
 func TestFloodKeepsItsOrderThroughTakeovers(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		const updates = 500
@@ -84,7 +83,7 @@ func TestFloodKeepsItsOrderThroughTakeovers(t *testing.T) {
 				}
 			})
 			time.Sleep(time.Duration(100+round*977%7000) * time.Millisecond)
-			if round%2 == 0 { // dies: nothing it does reaches the broker any more
+			if round%2 == 0 { // it dies: nothing from it reaches the broker any more
 				kill()
 				c.Close(t.Context())
 			}
@@ -96,8 +95,8 @@ func TestFloodKeepsItsOrderThroughTakeovers(t *testing.T) {
 	})
 }
 
-// A former owner may move a flood aside while its successor prunes. It stops with the
-// next copy, although it does not know yet that its pin is lost.
+// A former owner may move a flood while its successor prunes. It stops at the next copy, although
+// it does not know yet that its pin is lost.
 func TestFloodStopsWhereItsCopiesArePruned(t *testing.T) {
 	const all = 256*3/4 + 1 // the last one makes the window crowded
 	for range 20 {
@@ -110,7 +109,6 @@ func TestFloodStopsWhereItsCopiesArePruned(t *testing.T) {
 	t.Error("the successor pruned too late each time")
 }
 
-// ... also when it moves aside what came since it did so first.
 func TestSecondFloodStopsWhereItsCopiesArePruned(t *testing.T) {
 	const all = 256*3/4 + 1
 	for range 20 {
@@ -123,8 +121,8 @@ func TestSecondFloodStopsWhereItsCopiesArePruned(t *testing.T) {
 	t.Error("the successor pruned too late each time")
 }
 
-// pruneInto prunes while an owner moves a flood aside, a second one if there is a first, and
-// returns how many copies had been written in all.
+// pruneInto prunes while an owner moves a flood, the second one if first is not 0, and returns how
+// many copies were written.
 func pruneInto(t *testing.T, s *embedded.Server, first, updates int) (written int) {
 	t.Helper()
 	c, successor := queuetest.Connect(t, s), queuetest.Connect(t, s)

@@ -9,13 +9,13 @@ import (
 	"github.com/chatlane/chatlane/internal/lane"
 )
 
-// fakeTerm does nothing of what is submitted to it, beside submitted.
+// fakeTerm runs nothing.
 type fakeTerm struct{ submitted func(lane.Key) }
 
 func (f *fakeTerm) Submit(k lane.Key, _ lane.Job) error { f.submitted(k); return nil }
 func (f *fakeTerm) Confirm(context.Context) error       { return nil }
 
-// parked gives lanes whose work is counted and not done.
+// parked makes lanes whose work is counted and not done.
 func parked(t *testing.T) (l *Lanes, term *fakeTerm, submitted *int) {
 	t.Helper()
 	submitted = new(int)
@@ -27,7 +27,6 @@ func parked(t *testing.T) (l *Lanes, term *fakeTerm, submitted *int) {
 
 const here, there = lane.Key("42:c:1"), lane.Key("42:c:2")
 
-// A timer that has fired already wakes no lane that was given another time meanwhile.
 func TestTimerThatIsOutOfDateWakesNoLane(t *testing.T) {
 	l, _, submitted := parked(t)
 	l.hold(here, wait{left: time.Hour})
@@ -43,8 +42,6 @@ func TestTimerThatIsOutOfDateWakesNoLane(t *testing.T) {
 	}
 }
 
-// What a resynchronisation queues again leaves a lane asleep that was given another time
-// meanwhile.
 func TestLanesAreWokenAgainOnlyIfTheyAreAwake(t *testing.T) {
 	l, term, _ := parked(t)
 	for _, k := range []lane.Key{here, there} {
@@ -64,7 +61,6 @@ func TestLanesAreWokenAgainOnlyIfTheyAreAwake(t *testing.T) {
 	}
 }
 
-// An operator may free a lane while its time is read.
 func TestLaneThatIsFreedWhileItsTimeIsReadWaitsNoMore(t *testing.T) {
 	l, _, _ := parked(t)
 	l.inherit(here)
@@ -77,7 +73,7 @@ func TestLaneThatIsFreedWhileItsTimeIsReadWaitsNoMore(t *testing.T) {
 	}
 }
 
-// A lane whose orphaned copies are pruned is not parked: there is nothing to free.
+// Only its orphaned copies are pruned: nothing is parked.
 func TestLaneThatIsPrunedIsNotFreed(t *testing.T) {
 	l, _, _ := parked(t)
 	p, _ := l.enter(here)

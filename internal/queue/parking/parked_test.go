@@ -98,7 +98,7 @@ func TestParkedLaneIsFreedByTime(t *testing.T) {
 	})
 }
 
-// A lane that cannot be parked waits where it is: it is not attempted before its time.
+// It waits where it is.
 func TestParkThatCannotBeWrittenKeepsItsTime(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -130,7 +130,6 @@ func TestParkThatCannotBeWrittenKeepsItsTime(t *testing.T) {
 	})
 }
 
-// What nobody can read in PARKED holds up its own lane alone.
 func TestUnreadableParkedUpdateHoldsUpNoOther(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -151,8 +150,7 @@ func TestUnreadableParkedUpdateHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// A resynchronisation forgets what is queued, the job that empties a parked lane
-// included: nobody else would wake that lane.
+// A resync drops the job that empties a parked lane, and nothing else would wake the lane.
 func TestParkedLaneIsWokenAfterAResynchronisation(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -200,7 +198,6 @@ func limitParked(t *testing.T, c *broker.Conn, most int64) {
 	}
 }
 
-// A flood that is parked while it runs, and then has to wait, waits.
 func TestParkedFloodKeepsItsTime(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)

@@ -16,14 +16,13 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/queuetest"
 )
 
-// A worker that was frozen writes its copy after its successor has listed the parked
-// lanes: it must not acknowledge the original.
+// A worker that was frozen writes its copy after its successor has listed the parked lanes.
 func TestCopyOfAFormerOwnerLeavesTheOriginal(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
 		defer c.Close(t.Context())
 		for owner, want := range map[error]broker.Depth{
-			queue.ErrPinLost: {Parked: 1, Queued: 1}, // the copy is nobody's
+			queue.ErrPinLost: {Parked: 1, Queued: 1}, // the copy is an orphan
 			nil:              {Parked: 1, Queued: 0},
 		} {
 			release := make(chan struct{})
@@ -51,8 +50,7 @@ func TestCopyOfAFormerOwnerLeavesTheOriginal(t *testing.T) {
 	})
 }
 
-// formerCopies are copies that a former owner of the partition writes too late: of these
-// updates, which it has not acknowledged.
+// formerCopies are copies that a former owner writes too late, of updates that it has not acknowledged.
 func formerCopies(t *testing.T, c *broker.Conn, ids ...int64) {
 	t.Helper()
 	for _, id := range ids {
@@ -62,9 +60,8 @@ func formerCopies(t *testing.T, c *broker.Conn, ids ...int64) {
 	}
 }
 
-// A worker that was frozen while it put a flood aside goes on with that when it is
-// awake. The lane's new owner must not take those copies for older than the update that
-// it parks itself.
+// A worker that was frozen while it moved a flood goes on. The new owner must not take those
+// copies for older than the update that it parks itself.
 func TestCopiesOfAFormerOwnerOvertakeNothing(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -94,7 +91,6 @@ func TestCopiesOfAFormerOwnerOvertakeNothing(t *testing.T) {
 	})
 }
 
-// Orphaned copies are pruned once a minute. A parked lane is not pruned.
 func TestFormerOwnersCopiesArePruned(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -135,8 +131,7 @@ func TestFormerOwnersCopiesArePruned(t *testing.T) {
 	})
 }
 
-// Only what was there before the broker confirmed the pin is removed: a later copy may be
-// the successor's.
+// A copy after the confirmation of the pin may be the successor's.
 func TestPruneRemovesNoMoreThanItSawWhileItsOwnerWasOwner(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -159,8 +154,7 @@ func TestPruneRemovesNoMoreThanItSawWhileItsOwnerWasOwner(t *testing.T) {
 	})
 }
 
-// What a former owner has copied may have been pruned: a further copy of it would come out
-// before an older update.
+// Its copies may have been pruned: a further one would come before an older update.
 func TestFormerOwnerCopiesNoMore(t *testing.T) {
 	s := natstest.Start(t)
 	c := queuetest.Connect(t, s)

@@ -22,8 +22,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/queuetest"
 )
 
-// With nothing but parked updates left, there is no message that a next owner could
-// be pinned by.
+// With only parked updates left, no message could bring the pin.
 func TestParkedLaneOfADeadOwnerIsTakenOver(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -48,15 +47,14 @@ func TestParkedLaneOfADeadOwnerIsTakenOver(t *testing.T) {
 	})
 }
 
-// ... also when its partition is handed over meanwhile, whether updates came behind what
-// was moved aside or not.
+// Updates may come behind the parked ones before the hand-over.
 func TestParkedFloodKeepsItsTimeThroughATakeover(t *testing.T) {
-	for _, updates := range [][2]int{{256*3/4 + 1, 0}, {300, 0}, {1, 600}} { // at once, and later
+	for _, updates := range [][2]int{{256*3/4 + 1, 0}, {300, 0}, {1, 600}} { // before and after parking
 		natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 			c := queuetest.Connect(t, s)
 			defer c.Close(t.Context())
 			began := time.Now()
-			var runs []time.Duration // by one lane
+			var runs []time.Duration // of one lane
 			attempt := func(d *queue.Delivery) queue.Attempt {
 				return func(ctx context.Context) queue.Next {
 					if d.ID != 3 {
@@ -84,8 +82,6 @@ func TestParkedFloodKeepsItsTimeThroughATakeover(t *testing.T) {
 	}
 }
 
-// When the update that waited is done, the others of its lane wait no more, also under the
-// next owner.
 func TestFreedLaneGoesOnThroughATakeover(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := queuetest.Connect(t, s)
@@ -158,8 +154,7 @@ func (p slowServer) InProcessConn() (net.Conn, error) {
 	return s, nil
 }
 
-// However many lanes are parked, their partition is taken over at once: the new owner
-// only lists them. In real time, at a broker that is 1 ms away.
+// The new owner only lists the parked lanes. In real time, with a broker that is 1 ms away.
 func TestManyParkedLanesHoldUpNoTakeover(t *testing.T) {
 	const n = 1500
 	s := natstest.Start(t)

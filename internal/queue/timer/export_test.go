@@ -12,7 +12,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue"
 )
 
-// StreamMessages counts what a stream holds; -1 if it cannot be seen.
+// StreamMessages is -1 if the stream cannot be seen.
 func StreamMessages(ctx context.Context, c *broker.Conn, stream string) int {
 	s, err := c.JetStream().Stream(ctx, stream)
 	if err != nil {
@@ -21,7 +21,7 @@ func StreamMessages(ctx context.Context, c *broker.Conn, stream string) int {
 	return int(s.CachedInfo().State.Msgs)
 }
 
-// Limit changes how much UPDATES takes, in bytes.
+// Limit bounds UPDATES, in bytes.
 func Limit(ctx context.Context, c *broker.Conn, size int64) error {
 	s, err := c.JetStream().Stream(ctx, broker.Names{}.Updates())
 	if err != nil {
@@ -33,7 +33,7 @@ func Limit(ctx context.Context, c *broker.Conn, size int64) error {
 	return err
 }
 
-// RelayWithoutAck relays one timer as a worker that dies right after it.
+// RelayWithoutAck is a worker that dies right after relaying one timer.
 func RelayWithoutAck(ctx context.Context, t *Scheduler) error {
 	c, err := t.conn.JetStream().CreateOrUpdateConsumer(ctx, broker.Names{}.Timers(), jetstream.ConsumerConfig{
 		Durable: relayName, FilterSubject: broker.Names{}.FiredPrefix() + ">", AckPolicy: jetstream.AckExplicitPolicy, AckWait: relayWait, MaxDeliver: -1,
@@ -51,7 +51,6 @@ func RelayWithoutAck(ctx context.Context, t *Scheduler) error {
 	return nil
 }
 
-// SetBrokerClock makes the broker's clock show something else.
 func SetBrokerClock(t *Scheduler, broker time.Time) {
 	t.seen = view{broker: broker, here: time.Now()}
 }

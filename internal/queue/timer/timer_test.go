@@ -24,7 +24,6 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/timer"
 )
 
-// armed is one of Ann's conversation in chat 100.
 func armed(token string, after time.Duration) timer.Timer {
 	return timer.Timer{
 		Conversation: "42:c:100:u:7", Token: token, After: after,
@@ -53,7 +52,6 @@ type firing struct {
 	update queue.Update
 }
 
-// wind starts a relay, and reads what arrives in the lanes.
 func wind(t *testing.T, s *embedded.Server) *clockwork {
 	t.Helper()
 	w := &clockwork{t: t, conn: connect(t, s), reg: prometheus.NewRegistry()}
@@ -98,7 +96,6 @@ func (w *clockwork) note(m jetstream.Msg) {
 	_ = m.Ack()
 }
 
-// firings counts what the relay did, by its result.
 func (w *clockwork) firings(result string) (n int) {
 	w.t.Helper()
 	families, err := w.reg.Gather()
@@ -212,8 +209,7 @@ func TestCancelledTimerDoesNotFire(t *testing.T) {
 	})
 }
 
-// A worker that lost its lane in the middle of a turn, and wakes, arms and cancels
-// what its turn meant to. The timer of the turn that followed elsewhere stands.
+// A worker that lost its lane in mid-turn acts late. The timer of the turn that followed elsewhere stands.
 func TestLateArmAndCancelTouchNoOtherTimer(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		w := wind(t, s)
@@ -333,8 +329,7 @@ func TestTimerIsNotArmedWhileTheBrokerIsAway(t *testing.T) {
 	})
 }
 
-// A timer that a newer version armed goes into its lane as it is: the newer version's
-// worker may own the lane. What is no update at all is dropped.
+// The lane's owner may be of the newer version. A message that is no update is dropped.
 func TestTimerOfANewerVersionIsRelayed(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		c := connect(t, s)
@@ -368,8 +363,7 @@ func TestTimerOfANewerVersionIsRelayed(t *testing.T) {
 	})
 }
 
-// TIMERS has a bound. At the bound a timer is refused, so that its turn is tried again; no
-// armed timer is lost, and when some have fired there is room again.
+// A full TIMERS refuses timers, and their turns are tried again.
 func TestArmedTimersSurviveAFullStream(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
 		w := wind(t, s)
