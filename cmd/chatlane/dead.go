@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
+	"github.com/chatlane/chatlane/internal/telegram/journal"
 )
 
 // deadCommand works on dead letters: those with the given ids, else all that the filters select.
@@ -23,7 +25,7 @@ type deadCommand struct {
 
 	Bot    int64  `env:"CHATLANE_DEAD_BOT" name:"bot" help:"Only of this bot id."`
 	Chat   int64  `env:"CHATLANE_DEAD_CHAT" name:"chat" help:"Only of this chat id."`
-	Reason string `env:"CHATLANE_DEAD_REASON" name:"reason" help:"Only with this reason: unreadable, undecoded, error, panic, timeout or crash."`
+	Reason string `env:"CHATLANE_DEAD_REASON" name:"reason" help:"Only with this reason: unreadable, undecoded, error, panic, timeout, refused or crash."`
 	Since  string `env:"CHATLANE_DEAD_SINCE" name:"since" help:"Only those that died since then: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 1h."`
 	Until  string `env:"CHATLANE_DEAD_UNTIL" name:"until" help:"Only those that died before then, in the same form."`
 	All    bool   `env:"CHATLANE_DEAD_ALL" name:"all" help:"Replay or drop every dead letter, where neither ids nor filters are given."`
@@ -69,22 +71,54 @@ func (*deadShow) Help() string {
 
 func (c *deadShow) Run(ctx context.Context, d *deadCommand, p config.Program) error {
 	return d.each(ctx, p, "show", c.IDs, func(_ *deadletter.Store, _ *queue.Publisher, l deadletter.Letter) error {
-		if d.JSON {
-			return printJSON(p, l)
+		kept, err := journal.DecodeKept(l.Journal)
+		if err != nil {
+			return fmt.Errorf("dead letter %d: %w", l.ID, err)
 		}
-		p.Printf("id        %d\nbot       %d\nlane      %s\nupdate    %d (%s)\nreason    %s\nerror     %s\nattempts  %d\nreceived  %s\nfirst     %s\ndied      %s\ntrace     %s\n%s\n%s\n",
+		if d.JSON {
+			return printJSON(p, shownLetter{l, kept.Done()})
+		}
+		p.Printf("id        %d\nbot       %d\nlane      %s\nupdate    %d (%s)\nreason    %s\nerror     %s\nattempts  %d\nreceived  %s\nfirst     %s\ndied      %s\ntrace     %s\n%s%s\n%s\n",
 			l.ID, l.Bot, l.Lane, l.Update, l.Type, l.Reason, l.Error, l.Attempts,
-			l.Received.UTC().Format(time.RFC3339), l.First.UTC().Format(time.RFC3339), l.Died.UTC().Format(time.RFC3339), l.Trace, l.Stack, l.Body)
+			l.Received.UTC().Format(time.RFC3339), l.First.UTC().Format(time.RFC3339), l.Died.UTC().Format(time.RFC3339), l.Trace, doneText(l, kept.Done()), l.Stack, l.Body)
 		return nil
 	})
 }
 
+// shownLetter is a letter with what its update has done, as JSON.
+type shownLetter struct {
+	deadletter.Letter
+	Done []journal.Done // calls and steps that a replay does not make again
+}
+
+// doneText lists what the update has done, a line each.
+func doneText(l deadletter.Letter, all []journal.Done) string {
+	var b strings.Builder
+	if l.JournalLost {
+		b.WriteString("done      more calls than a letter has place for: only replay --fresh is possible, and makes them again\n")
+	}
+	for _, one := range all {
+		what := cmp.Or(one.Method, "a call")
+		if one.Step != "" {
+			what = "step " + strconv.Quote(one.Step)
+		}
+		if one.Urgent {
+			what += " (urgent)"
+		}
+		_, _ = fmt.Fprintf(&b, "done      %s  %s  %s\n", one.At.UTC().Format(time.RFC3339), what, one.Result)
+	}
+	return b.String()
+}
+
 type deadReplay struct {
-	IDs []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
+	IDs   []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
+	Fresh bool     `env:"CHATLANE_DEAD_FRESH" name:"fresh" help:"Make the calls and steps again that are done already, as dead show lists them."`
 }
 
 func (*deadReplay) Help() string {
-	return `Examples:
+	return `A replay goes on where its update ended: calls and steps that are done are answered as they were, and are not made again. What Telegram refused is tried again.
+
+Examples:
 
   chatlane dead replay 17 18
   chatlane dead replay --bot=123456789 --reason=timeout`
@@ -92,7 +126,7 @@ func (*deadReplay) Help() string {
 
 func (c *deadReplay) Run(ctx context.Context, d *deadCommand, p config.Program) error {
 	return d.each(ctx, p, "replay", c.IDs, func(s *deadletter.Store, pub *queue.Publisher, l deadletter.Letter) error {
-		if err := s.Replay(ctx, pub, l); err != nil {
+		if err := s.Replay(ctx, pub, l, c.Fresh); err != nil {
 			return err
 		}
 		if d.JSON {
@@ -219,9 +253,9 @@ func summary(l deadletter.Letter) []string {
 	}
 }
 
-func printJSON(p config.Program, l deadletter.Letter) error {
+func printJSON(p config.Program, l any) error {
 	if err := json.NewEncoder(p.Stdout).Encode(l); err != nil {
-		return fmt.Errorf("print dead letter %d: %w", l.ID, err)
+		return fmt.Errorf("print dead letter: %w", err)
 	}
 	return nil
 }

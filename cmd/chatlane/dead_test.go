@@ -16,7 +16,9 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
+	"github.com/chatlane/chatlane/internal/queue"
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
+	"github.com/chatlane/chatlane/internal/telegram/journal"
 )
 
 // graveyard is a broker with six dead letters: updates 1 to 6, of chats 100 and 101 in
@@ -191,6 +193,55 @@ func TestDeadGoesOnBehindAnUnreadableLetter(t *testing.T) {
 		depth, err := conn.Depth(t.Context())
 		if code != tt.code || !strings.Contains(out.String(), tt.says) || err != nil || depth.Dead != tt.left {
 			t.Errorf("dead %s: exits with %d, %d letters are left (%v), says %s; want %d, %d and %q", tt.args, code, depth.Dead, err, out, tt.code, tt.left, tt.says)
+		}
+	}
+}
+
+// A letter tells which calls and steps are done, and a replay takes them along unless it is
+// fresh.
+func TestDeadShowListsWhatIsDone(t *testing.T) {
+	p, out, conn := graveyard(t)
+	call, err := journal.Entry{Status: journal.Result, Name: "sendMessage", At: time.Unix(1_700_000_000, 0), Result: json.RawMessage(`{"message_id":77,"text":"private"}`)}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	step, err := journal.Entry{Status: journal.Result, Name: "charge\x1b[2J", Step: true, At: time.Unix(1_700_000_000, 0), Result: json.RawMessage(`true`)}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := deadletter.Letter{
+		Bot: 42, Update: 8, Type: "message", Lane: "42:c:100", Scope: lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 100}, Reason: deadletter.ReasonError,
+		Body: []byte("{}"), Journal: journal.Kept{Turn: map[int][]byte{0: step, 1: call}}.Encode(),
+	}
+	for range 2 {
+		if err := deadletter.New(conn).Put(t.Context(), l); err != nil { // letters 7 and 8
+			t.Fatal(err)
+		}
+	}
+	for args, want := range map[string]string{
+		"dead show 7":        "done      2023-11-14T22:13:20Z  step \"charge\\x1b[2J\"  true\ndone      2023-11-14T22:13:20Z  sendMessage  message 77\n",
+		"dead show 7 --json": `"Done":[{"Step":"charge\u001b[2J","Result":"true","At":`,
+	} {
+		out.Reset()
+		if code := run(t.Context(), p, strings.Fields(args)); code != 0 || !strings.Contains(out.String(), want) || strings.Contains(out.String(), "private") {
+			t.Errorf("%s: exits with %d, says %q; want %q", args, code, out, want)
+		}
+	}
+	stream, err := conn.JetStream().Stream(t.Context(), broker.Names{}.Updates())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq, args := range []string{"dead replay 7", "dead replay 8 --fresh"} {
+		if code := run(t.Context(), p, strings.Fields(args)); code != 0 {
+			t.Fatalf("%s: exits with %d: %s", args, code, out)
+		}
+		m, err := stream.GetMsg(t.Context(), uint64(seq)+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := queue.DecodeUpdate(m.Subject, m.Header, m.Data)
+		if fresh := seq == 1; err != nil || string(u.Body) != "{}" || bytes.Equal(u.Journal, l.Journal) == fresh {
+			t.Errorf("%s puts back the body %q with a journal of %d bytes, %v", args, u.Body, len(u.Journal), err)
 		}
 	}
 }

@@ -133,6 +133,13 @@ func (s *Session) Recall(index int) (entry []byte, ok bool) {
 	return entry, ok
 }
 
+// Journal is a copy of what Recall finds, by index.
+func (s *Session) Journal() map[int][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.journal)
+}
+
 // Record writes a journal entry through, replacing one of the same index.
 func (s *Session) Record(ctx context.Context, index int, entry []byte) error {
 	if err := s.write(func() error { return s.hold.Record(ctx, index, entry) }); err != nil {

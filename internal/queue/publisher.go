@@ -48,7 +48,7 @@ func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
 	ctx, span := p.tracer.Start(ctx, "queue.publish", trace.WithSpanKind(trace.SpanKindProducer))
 	defer func() { endSpan(span, err) }()
 	u.Partition = partition.Of(string(u.Lane), p.partitions)
-	msg := &nats.Msg{Subject: broker.LaneSubject(p.prefix, u.Partition, u.Lane), Header: u.EncodeHeader(), Data: u.Body}
+	msg := &nats.Msg{Subject: broker.LaneSubject(p.prefix, u.Partition, u.Lane), Header: u.EncodeHeader(), Data: u.Data()}
 	msg.Header[jetstream.MsgIDHeader] = []string{u.messageID()}
 	p.carrier.Inject(ctx, Carrier(msg.Header))
 	if span.IsRecording() {

@@ -3,6 +3,7 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,8 @@ type Update struct {
 
 	Replay uint64 // the dead letter that was replayed, never taken for a duplicate; 0 for none
 
-	Album string // media group of a new message; may be empty
+	Album   string // media group of a new message; may be empty
+	Journal []byte // of the dead letter that was replayed; nil for none
 }
 
 // The envelope is a single header, because each header costs an allocation on both sides: "1
@@ -35,6 +37,7 @@ const (
 	headerEnvelope = "Chatlane-Envelope"
 	headerReplay   = "Chatlane-Replay"
 	headerAlbum    = "Chatlane-Album"
+	headerJournal  = "Chatlane-Journal" // length of the body: the journal follows it in the same message
 )
 
 // Headers of copies and dead letters: the update's position in UPDATES.
@@ -48,7 +51,7 @@ const envelopeVersion = "1"
 // ErrEnvelope means that a message has no envelope that this version can read.
 var ErrEnvelope = errors.New("envelope header is not ours")
 
-// EncodeHeader makes headers that spare a worker the body.
+// EncodeHeader makes headers that spare a worker the body. They go with [Update.Data].
 func (u *Update) EncodeHeader() nats.Header {
 	b := make([]byte, 0, 96)
 	b = append(b, envelopeVersion...)
@@ -69,7 +72,32 @@ func (u *Update) EncodeHeader() nats.Header {
 	if u.Album != "" {
 		h[headerAlbum] = []string{OneLine(u.Album)}
 	}
+	if len(u.Journal) > 0 {
+		h[headerJournal] = []string{strconv.Itoa(len(u.Body))}
+	}
 	return h
+}
+
+// Data is the message's content: the body, and behind it the journal.
+func (u *Update) Data() []byte {
+	if len(u.Journal) == 0 {
+		return u.Body
+	}
+	return slices.Concat(u.Body, u.Journal)
+}
+
+// cut parts body and journal. A message that was read without its data has neither.
+func (u *Update) cut(h nats.Header) error {
+	text := HeaderValue(h, headerJournal)
+	if text == "" || len(u.Body) == 0 {
+		return nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > len(u.Body) {
+		return fmt.Errorf("%w: journal", ErrEnvelope)
+	}
+	u.Body, u.Journal = u.Body[:n:n], u.Body[n:]
+	return nil
 }
 
 func (u *Update) messageID() string {
@@ -110,7 +138,7 @@ func DecodeUpdate(subject string, h nats.Header, body []byte) (Update, error) {
 			return u, fmt.Errorf("%w: replay", ErrEnvelope)
 		}
 	}
-	return u, nil
+	return u, u.cut(h)
 }
 
 // HasEnvelope reports an envelope of this version or another.

@@ -80,8 +80,9 @@ func (t *task) wasDiscarded(s *fsm.Session) (why discard, found bool) {
 // storeLetters then moves the cursor. With again it first looks for each letter: the broker drops
 // repetitions only for a while.
 func (t *task) storeLetters(ctx context.Context, why discard, again bool) error {
+	journal := t.lastJournal() // the parts of an album were one turn, so each letter has all of it
 	for d := range t.deliveries() {
-		if err := t.storeLetter(ctx, d, why, again); err != nil {
+		if err := t.storeLetter(ctx, d, why, journal, again); err != nil {
 			return fmt.Errorf("%w: %w", errDeadLetter, err)
 		}
 	}
@@ -94,12 +95,12 @@ func (t *task) storeLetters(ctx context.Context, why discard, again bool) error 
 	return nil
 }
 
-func (t *task) storeLetter(ctx context.Context, d *queue.Delivery, why discard, again bool) error {
+func (t *task) storeLetter(ctx context.Context, d *queue.Delivery, why discard, journal []byte, again bool) error {
 	l := deadletter.Letter{
 		Bot: d.Scope.Bot, Update: d.ID, Type: d.Type, Scope: d.Scope, Lane: d.Lane, Partition: d.Partition,
 		Stream: d.Stream, Seq: d.Seq, Reason: why.Reason, Error: why.Error, Stack: why.Stack, Attempts: why.Attempts,
 		Received: d.Received, First: t.first, Died: time.Now(),
-		Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: d.Body,
+		Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: d.Body, Journal: journal,
 	}
 	if again {
 		if stored, err := t.r.deps.Dead.Has(ctx, l); stored || err != nil {

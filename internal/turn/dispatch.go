@@ -26,7 +26,11 @@ func (t *task) dispatch(ctx context.Context) (progress, error) {
 	if err != nil {
 		return goOn, err
 	}
-	calls := t.give(&p, t.session, t.r.results.of(t.position()))
+	kept, err := t.brought()
+	if err != nil {
+		return goOn, err
+	}
+	calls := t.give(&p, t.session, t.r.results.of(t.position()), kept.Turn)
 	p.Session, p.Album = t.state(), t.album.messages(p.Update)
 	p.Final = isRefusal
 	turn := bot.NewTurn(p)
@@ -96,9 +100,9 @@ func (t *task) business() string {
 	return ""
 }
 
-// give adds one attempt's calls to p; results that s cannot journal go to own.
-func (t *task) give(p *bot.Parts, s *fsm.Session, own *unfinished) *api.Calls {
-	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, own.journal(s), append(callMiddleware(t.r.deps.Program), t.tellFloods))
+// give adds one attempt's calls to p; results that s cannot journal go to own. What is brought answers calls too.
+func (t *task) give(p *bot.Parts, s *fsm.Session, own *unfinished, brought map[int][]byte) *api.Calls {
+	calls := t.r.deps.Client.Turn(t.r.deps.Bots[t.d.Scope.Bot].Token, own.journal(s, brought), append(callMiddleware(t.r.deps.Program), t.tellFloods))
 	p.API, p.Call, p.Once, p.File = calls.Bot(), calls.Call, calls.Once, calls.File
 	return calls
 }

@@ -2,6 +2,7 @@ package turn
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/expirable"
@@ -94,30 +95,48 @@ func (u *unfinished) ownStarts(s *fsm.Session) int {
 	return 0
 }
 
-func (u *unfinished) journal(s *fsm.Session) *journal { return &journal{own: u, session: s} }
+func (u *unfinished) journal(s *fsm.Session, brought map[int][]byte) *callJournal {
+	return &callJournal{own: u, session: s, brought: brought}
+}
 
-// journal adds the cached results to a session's journal.
-type journal struct {
+// callJournal adds the cached results, and those that a replay brings, to a session's journal.
+type callJournal struct {
 	own     *unfinished
 	session *fsm.Session
+	brought map[int][]byte
 }
 
 // Recall implements journal.Journal.
-func (j *journal) Recall(index int) (entry []byte, ok bool) {
+func (j *callJournal) Recall(index int) (entry []byte, ok bool) {
 	if entry, ok := j.session.Recall(index); ok {
 		return entry, true
 	}
 	j.own.mu.Lock()
 	defer j.own.mu.Unlock()
-	entry, ok = j.own.results[index]
+	if entry, ok = j.own.results[index]; !ok {
+		entry, ok = j.brought[index]
+	}
 	return entry, ok
 }
 
+// all is every entry that Recall finds. The session may be nil here.
+func (j *callJournal) all() map[int][]byte {
+	all := make(map[int][]byte)
+	maps.Copy(all, j.brought)
+	j.own.mu.Lock()
+	maps.Copy(all, j.own.results)
+	j.own.mu.Unlock()
+	if j.session != nil {
+		maps.Copy(all, j.session.Journal())
+	}
+	return all
+}
+
 // Held implements journal.Holder.
-func (j *journal) Held() error { return j.session.Held() }
+func (j *callJournal) Held() error { return j.session.Held() }
 
 // Record implements journal.Journal. An error ends the attempt: another worker sees only what is written.
-func (j *journal) Record(ctx context.Context, index int, entry []byte) error {
+func (j *callJournal) Record(ctx context.Context, index int, entry []byte) error {
 	err := j.session.Record(ctx, index, entry)
 	j.own.mu.Lock()
 	defer j.own.mu.Unlock()

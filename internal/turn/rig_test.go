@@ -24,6 +24,7 @@ import (
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/broker/natstest"
+	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
@@ -54,6 +55,7 @@ type rig struct {
 	limits   api.Limiter                             // nil: none
 	wrapDead func(turn.DeadLetters) turn.DeadLetters // wraps the store of dead letters of each worker; nil: not wrapped
 	wire     *natstest.Wire                          // of the workers to the broker; nil: one that is always open
+	sessions fsm.Store                               // of all workers; nil: a bucket of the broker
 
 	mu     sync.Mutex
 	calls  []string // "method text"
@@ -112,9 +114,11 @@ func (r *rig) work(b *bot.Router) *worker {
 		server = r.wire.Option()
 	}
 	conn := connect(r.t, server)
-	store, err := kvstore.Open(r.t.Context(), conn.JetStream(), kvstore.Config{})
-	if err != nil {
-		r.t.Fatal(err)
+	store := r.sessions
+	if store == nil {
+		if store, err = kvstore.Open(r.t.Context(), conn.JetStream(), kvstore.Config{}); err != nil {
+			r.t.Fatal(err)
+		}
 	}
 	reg := prometheus.NewRegistry()
 	r.reg = reg

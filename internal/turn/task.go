@@ -6,6 +6,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/queue"
+	"github.com/chatlane/chatlane/internal/telegram/journal"
 )
 
 // task is one update through all its attempts in this worker. Only its lane runs it, but for the urgent run.
@@ -28,12 +29,13 @@ type task struct {
 	timer    timerWish
 
 	// Of all attempts here.
-	first     time.Time // start of the first one
-	attempts  int       // failed ones, earlier owners' included
-	waits     int       // in a row, not the update's fault
-	marked    bool      // its start marker is written
-	admitted  bool      // the gates let it pass
-	discarded discard   // zero while it is not given up
+	first     time.Time     // start of the first one
+	attempts  int           // failed ones, earlier owners' included
+	waits     int           // in a row, not the update's fault
+	marked    bool          // its start marker is written
+	admitted  bool          // the gates let it pass
+	discarded discard       // zero while it is not given up
+	journal   *journal.Kept // see brought; nil before it is decoded
 }
 
 func (t *task) attrs(more ...any) []any {

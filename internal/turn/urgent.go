@@ -37,9 +37,11 @@ func (r *Runner) Wait() { r.urgent.running.Wait() }
 type urgentRun struct {
 	done    chan struct{} // closed at its end; the lane owns the rest from then on
 	gates   error
-	asked   bool  // gates holds a verdict that the lane has not used
-	err     error // of the attempt in parallel; the lane makes the others
-	settled bool  // the urgent handler has succeeded, or there is none
+	asked   bool           // gates holds a verdict that the lane has not used
+	err     error          // of the attempt in parallel; the lane makes the others
+	settled bool           // the urgent handler has succeeded, or there is none
+	did     bool           // the urgent handler has succeeded
+	entries map[int][]byte // its journal after an attempt that failed
 }
 
 func (t *task) startUrgent() {
@@ -96,8 +98,9 @@ func (t *task) retryUrgent(ctx context.Context) (progress, error) {
 
 // runUrgent need not be repeated if settled.
 func (t *task) runUrgent(ctx context.Context) (settled bool, err error) {
-	if t.isPointless() {
-		return true, nil
+	kept, err := t.brought()
+	if err != nil || t.isPointless() || kept.UrgentDone {
+		return true, nil // of an unreadable journal the lane's own turn says so
 	}
 	ctx, span := t.r.tracer.Start(t.d.Context(ctx, t.r.carrier), "turn.urgent", trace.WithSpanKind(trace.SpanKindConsumer))
 	defer span.End()
@@ -111,7 +114,8 @@ func (t *task) runUrgent(ctx context.Context) (settled bool, err error) {
 	if !t.r.deps.Program.IsUrgent(ctx, bot.NewTurn(p)) {
 		return true, nil
 	}
-	err = t.attemptUrgent(ctx, p)
+	err = t.attemptUrgent(ctx, p, kept.Urgent)
+	t.urgent.did = err == nil
 	outcome := urgentDone
 	if err != nil {
 		outcome = urgentFailed

@@ -14,7 +14,7 @@ import (
 )
 
 // attemptUrgent succeeds once per update: the run has its own record with lock, journal and cursor.
-func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) (err error) {
+func (t *task) attemptUrgent(ctx context.Context, p bot.Parts, brought map[int][]byte) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = recovered(v)
@@ -31,12 +31,17 @@ func (t *task) attemptUrgent(ctx context.Context, p bot.Parts) (err error) {
 		return nil
 	}
 	own := t.r.results.of(t.urgentPosition()) // under the lock: an earlier term's run has ended
+	defer func() {
+		if err != nil {
+			t.urgent.entries = own.journal(s, brought).all()
+		}
+	}()
 	start, err := t.suspectUrgent(ctx, s, own)
 	defer start.end(ctx)
 	if err != nil {
 		return err
 	}
-	calls := t.give(&p, s, own)
+	calls := t.give(&p, s, own, brought)
 	var stopped cancelledTurns
 	p.CancelRunning = func() { stopped.add(t.r.running.interrupt(t.d.Lane, t.d.Seq)) }
 	err = t.supervise(ctx, s, calls, func(ctx context.Context) error { return t.r.deps.Program.AnswerUrgent(ctx, bot.NewTurn(p)) })

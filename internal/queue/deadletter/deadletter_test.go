@@ -121,7 +121,7 @@ func TestDeadLettersAreFilteredAndReplayedInOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := d.Replay(t.Context(), p, l); err != nil {
+			if err := d.Replay(t.Context(), p, l, false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -146,8 +146,44 @@ func TestRejectedBodyIsKeptAndNeverReplayed(t *testing.T) {
 		if err != nil || string(l.Body) != "{" || l.Reason != deadletter.ReasonUnreadable || l.Error != "not_json" || l.Bot != 42 {
 			t.Errorf("letter %+v, %v", l, err)
 		}
-		if err := deadletter.New(c).Replay(t.Context(), p, l); !errors.Is(err, deadletter.ErrUnroutable) {
+		if err := deadletter.New(c).Replay(t.Context(), p, l, false); !errors.Is(err, deadletter.ErrUnroutable) {
 			t.Errorf("replay: %v, want ErrUnroutable", err)
+		}
+	})
+}
+
+// A letter keeps its journal, and says so where it is too large for the broker: then only a
+// fresh replay is possible.
+func TestLetterKeepsItsJournalOrSaysThatItDoesNot(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		c := connect(t, s)
+		defer c.Close(t.Context())
+		d, p := deadletter.New(c), queue.NewPublisher(c, 1, nil)
+		small, large := letter(100, 1, deadletter.ReasonError), letter(100, 2, deadletter.ReasonError)
+		small.Journal, large.Journal = []byte("journal"), make([]byte, c.MaxPayload()-16<<10)
+		for i, l := range []deadletter.Letter{small, large} {
+			if err := d.Put(t.Context(), l); err != nil {
+				t.Fatal(err)
+			}
+			got, err := d.Get(t.Context(), uint64(i+1))
+			if err != nil || string(got.Body) != string(l.Body) || got.JournalLost != (i == 1) || string(got.Journal) != string(small.Journal[:len(got.Journal)]) || len(got.Journal) > 0 == (i == 1) {
+				t.Errorf("letter %d: body %q, journal %q, lost %v, %v", i+1, got.Body, got.Journal, got.JournalLost, err)
+			}
+		}
+		for l, err := range d.All(t.Context(), deadletter.Filter{HeadersOnly: true}) {
+			if err != nil || len(l.Body) > 0 || l.JournalLost != (l.Update == 2) {
+				t.Errorf("headers of %+v, %v", l, err)
+			}
+		}
+		l, err := d.Get(t.Context(), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Replay(t.Context(), p, l, false); !errors.Is(err, deadletter.ErrJournalLost) {
+			t.Errorf("replay of a letter without its journal: %v, want ErrJournalLost", err)
+		}
+		if err := d.Replay(t.Context(), p, l, true); err != nil {
+			t.Errorf("fresh replay: %v", err)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 	"github.com/chatlane/chatlane/internal/queue"
@@ -45,6 +46,10 @@ type Letter struct {
 	Died      time.Time
 	Trace     string // trace id
 	Body      []byte
+	// Journal is of the calls and steps that the update has made, for a replay; nil for none.
+	Journal []byte `json:"-"`
+	// JournalLost means that there was a journal, too large to be kept.
+	JournalLost bool
 }
 
 // MaxNote bounds Error and Stack in bytes, so that the headers stay small.
@@ -58,14 +63,22 @@ const (
 	headerFirst    = "Chatlane-First"
 	headerDied     = "Chatlane-Died"
 	headerTrace    = "Chatlane-Trace"
+	headerLost     = "Chatlane-Journal-Lost"
 )
 
-func (l *Letter) header() nats.Header {
-	u := queue.Update{ID: l.Update, Type: cmp.Or(l.Type, "-"), Scope: l.Scope, Received: l.Received}
+// message is the letter as it is stored, in its lane under the prefix.
+func (l *Letter) message(prefix string) *nats.Msg {
+	u := queue.Update{ID: l.Update, Type: cmp.Or(l.Type, "-"), Scope: l.Scope, Received: l.Received, Body: l.Body, Journal: l.Journal}
 	if u.Scope.Kind == 0 {
 		u.Scope.Kind = lane.KindOther
 	}
 	h := u.EncodeHeader()
+	l.addTo(h)
+	return &nats.Msg{Subject: broker.LaneSubject(prefix, l.Partition, l.Lane), Header: h, Data: u.Data()}
+}
+
+// addTo adds what a letter has beside its update.
+func (l *Letter) addTo(h nats.Header) {
 	set := func(name, value string) { h[name] = []string{value} }
 	set(headerReason, l.Reason)
 	set(headerError, queue.OneLine(clip(l.Error)))
@@ -78,7 +91,9 @@ func (l *Letter) header() nats.Header {
 	if l.Stack != "" {
 		set(headerStack, base64.StdEncoding.EncodeToString([]byte(clip(l.Stack))))
 	}
-	return h
+	if l.JournalLost {
+		set(headerLost, "1")
+	}
 }
 
 func decode(subject string, h nats.Header, body []byte, id uint64) (Letter, error) {
@@ -95,7 +110,7 @@ func decode(subject string, h nats.Header, body []byte, id uint64) (Letter, erro
 		Stream: queue.HeaderInt(h, queue.HeaderStream), Seq: uint64(queue.HeaderInt(h, queue.HeaderSequence)), Reason: queue.HeaderValue(h, headerReason), Error: queue.HeaderValue(h, headerError),
 		Stack: string(stack), Attempts: int(queue.HeaderInt(h, headerAttempts)), Received: u.Received,
 		First: time.UnixMilli(queue.HeaderInt(h, headerFirst)), Died: time.UnixMilli(queue.HeaderInt(h, headerDied)),
-		Trace: queue.HeaderValue(h, headerTrace), Body: body,
+		Trace: queue.HeaderValue(h, headerTrace), Body: u.Body, Journal: u.Journal, JournalLost: queue.HeaderValue(h, headerLost) != "",
 	}, nil
 }
 

@@ -15,12 +15,22 @@ import (
 // ErrUnroutable means that a dead letter never had a lane to go back to.
 var ErrUnroutable = errors.New("dead letter was never routed: it cannot be replayed, only read and dropped")
 
+// ErrJournalLost means that an update had done more than its letter could keep.
+var ErrJournalLost = errors.New("its journal was too large to be kept, so that a replay would make its calls and steps again: replay it with --fresh if that is right")
+
 // Replay moves a dead letter to the end of its lane. A repetition, after a lost answer, replays nothing.
-func (s *Store) Replay(ctx context.Context, p *queue.Publisher, l Letter) error {
-	if l.Reason == ReasonUnreadable {
-		return fmt.Errorf("dead letter %d: %w", l.ID, ErrUnroutable)
-	}
+// Unless it is fresh, what the letter's journal has is not done again.
+func (s *Store) Replay(ctx context.Context, p *queue.Publisher, l Letter, fresh bool) error {
 	u := queue.Update{ID: l.Update, Type: l.Type, Scope: l.Scope, Lane: l.Lane, Received: l.Received, Body: l.Body, Replay: l.ID}
+	switch {
+	case l.Reason == ReasonUnreadable:
+		return fmt.Errorf("dead letter %d: %w", l.ID, ErrUnroutable)
+	case fresh:
+	case l.JournalLost:
+		return fmt.Errorf("dead letter %d: %w", l.ID, ErrJournalLost)
+	default:
+		u.Journal = l.Journal
+	}
 	if err := p.Publish(ctx, u); err != nil {
 		return fmt.Errorf("replay dead letter %d: %w", l.ID, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/chatlane/chatlane/internal/broker"
@@ -18,9 +17,16 @@ type Store struct{ conn *broker.Conn }
 // New works on the stream over conn.
 func New(conn *broker.Conn) *Store { return &Store{conn: conn} }
 
+// headroom is what a letter's headers have at most.
+const headroom = 32 << 10
+
 // Put returns nil once the letter is stored. Within the duplicate window an update with a Seq is stored once.
+// A journal for which the broker's largest message has no place is left out, and the letter says so.
 func (s *Store) Put(ctx context.Context, l Letter) error {
-	msg := &nats.Msg{Subject: broker.LaneSubject(s.conn.Names().DeadLettersPrefix(), l.Partition, l.Lane), Header: l.header(), Data: l.Body}
+	if int64(len(l.Body)+len(l.Journal)+headroom) > s.conn.MaxPayload() && len(l.Journal) > 0 {
+		l.Journal, l.JournalLost = nil, true
+	}
+	msg := l.message(s.conn.Names().DeadLettersPrefix())
 	if l.Seq != 0 {
 		msg.Header[jetstream.MsgIDHeader] = []string{queue.PositionID(l.Lane, l.Stream, l.Seq)}
 	}

@@ -82,7 +82,7 @@ func (l *Lanes) write(ctx context.Context, d *queue.Delivery, w wait, opts ...je
 	}
 	msg := &nats.Msg{
 		Subject: broker.LaneSubject(l.conn.Names().ParkedPrefix(), l.cfg.Partition, d.Lane),
-		Header:  l.copyHeader(d, w), Data: d.Body,
+		Header:  l.copyHeader(d, w), Data: d.Data(),
 	}
 	ack, err := l.conn.JetStream().PublishMsg(ctx, msg, append(opts, jetstream.WithExpectStream(l.conn.Names().Parked()))...)
 	if err != nil {

@@ -36,7 +36,7 @@ func (c *Calls) journaled(ctx context.Context, r request) (result json.RawMessag
 		}
 	}
 	if r.once {
-		if err := c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Intent}); err != nil {
+		if err := c.journal.Record(ctx, s, journal.Entry{Digest: d, Name: r.method, Status: journal.Intent}); err != nil {
 			return nil, outError, err
 		}
 	}
@@ -51,13 +51,13 @@ func (c *Calls) outcome(ctx context.Context, r request, s journal.Slot, d journa
 	var no *Error
 	switch {
 	case err == nil:
-		return c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Result, Result: result})
+		return c.journal.Record(ctx, s, journal.Entry{Digest: d, Name: r.method, Status: journal.Result, Result: result})
 	case errors.As(err, &no) && no.Final():
-		return c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Refused, Refusal: no.kept()})
+		return c.journal.Record(ctx, s, journal.Entry{Digest: d, Name: r.method, Status: journal.Refused, Refusal: no.kept()})
 	case r.once && (no != nil && no.Code < 500 || errors.Is(err, ErrUnreachable)):
 		// If this cannot be recorded, the next attempt assumes that the call may have been sent. The error at
 		// hand matters more.
-		_ = c.journal.Record(ctx, s, journal.Entry{Digest: d, Status: journal.Void})
+		_ = c.journal.Record(ctx, s, journal.Entry{Digest: d, Name: r.method, Status: journal.Void})
 	}
 	return nil
 }

@@ -2,17 +2,25 @@ package journal
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
-// An entry is stored as version, status and digest, then a result's JSON as it came, or a refusal as JSON.
+// An entry is stored as: version, status, digest, kind, time in Unix milliseconds (8 bytes), length of the name
+// (1 byte), name; then a result's JSON as it came, or a refusal as JSON. Version 1 has nothing between digest and result.
 const (
-	entryVersion = 1
+	entryVersion = 2
 	digestLen    = 16
 	entryHead    = 2 + digestLen
+	entryAbout   = 1 + 8 + 1
+	maxName      = 64 // bytes of a name; a longer one is cut
+
+	kindCall = 0
+	kindStep = 1
 )
 
 // Status says how far a call had come.
@@ -46,6 +54,9 @@ func DigestOf(method string, params, files []byte) Digest {
 type Entry struct {
 	Digest  Digest
 	Status  Status
+	Name    string    // the call's method or the step's key, for people; empty in an entry of version 1
+	Step    bool      // a step that is no call
+	At      time.Time // when it was recorded; zero in an entry of version 1
 	Result  json.RawMessage
 	Refusal *Refusal
 }
@@ -71,9 +82,17 @@ var errEntry = errors.New("journal entry is not one that this version writes")
 
 // Encode gives the stored form.
 func (e Entry) Encode() ([]byte, error) {
-	b := make([]byte, 0, entryHead+len(e.Result))
+	name := clipName(e.Name)
+	b := make([]byte, 0, entryHead+entryAbout+len(name)+len(e.Result))
 	b = append(b, entryVersion, byte(e.Status))
 	b = append(b, e.Digest[:]...)
+	b = append(b, kind(e.Step))
+	var ms uint64
+	if !e.At.IsZero() {
+		ms = uint64(e.At.UnixMilli())
+	}
+	b = binary.BigEndian.AppendUint64(b, ms)
+	b = append(append(b, byte(len(name))), name...)
 	switch e.Status {
 	case Result:
 		b = append(b, e.Result...)
@@ -92,11 +111,14 @@ func (e Entry) Encode() ([]byte, error) {
 
 // Decode reads the stored form and keeps nothing of b.
 func Decode(b []byte) (Entry, error) {
-	if len(b) < entryHead || b[0] != entryVersion {
+	if len(b) < entryHead || b[0] < 1 || b[0] > entryVersion {
 		return Entry{}, errEntry
 	}
 	e := Entry{Status: Status(b[1]), Digest: Digest(b[2:entryHead])}
-	rest := b[entryHead:]
+	rest, ok := readAbout(&e, b[0], b[entryHead:])
+	if !ok {
+		return Entry{}, errEntry
+	}
 	switch e.Status {
 	case Intent, Void:
 		if len(rest) != 0 {
@@ -118,4 +140,35 @@ func Decode(b []byte) (Entry, error) {
 		return Entry{}, errEntry
 	}
 	return e, nil
+}
+
+// readAbout reads what version 2 has between the digest and the result.
+func readAbout(e *Entry, version byte, b []byte) (rest []byte, ok bool) {
+	if version == 1 {
+		return b, true
+	}
+	if len(b) < entryAbout || b[0] > kindStep || int(b[9]) > min(maxName, len(b)-entryAbout) {
+		return nil, false
+	}
+	e.Step = b[0] == kindStep
+	if ms := binary.BigEndian.Uint64(b[1:9]); ms != 0 {
+		e.At = time.UnixMilli(int64(ms))
+	}
+	end := entryAbout + int(b[9])
+	e.Name = string(b[entryAbout:end])
+	return b[end:], true
+}
+
+func kind(step bool) byte {
+	if step {
+		return kindStep
+	}
+	return kindCall
+}
+
+func clipName(s string) string {
+	if len(s) <= maxName {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxName], "")
 }

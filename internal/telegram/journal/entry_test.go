@@ -14,6 +14,7 @@ func FuzzJournalEntry(f *testing.F) {
 	for _, s := range []string{
 		"\x01r" + head + `{"message_id":7}`, "\x01r" + head, "\x01i" + head, "\x01v" + head,
 		"\x01n" + head + `{"m":"sendMessage","c":403,"d":"Forbidden"}`, "\x01n" + head + `{"m":"x","c":400,"to":-1005,"after":3}`,
+		"\x02r" + head + "\x00\x00\x00\x01\x8b\xcf\xe5\x68\x00\x04sendtrue", "\x02r" + head + "\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00", "\x02i" + head + "\x02\x00",
 		"", "\x01", "\x02r" + head + "{}", "\x01x" + head, "\x01i" + head + "x", "\x01n" + head + "null", "\x01r" + head + "{",
 	} {
 		f.Add([]byte(s))

@@ -96,6 +96,7 @@ func (j *Journal) load() {
 // Record stores an entry, also up to RecordTime after ctx has ended: an answer that has arrived must not be
 // lost because the handler ran out of time.
 func (j *Journal) Record(ctx context.Context, s Slot, e Entry) error {
+	e.At = time.Now()
 	raw, err := e.Encode()
 	if err != nil {
 		return fmt.Errorf("encode journal entry: %w", err)

@@ -27,5 +27,5 @@ func (j *Journal) Step(
 	case !json.Valid(result):
 		return nil, errStep
 	}
-	return result, j.Record(ctx, s, Entry{Digest: d, Status: Result, Result: result})
+	return result, j.Record(ctx, s, Entry{Digest: d, Status: Result, Name: key, Step: true, Result: result})
 }
