@@ -15,7 +15,7 @@ import (
 //
 // A record is written by compare-and-set on the known revision: one round trip unless another worker wrote meanwhile.
 // A refusal needs none: waits only grow, so one too long by an old record is too long by the newest. While the broker
-// is away, each worker counts for itself, with an equal share of the bot's limit among its last senders.
+// is away, each worker counts for itself, with an equal share of the bot's limit among the workers that sent lately.
 type NATS struct {
 	cfg    Config
 	worker string // among the senders of a record

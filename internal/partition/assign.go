@@ -14,11 +14,12 @@ type Seats struct {
 	Standby string // empty with a single worker
 }
 
-// Assign seats the partitions on the workers, given each one's holder now, which may be empty or
-// unknown. Each worker keeps what it holds up to an even share: nothing moves that an even load does not
-// force to. What is free goes by rendezvous hashing to workers below their share. Moves made one by one,
-// in any order, are as many. The standby is the owner if the owner left, so that a death moves each of
-// its partitions once. The order of workers does not matter. Without workers every seat is empty.
+// Assign seats the partitions on the workers, given each one's holder now, which may be empty or unknown. The order
+// of workers does not matter. Without workers every seat is empty.
+//
+// Each worker keeps what it holds up to an even share: nothing moves that an even load does not force to. What is
+// free goes by rendezvous hashing to workers below their share. Moves made one by one, in any order, are as many. The
+// standby is the worker that would own the partition if its owner left: a death moves each partition once.
 func Assign(workers, holders []string) []Seats {
 	seats := make([]Seats, len(holders))
 	workers = slices.Compact(slices.Sorted(slices.Values(workers)))

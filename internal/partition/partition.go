@@ -1,5 +1,5 @@
-// Package partition maps lane keys to partitions and partitions to workers. It is pure: ingress
-// and workers of every version agree on nothing else.
+// Package partition maps lane keys to partitions and partitions to workers. It is pure, and the same in every
+// version: ingress and workers agree on nothing else.
 package partition
 
 import "github.com/cespare/xxhash/v2"

@@ -49,9 +49,9 @@ type circuit struct {
 	open    bool
 	opened  time.Time
 	probing bool
-	next    time.Time     // probe of a lane that has not failed
-	again   time.Time     // probe of a lane that has
-	pause   time.Duration // after that one
+	next    time.Time     // when a lane may probe that has not failed
+	again   time.Time     // when a lane may probe that has
+	pause   time.Duration // the next wait of such a lane
 }
 
 type probe struct {
@@ -150,7 +150,7 @@ func (b *breaker) fail(ctx context.Context, p int, k lane.Key, text string) {
 		slog.Int("partition", p), slog.String("error", text))
 }
 
-// circuit needs b.mu. circuit needs b.mu.
+// circuit needs b.mu.
 func (b *breaker) circuit(p int) *circuit {
 	c := b.circuits[p]
 	if c == nil {

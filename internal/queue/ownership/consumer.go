@@ -65,7 +65,7 @@ func (o *Owner) unpin(ctx context.Context, p partition.ID) error {
 type streamState struct {
 	created int64         // identity of the stream: creation time, Unix nanoseconds
 	last    uint64        // last sequence
-	ahead   time.Duration // of our clock, give or take half a round trip
+	ahead   time.Duration // of the broker's clock before ours, give or take half a round trip
 }
 
 func (o *Owner) streamState(ctx context.Context) (streamState, error) {

@@ -19,7 +19,7 @@ type parkedLane struct {
 	unread  bool        // an earlier owner parked it; its time is not read yet
 }
 
-// wait is how long a lane waits, and for which update: the updates after it do not wait.
+// wait is how long a lane waits, and for which update. Once that is done, the others do not wait.
 type wait struct {
 	left    time.Duration
 	waiting uint64 // its sequence in UPDATES
