@@ -30,9 +30,10 @@ type Fleet struct {
 	posts   map[partition.ID]*post // only the presence loop uses it
 }
 
-// post is a partition in the worker's plan, or one that has just left it.
+// post is a partition in the worker's plan, or one that has left it.
 type post struct {
-	leave  context.CancelFunc
+	leave  context.CancelFunc // ends the work on it
+	end    context.CancelFunc // ends the watch after that, too
 	ended  chan struct{}
 	linger *time.Timer // until leave; nil while the plan has the partition
 }
@@ -78,17 +79,51 @@ func (p *post) stay() bool {
 
 // start runs an owner, after the one before it has handed the partition over.
 func (f *Fleet) start(ctx, work context.Context, p partition.ID, before *post) *post {
-	ctx, leave := context.WithCancel(ctx)
-	now := &post{leave: leave, ended: make(chan struct{})}
+	ctx, end := context.WithCancel(ctx)
+	assigned, leave := context.WithCancel(ctx)
+	now := &post{leave: leave, end: end, ended: make(chan struct{})}
 	f.running.Go(func() {
 		defer close(now.ended)
+		defer end()
 		defer leave()
 		if before != nil {
+			before.end()
 			<-before.ended
 		}
-		if err := f.own(ctx, work, p); err != nil {
-			f.cfg.Logger.ErrorContext(ctx, "owner of a partition ended", slog.Int("partition", int(p)), slog.String("error", err.Error()))
-		}
+		f.run(assigned, work, p)
+		f.watch(ctx, work, p)
 	})
 	return now
+}
+
+func (f *Fleet) run(ctx, work context.Context, p partition.ID) {
+	if err := f.own(ctx, work, p); err != nil {
+		f.cfg.Logger.ErrorContext(ctx, "owner of a partition ended", slog.Int("partition", int(p)), slog.String("error", err.Error()))
+	}
+}
+
+// watch runs an owner for a partition that this worker has handed over, until another
+// worker announces that it owns it. Heartbeats are not authenticated: the worker in the
+// plan may not exist, and then this owner takes the partition back, as any bystander may.
+func (f *Fleet) watch(ctx, work context.Context, p partition.ID) {
+	if !f.presence.forgetHeld(p) {
+		return
+	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	looking.Go(func() {
+		defer end()
+		tick := time.NewTicker(f.presence.cfg.Every / 5)
+		defer tick.Stop()
+		for !f.presence.heldElsewhere(p) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	f.run(ctx, work, p)
 }

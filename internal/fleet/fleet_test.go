@@ -63,7 +63,12 @@ type member struct {
 
 func newCrew(t *testing.T, s *embedded.Server, partitions int) *crew {
 	t.Helper()
-	c := &crew{t: t, s: s, topology: broker.Topology{Partitions: partitions, PinTTL: pinTTL}}
+	return newCrewWith(t, s, broker.Topology{Partitions: partitions, PinTTL: pinTTL})
+}
+
+func newCrewWith(t *testing.T, s *embedded.Server, topology broker.Topology) *crew {
+	t.Helper()
+	c := &crew{t: t, s: s, topology: topology}
 	c.public = c.connect()
 	t.Cleanup(func() { c.public.Close(context.Background()) })
 	if err := c.public.Ensure(t.Context(), c.topology); err != nil {
@@ -88,7 +93,7 @@ func (c *crew) join() *member {
 	c.t.Helper()
 	m := &member{conn: c.connect(), reg: prometheus.NewRegistry()}
 	presence := fleet.NewPresence(m.conn, fleet.PresenceConfig{Worker: fmt.Sprintf("worker-%d", len(c.members)), Partitions: c.topology.Partitions})
-	owner := ownership.New(ownership.Config{PinTTL: pinTTL, Role: presence.Role, Hold: presence.Hold}, m.conn, lane.NewSlots(64), m.reg)
+	owner := ownership.New(ownership.Config{PinTTL: c.topology.PinTTL, Role: presence.Role, Hold: presence.Hold}, m.conn, lane.NewSlots(64), m.reg)
 	attempt := func(d *queue.Delivery) queue.Attempt {
 		return func(ctx context.Context) queue.Next {
 			time.Sleep(time.Duration(c.turns.Load()))
@@ -96,7 +101,7 @@ func (c *crew) join() *member {
 			return queue.Next{}
 		}
 	}
-	workers := fleet.New(fleet.Config{Linger: pinTTL / 10}, presence, func(ctx, work context.Context, p partition.ID) error {
+	workers := fleet.New(fleet.Config{Linger: c.topology.PinTTL / 10}, presence, func(ctx, work context.Context, p partition.ID) error {
 		return owner.Run(ctx, work, p, attempt)
 	})
 	ctx, cancel := context.WithCancel(c.t.Context())

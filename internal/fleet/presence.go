@@ -38,15 +38,20 @@ type Plan struct {
 
 // Presence sends this worker's heartbeats and receives those of all. Safe for concurrent use.
 type Presence struct {
-	conn  *broker.Conn
-	cfg   PresenceConfig
-	dirty chan struct{} // the content of the heartbeats has changed
+	conn    *broker.Conn
+	cfg     PresenceConfig
+	dirty   chan struct{} // what this worker's heartbeats carry has changed
+	dropped func() int    // only the loop calls it
 
-	mu    sync.Mutex
-	peers map[string]peer // this worker too, by its own heartbeats
-	holds map[partition.ID]bool
-	seats []partition.Seats
-	left  bool
+	mu      sync.Mutex
+	peers   map[string]peer // this worker too, by its own heartbeats
+	refused time.Time       // when a name above the limit last came
+	lost    int             // heartbeats that did not fit in the channel
+	warned  time.Time
+	holds   map[partition.ID]bool
+	held    map[partition.ID]bool // owned since forgetHeld
+	seats   []partition.Seats
+	left    bool
 }
 
 type peer struct {
@@ -67,13 +72,13 @@ func NewPresence(conn *broker.Conn, cfg PresenceConfig) *Presence {
 	cfg.TTL = cmp.Or(max(0, cfg.TTL), 5*cfg.Every/2)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	return &Presence{
-		conn: conn, cfg: cfg, dirty: make(chan struct{}, 1), peers: make(map[string]peer), holds: make(map[partition.ID]bool),
+		conn: conn, cfg: cfg, dirty: make(chan struct{}, 1), peers: make(map[string]peer), holds: make(map[partition.ID]bool), held: make(map[partition.ID]bool),
 	}
 }
 
 // Hold announces that this worker owns part, until drop is called.
 func (p *Presence) Hold(part partition.ID) (drop func()) {
-	p.update(func() { p.holds[part] = true })
+	p.update(func() { p.holds[part], p.held[part] = true, true })
 	return func() { p.update(func() { delete(p.holds, part) }) }
 }
 
@@ -90,12 +95,13 @@ func (p *Presence) update(change func()) {
 // Run sends and receives heartbeats until ctx ends, then calls Leave. It calls changed with each
 // new plan, one at a time. Its only error is a subscription that failed.
 func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
-	in := make(chan *nats.Msg, 1024)
+	in := make(chan *nats.Msg, 8192)
 	sub, err := p.conn.NATS().ChanSubscribe(p.conn.Names().Presence(), in)
 	if err != nil {
 		return fmt.Errorf("subscribe to presence: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
+	p.dropped = func() int { n, _ := sub.Dropped(); return n } //nolint:errcheck // 0 once the subscription has ended
 	p.send(beat{Worker: p.cfg.Worker, Joining: true})
 	defer p.Leave(ctx)
 	every := time.NewTicker(p.cfg.Every)
@@ -103,15 +109,16 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	// The others answer the first heartbeat within this time: the first plan counts them all.
 	settle := time.NewTimer(p.cfg.Every / 4)
 	defer settle.Stop()
-	// Partitions change hands many at a time: one heartbeat and one plan serve all of them.
+	// Workers and partitions come and go many at a time: one heartbeat and one plan serve all of them.
 	soon := time.NewTimer(p.cfg.Every)
 	soon.Stop()
 	defer soon.Stop()
 	settled, changedHere, armed := false, false, false
+	pace := p.cfg.Every / 20
 	arm := func() {
 		if !armed {
 			armed = true
-			soon.Reset(p.cfg.Every / 20)
+			soon.Reset(pace)
 		}
 	}
 	for last := (Plan{}); ; {
@@ -120,14 +127,16 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 		case <-ctx.Done():
 			return nil
 		case m := <-in:
-			members, holdings := p.receive(m)
-			if moved = members; holdings {
+			if p.receive(ctx, m) {
 				arm()
 			}
 		case <-p.dirty:
 			changedHere = true
 			arm()
 		case <-soon.C:
+			for n := len(in); n > 0; n-- { // all that has arrived counts
+				p.receive(ctx, <-in)
+			}
 			if armed = false; changedHere {
 				changedHere = false
 				p.send(beat{Worker: p.cfg.Worker})
@@ -143,7 +152,10 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 		if !moved || !settled {
 			continue
 		}
-		if plan := p.replan(); !reflect.DeepEqual(plan, last) {
+		begun := time.Now()
+		plan := p.replan()
+		pace = max(p.cfg.Every/20, 4*time.Since(begun)) // planning takes a fifth of the time at most
+		if !reflect.DeepEqual(plan, last) {
 			last = plan
 			changed(plan)
 		}
@@ -167,7 +179,7 @@ func (p *Presence) Role(part partition.ID) Role {
 		return RoleOwner
 	}
 	owner := p.seats[part].Owner
-	if owner == p.cfg.Worker || p.silent(p.peers[owner]) {
+	if owner == p.cfg.Worker || !p.deaf() && p.silent(p.peers[owner]) {
 		return RoleOwner
 	}
 	if _, holds := p.peers[owner].holds[part]; holds {
@@ -193,24 +205,31 @@ func (p *Presence) send(b beat) {
 	}
 }
 
-// receive reports whether the set of workers, or the sender's partitions, changed.
-func (p *Presence) receive(m *nats.Msg) (members, holdings bool) {
+// receive takes a heartbeat in. It reports whether a new plan is due: the set of workers
+// changed, or what one of them holds.
+func (p *Presence) receive(ctx context.Context, m *nats.Msg) (due bool) {
 	var b beat
-	if json.Unmarshal(m.Data, &b) != nil || b.Worker == "" {
-		return false, false
+	if json.Unmarshal(m.Data, &b) != nil || b.Worker == "" || len(b.Worker) > maxName {
+		return false
 	}
 	if b.Joining && b.Worker != p.cfg.Worker {
-		p.send(beat{Worker: p.cfg.Worker})
+		p.update(func() {}) // the next heartbeat is sent soon, one for all who join
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before, known := p.peers[b.Worker]
 	if b.Leaving {
 		delete(p.peers, b.Worker)
-		return known, false
+		return known
 	}
-	now := peer{at: time.Now(), holds: make(map[partition.ID]time.Time, len(b.Holds))}
+	if !known && b.Worker != p.cfg.Worker && len(p.peers) >= p.limit() {
+		return p.refuse(ctx)
+	}
+	now := peer{at: time.Now(), holds: make(map[partition.ID]time.Time)}
 	for _, part := range b.Holds {
+		if int(part) >= p.cfg.Partitions || part < 0 {
+			continue
+		}
 		since, held := before.holds[part]
 		if !held {
 			since = now.at
@@ -218,31 +237,18 @@ func (p *Presence) receive(m *nats.Msg) (members, holdings bool) {
 		now.holds[part] = since
 	}
 	p.peers[b.Worker] = now
-	return !known, !maps.Equal(before.holds, now.holds)
-}
-
-// expire removes silent workers. A worker that misses its own heartbeats is itself cut off, and removes none.
-func (p *Presence) expire() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.silent(p.peers[p.cfg.Worker]) {
-		return false
+	if b.Worker == p.cfg.Worker && known && p.cutOff(now.at.Sub(before.at)) {
+		p.trustAll(now.at)
 	}
-	moved := false
-	for w, peer := range p.peers {
-		if p.silent(peer) {
-			delete(p.peers, w)
-			moved = true
-		}
-	}
-	return moved
+	return !known || !maps.Equal(before.holds, now.holds)
 }
 
 func (p *Presence) replan() Plan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.seats = partition.Assign(slices.Collect(maps.Keys(p.peers)), p.holders())
-	plan := Plan{Workers: len(p.peers)}
+	workers := p.counted()
+	p.seats = partition.Assign(workers, p.holders())
+	plan := Plan{Workers: len(workers)}
 	for i, s := range p.seats {
 		switch p.cfg.Worker {
 		case s.Owner:
@@ -259,9 +265,6 @@ func (p *Presence) holders() []string {
 	names, since := make([]string, p.cfg.Partitions), make([]time.Time, p.cfg.Partitions)
 	for w, peer := range p.peers {
 		for part, at := range peer.holds {
-			if int(part) >= len(names) || part < 0 {
-				continue
-			}
 			if at.After(since[part]) || at.Equal(since[part]) && w < names[part] {
 				names[part], since[part] = w, at
 			}

@@ -62,7 +62,7 @@ func New(cfg Config, conn *broker.Conn, slots *lane.Slots, reg prometheus.Regist
 // over and returns nil. Attempts run under work, which outlives ctx for as long as the caller grants them.
 func (o *Owner) Run(ctx, work context.Context, p partition.ID, attempt func(*queue.Delivery) queue.Attempt) error {
 	log := o.cfg.Logger.With(slog.Int("partition", int(p)))
-	var released time.Time
+	vain := patience{first: 4 * o.cfg.PinTTL, most: 16 * o.cfg.PinTTL}
 	for ctx.Err() == nil {
 		pin, err := o.awaitPin(ctx, p)
 		if err != nil {
@@ -72,15 +72,16 @@ func (o *Owner) Run(ctx, work context.Context, p partition.ID, attempt func(*que
 			}
 			continue
 		}
-		if o.elsewhere(p) && time.Since(released) > 4*o.cfg.PinTTL {
-			released = time.Now()
+		if o.elsewhere(p) && !vain.lasts() {
+			vain.released()
 			o.releaseToOwner(work, p)
 			o.stepBack(ctx, p)
 			continue
 		}
-		err = o.runTerm(ctx, work, p, pin, attempt)
+		err = o.runTerm(ctx, work, p, pin, vain.keep(o.elsewhere(p)), attempt)
 		switch {
 		case errors.Is(err, errElsewhere):
+			vain.released()
 			o.stepBack(ctx, p)
 		case err != nil:
 			log.WarnContext(ctx, "partition lost, standing by for it", slog.String("error", err.Error()))
@@ -90,7 +91,34 @@ func (o *Owner) Run(ctx, work context.Context, p partition.ID, attempt func(*que
 	return nil
 }
 
-// stepBack leaves the partition to the plan's worker, for PinTTL at most: that worker may not come.
+// patience says how long a worker keeps a partition that the plan gives to another worker,
+// which did not take it.
+type patience struct {
+	first, most time.Duration
+	next        time.Duration
+	gaveUp      time.Time
+}
+
+func (p *patience) released() { p.gaveUp = time.Now() }
+
+// lasts reports that the partition was given up a moment ago, and came back.
+func (p *patience) lasts() bool {
+	return !p.gaveUp.IsZero() && time.Since(p.gaveUp) <= max(p.first, p.next)
+}
+
+// keep is until when a term ignores the plan. Each time that the partition comes back it is
+// longer.
+func (p *patience) keep(elsewhere bool) (until time.Time) {
+	if !elsewhere {
+		p.next = 0
+		return time.Time{}
+	}
+	p.next = min(max(2*p.next, p.first), p.most)
+	return time.Now().Add(p.next)
+}
+
+// stepBack leaves the partition to the worker that the plan names, for PinTTL at most:
+// the plan may change, and no other worker come.
 func (o *Owner) stepBack(ctx context.Context, p partition.ID) {
 	for until := time.Now().Add(o.cfg.PinTTL); ctx.Err() == nil && o.elsewhere(p) && time.Now().Before(until); {
 		pause(ctx, o.cfg.PinTTL/40)

@@ -21,6 +21,7 @@ type term struct {
 	p       partition.ID
 	pin     string
 	stream  streamState
+	keep    time.Time // until then the term goes on, whatever the plan says
 	lanes   *lane.Executor
 	parking *parking.Lanes
 	work    context.Context //nolint:containedctx // the term is the life of this context; it ends with runTerm
@@ -52,8 +53,9 @@ func (o *Owner) newTerm(work context.Context, p partition.ID, pin string, stream
 	return t
 }
 
-// runTerm returns nil after the hand-over that ctx asks for; an error says why the term ended otherwise.
-func (o *Owner) runTerm(ctx, work context.Context, p partition.ID, pin string, attempt func(*queue.Delivery) queue.Attempt) (err error) {
+// runTerm resets, consumes in order, and hands over when ctx ends. An error says why the
+// term ended otherwise.
+func (o *Owner) runTerm(ctx, work context.Context, p partition.ID, pin string, keep time.Time, attempt func(*queue.Delivery) queue.Attempt) (err error) {
 	work, cancel := context.WithCancelCause(work)
 	state, err := o.streamState(work)
 	if err != nil {
@@ -61,6 +63,7 @@ func (o *Owner) runTerm(ctx, work context.Context, p partition.ID, pin string, a
 		return err
 	}
 	t := o.newTerm(work, p, pin, state, attempt)
+	t.keep = keep
 	defer o.metrics.took(p)()
 	defer func() {
 		t.parking.Close()
@@ -122,7 +125,7 @@ func (t *term) consume(ctx context.Context) error {
 				return err
 			}
 		case <-tick.C:
-			if elsewhere++; !t.o.elsewhere(t.p) {
+			if elsewhere++; !t.o.elsewhere(t.p) || time.Now().Before(t.keep) {
 				elsewhere = 0
 			}
 			if elsewhere > 2 {
