@@ -23,6 +23,7 @@ type laneCommand struct {
 	Bot  int64 `env:"CHATLANE_LANE_BOT" name:"bot" help:"Only lanes of this bot id."`
 	JSON bool  `env:"CHATLANE_JSON" help:"Print JSON, a line each."`
 
+	Show laneShow `cmd:"" help:"Show all that the servers have of a chat: what waits, runs, is parked or dead, its state, lock, cursor, journal and owner."`
 	List laneList `cmd:"" help:"List the parked lanes: how many updates, why, since when, and the next attempt."`
 	Free laneFree `cmd:"" help:"Wake parked lanes before their time."`
 }

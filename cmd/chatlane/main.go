@@ -21,7 +21,8 @@ func main() {
 type commands struct {
 	Dev      devCommand      `cmd:"" help:"Everything in one process, with a simulated Telegram: a chat with the bundled bot."`
 	Dead     deadCommand     `cmd:"" help:"List, show, replay or drop dead letters."`
-	Lane     laneCommand     `cmd:"" help:"List or free parked lanes."`
+	Lane     laneCommand     `cmd:"" help:"Show a chat's lane; list or free parked lanes."`
+	State    stateCommand    `cmd:"" help:"Read, set or clear the state of a conversation."`
 	Status   statusCommand   `cmd:"" help:"Fleet, backlog, streams and servers as they are now."`
 	Check    checkCommand    `cmd:"" help:"Name settings of the servers under which a promise would not hold."`
 	Simulate simulateCommand `cmd:"" help:"A simulated Telegram with people in it, for ingress and workers that run elsewhere."`

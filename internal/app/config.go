@@ -104,6 +104,13 @@ func (c Worker) Validate() error {
 	return p.Err()
 }
 
+// Check names each variable with a wrong value.
+func (s State) Check() error {
+	var p config.Problems
+	s.validate(&p)
+	return p.Err()
+}
+
 func (s State) validate(p *config.Problems) {
 	_, err := fsm.ParseStrategy(s.Strategy)
 	p.Must("CHATLANE_FSM_STRATEGY", err == nil, "set user_in_chat, chat, global_user, user_in_topic or chat_topic")

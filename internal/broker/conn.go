@@ -197,6 +197,15 @@ func (c *Conn) Stream(ctx context.Context, name string) (jetstream.Stream, error
 	return s, nil
 }
 
+// Has reports whether a stream exists.
+func (c *Conn) Has(ctx context.Context, stream string) (bool, error) {
+	_, err := c.Stream(ctx, stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // StreamWithRetry asks again after every, until ctx ends: a request during an election may get no answer.
 func (c *Conn) StreamWithRetry(ctx context.Context, name string, every time.Duration) (s jetstream.Stream, asked time.Time, err error) {
 	for {

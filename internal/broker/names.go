@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -79,6 +80,22 @@ func ConsumerName(p partition.ID) string { return fmt.Sprintf("p-%04d", p) }
 func LaneSubject(prefix string, p partition.ID, k lane.Key) string {
 	bot, rest, _ := strings.Cut(string(k), ":")
 	return prefix + strconv.Itoa(int(p)) + "." + bot + "." + rest
+}
+
+// AnyPartition selects a lane's messages, whatever the number of partitions.
+func AnyPartition(prefix string, k lane.Key) string {
+	bot, rest, _ := strings.Cut(string(k), ":")
+	return prefix + "*." + bot + "." + rest
+}
+
+// LanesSubject selects the lanes of a bot, or of all bots where it is 0; or of these the one
+// with that rest of the key, unless it is empty.
+func LanesSubject(prefix string, bot int64, rest string) string {
+	of := "*"
+	if bot != 0 {
+		of = strconv.FormatInt(bot, 10)
+	}
+	return prefix + "*." + of + "." + cmp.Or(rest, "*")
 }
 
 // ParseSubject is the inverse of [LaneSubject], for any prefix of one token.

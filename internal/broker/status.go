@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/chatlane/chatlane/internal/lane"
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
@@ -87,6 +89,26 @@ func (c *Conn) PartitionStatuses(ctx context.Context) ([]PartitionStatus, error)
 	}
 	slices.SortFunc(all, func(a, b PartitionStatus) int { return int(a.Partition) - int(b.Partition) })
 	return all, nil
+}
+
+// MadeWith is what UPDATES was made with: the number of partitions, and what lanes are made of.
+func (c *Conn) MadeWith(ctx context.Context) (partitions int, by lane.By, err error) {
+	s, err := c.Stream(ctx, c.names.Updates())
+	if err != nil {
+		return 0, 0, err
+	}
+	meta := s.CachedInfo().Config.Metadata
+	partitions, err = strconv.Atoi(meta[metaPartitions])
+	if err == nil && partitions < 1 {
+		err = errors.New("it has no partitions")
+	}
+	if err == nil {
+		by, err = lane.ParseBy(meta[metaLaneKey])
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("%w: stream %s was not made by ingress or a worker: %w", ErrTopology, c.names.Updates(), err)
+	}
+	return partitions, by, nil
 }
 
 func (c *Conn) Server() (name, version string) {

@@ -4,6 +4,7 @@ package lane
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,6 +23,42 @@ func (k Key) Bot() int64 {
 		return 0
 	}
 	return id
+}
+
+// Scope is the scope that the key names. What the key does not say is absent: the user of a chat
+// of several people, chat and user behind a business connection. It is false for a text that is
+// no key.
+func (k Key) Scope() (s Scope, ok bool) {
+	part := strings.Split(string(k), ":")
+	if len(part) != 3 && len(part) != 5 || len(part[1]) != 1 || part[2] == "" {
+		return s, false
+	}
+	var err [3]error
+	s.Bot, err[0] = strconv.ParseInt(part[0], 10, 64)
+	switch s.Kind = Kind(part[1][0]); s.Kind {
+	case KindChat, KindGuest:
+		s.Chat, err[1] = strconv.ParseInt(part[2], 10, 64)
+	case 'u':
+		s.Kind = KindChat
+		s.User, err[1] = strconv.ParseInt(part[2], 10, 64)
+	case KindBusiness, KindPoll, KindOther:
+		s.ID = part[2]
+	default:
+		return s, false
+	}
+	if len(part) == 5 {
+		var id int64
+		id, err[2] = strconv.ParseInt(part[4], 10, 64)
+		switch part[3] {
+		case "t":
+			s.Thread = id
+		case "u":
+			s.User = id
+		default:
+			return s, false
+		}
+	}
+	return s, s.Bot > 0 && errors.Join(err[:]...) == nil
 }
 
 // Kind is the namespace of a chat: chats of different kinds may have the same id.

@@ -51,3 +51,25 @@ func TestParseByKnowsEachName(t *testing.T) {
 		t.Error("ParseBy took a name that is none")
 	}
 }
+
+func TestScopeOfAKeyGivesTheKeyAgain(t *testing.T) {
+	for _, s := range []lane.Scope{
+		{Bot: 42, Kind: lane.KindChat, Chat: -100, User: 7, Thread: 5},
+		{Bot: 42, Kind: lane.KindChat, Chat: 7, User: 7},
+		{Bot: 42, Kind: lane.KindBusiness, ID: "a.b", Chat: 3, User: 4},
+		{Bot: 42, Kind: lane.KindGuest, Chat: 3, User: 4},
+		{Bot: 42, Kind: lane.KindPoll, ID: "998"},
+	} {
+		for i := range lane.Names() {
+			k := lane.By(i).Key(s)
+			if back, ok := k.Scope(); !ok || lane.By(i).Key(back) != k || !strings.HasPrefix(string(k), back.Home()) && i != int(lane.ByUser) {
+				t.Errorf("%s names %+v, %v", k, back, ok)
+			}
+		}
+	}
+	for _, k := range []lane.Key{"", "42", "42:c", "42:c:", "42:c:x", "x:c:1", "42:z:1", "42:c:1:t", "42:c:1:z:1", "42:c:1:u:x", "42:c:1:2:3:4"} {
+		if s, ok := k.Scope(); ok {
+			t.Errorf("%q names %+v", k, s)
+		}
+	}
+}

@@ -59,20 +59,26 @@ func edit(t *testing.T, h Harness) {
 		if diff := cmp.Diff(want, peek(t, s, k)); diff != "" {
 			t.Errorf("record differs after an edit (-want +got):\n%s", diff)
 		}
-		before := h.Keys(t)
-		for range 2 { // the second finds nothing
-			mustEdit(t, s, k, replace("", "", "meta alone is nothing"))
-		}
-		if r := peek(t, s, k); r.State != "" || len(r.Data) > 0 || len(r.Meta) > 0 || r.Cursor != 1 || r.Locked {
-			t.Errorf("left of the conversation: %+v", r)
-		}
-		if after := h.Keys(t); after != before-1 || empty >= after {
-			t.Errorf("%d records, %d before the end of the conversation: want one less", after, before)
-		}
-		if err := s.Edit(t.Context(), fsm.Keys{Lane: k.Lane, Home: k.Home}, replace("a", "", "")); !errors.Is(err, fsm.ErrNoState) {
-			t.Errorf("edit without a state: %v", err)
-		}
+		editEnds(t, h, s, k, empty)
 	})
+}
+
+// editEnds ends the conversation of k, whose lane was committed once.
+func editEnds(t *testing.T, h Harness, s Store, k fsm.Keys, empty int) {
+	t.Helper()
+	before := h.Keys(t)
+	for range 2 { // the second finds nothing
+		mustEdit(t, s, k, replace("", "", "meta alone is nothing"))
+	}
+	if r := peek(t, s, k); r.State != "" || len(r.Data) > 0 || len(r.Meta) > 0 || r.Cursor != 1 || r.Locked {
+		t.Errorf("left of the conversation: %+v", r)
+	}
+	if after := h.Keys(t); after != before-1 || empty >= after {
+		t.Errorf("%d records, %d before the end of the conversation: want one less", after, before)
+	}
+	if err := s.Edit(t.Context(), fsm.Keys{Lane: k.Lane, Home: k.Home}, replace("a", "", "")); !errors.Is(err, fsm.ErrNoState) {
+		t.Errorf("edit without a state: %v", err)
+	}
 }
 
 func editWaits(t *testing.T, h Harness) {
@@ -118,7 +124,7 @@ func editRefuses(t *testing.T, h Harness) {
 		session.SetState("frozen")
 		frozen.cut()
 		mustEdit(t, operator.Store, k, replace("edited", "", "")) // waits until the lock has expired
-		wait(t, "loss of the lock", session.Lost())
+		wait(t, "the frozen turn's loss of its lock", session.Lost())
 		frozen.heal()
 		refuses(t, session, fsm.ErrLockLost)
 		_ = session.Close(t.Context()) // the connection may not be back yet
