@@ -41,7 +41,7 @@ func (p *Program) Admit(ctx context.Context, e Envelope) (err error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = panicked(v)
+			err = Recovered(v)
 		}
 	}()
 	for _, at := range p.gates {

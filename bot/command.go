@@ -77,7 +77,7 @@ func (c Commands) Filter() Filter {
 }
 
 func (c Commands) match(t *Turn) bool {
-	if t.message == nil {
+	if t.Message() == nil {
 		return false
 	}
 	call := t.Command()

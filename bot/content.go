@@ -114,10 +114,10 @@ func Has(contents ...Content) Filter {
 		label = string(contents[0])
 	}
 	return when(label, func(t *Turn) bool {
-		if t.message == nil || t.typ == CallbackQuery {
+		if t.Message() == nil || t.typ == CallbackQuery {
 			return false
 		}
-		m := reflect.ValueOf(t.message).Elem()
+		m := reflect.ValueOf(t.Message()).Elem()
 		return slices.ContainsFunc(fields, func(f int) bool { return !m.Field(f).IsZero() })
 	})
 }

@@ -32,7 +32,7 @@ type address struct {
 // destination decides where the answers to an update go. Ids of guest chats and business accounts are in
 // namespaces of their own, and no chats of the bot's.
 func (t *Turn) destination() (address, error) {
-	if u := t.p.Update; u != nil {
+	if u := t.decoded(); u != nil {
 		switch r, c := u.ChatJoinRequest, u.BusinessConnection; {
 		case r != nil:
 			return address{chat: cmp.Or(r.UserChatID, r.From.ID)}, nil
@@ -40,7 +40,7 @@ func (t *Turn) destination() (address, error) {
 			return address{chat: cmp.Or(c.UserChatID, c.User.ID)}, nil
 		}
 	}
-	switch m := t.message; {
+	switch m := t.Message(); {
 	case t.p.Guest:
 		return address{}, t.noChat("answerGuestQuery, once for each guest message")
 	case t.p.Business != "" && t.p.Chat == 0:
@@ -60,7 +60,7 @@ func (t *Turn) noChat(use string) error {
 }
 
 func (t *Turn) answerGuest(ctx context.Context, params *telego.SendMessageParams) error {
-	if t.message == nil || t.message.GuestQueryID == "" || t.answered {
+	if t.Message() == nil || t.Message().GuestQueryID == "" || t.answered {
 		_, err := t.destination()
 		return err
 	}
@@ -69,7 +69,7 @@ func (t *Turn) answerGuest(ctx context.Context, params *telego.SendMessageParams
 		return fmt.Errorf("answer to a guest message takes inline buttons only, not %T", params.ReplyMarkup)
 	}
 	_, err := t.p.API.AnswerGuestQuery(ctx, &telego.AnswerGuestQueryParams{
-		GuestQueryID: t.message.GuestQueryID,
+		GuestQueryID: t.Message().GuestQueryID,
 		Result: &telego.InlineQueryResultArticle{
 			Type: telego.ResultTypeArticle, ID: "1", Title: "1", ReplyMarkup: buttons, // id and title are not shown
 			InputMessageContent: &telego.InputTextMessageContent{

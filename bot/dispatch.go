@@ -63,13 +63,19 @@ func (r *Router) pass(ctx context.Context, t *Turn) error {
 func recovering(ctx context.Context, t *Turn, h Handler) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = panicked(v)
+			err = Recovered(v)
 		}
 	}()
 	return h(ctx, t)
 }
 
-func panicked(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
+// Recovered makes an error of what recover returned: a *PanicError, or the *UndecodedError that it is.
+func Recovered(v any) error {
+	if u, ok := v.(*UndecodedError); ok {
+		return u
+	}
+	return &PanicError{Value: v, Stack: debug.Stack()}
+}
 
 func (r *Router) body(ctx context.Context, t *Turn) error {
 	if ok, err := r.guarded(ctx, t); err != nil || !ok {

@@ -82,7 +82,7 @@ func Text(texts ...string) Filter {
 		label = texts[0]
 	}
 	return when(label, func(t *Turn) bool {
-		m := t.message
+		m := t.Message()
 		if m == nil || m.Text == "" || t.typ == CallbackQuery {
 			return false
 		}
@@ -151,10 +151,10 @@ func InGroup() Filter { return ChatType(telego.ChatTypeGroup, telego.ChatTypeSup
 // ReplyTo passes messages that reply to a message of one of these users; without any, every reply.
 func ReplyTo(users ...int64) Filter {
 	return when("reply", func(t *Turn) bool {
-		if t.message == nil || t.typ == CallbackQuery || t.message.ReplyToMessage == nil {
+		if t.Message() == nil || t.typ == CallbackQuery || t.Message().ReplyToMessage == nil {
 			return false
 		}
-		from := t.message.ReplyToMessage.From
+		from := t.Message().ReplyToMessage.From
 		return len(users) == 0 || from != nil && slices.Contains(users, from.ID)
 	})
 }
@@ -162,10 +162,10 @@ func ReplyTo(users ...int64) Filter {
 // ReplyToBot passes messages that reply to a message of this bot.
 func ReplyToBot() Filter {
 	return when("reply to bot", func(t *Turn) bool {
-		if t.message == nil || t.typ == CallbackQuery || t.message.ReplyToMessage == nil {
+		if t.Message() == nil || t.typ == CallbackQuery || t.Message().ReplyToMessage == nil {
 			return false
 		}
-		from := t.message.ReplyToMessage.From
+		from := t.Message().ReplyToMessage.From
 		return from != nil && from.ID == t.p.Bot.ID
 	})
 }
@@ -173,7 +173,7 @@ func ReplyToBot() Filter {
 // MediaGroup passes messages that belong to an album.
 func MediaGroup() Filter {
 	return when("album", func(t *Turn) bool {
-		return t.message != nil && t.typ != CallbackQuery && t.message.MediaGroupID != ""
+		return t.Message() != nil && t.typ != CallbackQuery && t.Message().MediaGroupID != ""
 	})
 }
 

@@ -51,7 +51,7 @@ func MembershipOf(m telego.ChatMember) Membership {
 // Became passes chat_member and my_chat_member updates from a membership of the first set to one of the second.
 func Became(from, to Membership) Filter {
 	return when("", func(t *Turn) bool {
-		u := t.p.Update
+		u := t.decoded()
 		if u == nil {
 			return false
 		}

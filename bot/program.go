@@ -123,7 +123,7 @@ func (p *Program) AlbumWait() time.Duration { return p.albums }
 func (p *Program) WrapCalls(call CallFunc) (wrapped CallFunc) {
 	defer func() {
 		if v := recover(); v != nil {
-			err := panicked(v)
+			err := Recovered(v)
 			wrapped = func(context.Context, string, json.RawMessage) (json.RawMessage, error) { return nil, err }
 		}
 	}()

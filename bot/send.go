@@ -27,7 +27,7 @@ func (t *Turn) say(ctx context.Context, params *telego.SendMessageParams) error 
 // Reply is [Turn.Answer] that quotes the turn's message.
 func (t *Turn) Reply(ctx context.Context, text string, options ...Option) error {
 	params := t.compose(text, options)
-	if m := t.message; m != nil && params.ReplyParameters == nil {
+	if m := t.Message(); m != nil && params.ReplyParameters == nil {
 		params.ReplyParameters = &telego.ReplyParameters{MessageID: m.MessageID, AllowSendingWithoutReply: true}
 	}
 	return t.say(ctx, params)
@@ -59,8 +59,8 @@ func (t *Turn) Edit(ctx context.Context, text string, options ...Option) error {
 	}
 	params.ReplyMarkup, _ = m.ReplyMarkup.(*telego.InlineKeyboardMarkup)
 	switch q := t.Query(); {
-	case t.message != nil:
-		params.ChatID, params.MessageID = telego.ChatID{ID: t.message.Chat.ID}, t.message.MessageID
+	case t.Message() != nil:
+		params.ChatID, params.MessageID = telego.ChatID{ID: t.Message().Chat.ID}, t.Message().MessageID
 	case q != nil && q.Message != nil: // the bot cannot read the message, but may edit its own
 		params.ChatID, params.MessageID = telego.ChatID{ID: q.Message.GetChat().ID}, q.Message.GetMessageID()
 	case q != nil && q.InlineMessageID != "":

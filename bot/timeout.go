@@ -124,8 +124,8 @@ func (t *Turn) nextToken() string {
 			return base + "." + strconv.Itoa(n+1)
 		}
 	}
-	if id := t.Update().UpdateID; id != 0 {
-		return strconv.FormatInt(int64(id), 36)
+	if id := t.id(); id != 0 {
+		return strconv.FormatInt(id, 36)
 	}
 	h := fnv.New64a()
 	_, _ = h.Write(t.p.Raw)

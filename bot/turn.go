@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -31,10 +32,13 @@ type Info struct {
 
 // Parts is what a pipeline makes a turn of. Zero values are what the update lacks.
 type Parts struct {
-	Bot      Info
-	Type     string // the Bot API's name, or "timeout"
-	Raw      json.RawMessage
-	Update   *telego.Update // nil for a timeout
+	Bot    Info
+	Type   string // the Bot API's name, or "timeout"
+	Raw    json.RawMessage
+	ID     int64          // of the update; 0 means Update's
+	Update *telego.Update // nil for a timeout, and where Decode gives it
+	// Decode gives the update when something first asks for its typed form. An error fails what asked.
+	Decode   func() (*telego.Update, error)
 	Album    []*telego.Message
 	Chat     int64
 	User     int64
@@ -82,30 +86,17 @@ type Turn struct {
 // NewTurn makes a turn of its parts, for [Program.Answer].
 func NewTurn(p Parts) *Turn {
 	t := &Turn{p: p, typ: TypeOf(p.Type)}
-	if u := p.Update; u != nil {
+	switch u := p.Update; {
+	case u != nil:
 		t.message = messageOf(u)
 		t.p.Guest = p.Guest || u.GuestMessage != nil
 		if u.ChatJoinRequest != nil {
 			t.p.Chat = u.ChatJoinRequest.Chat.ID
 		}
+	case t.typ == ChatJoinRequest:
+		t.p.Chat = cmp.Or(requestChat(p.Raw), p.Chat)
 	}
 	return t
-}
-
-func messageOf(u *telego.Update) *telego.Message {
-	for _, m := range [...]*telego.Message{
-		u.Message, u.EditedMessage, u.ChannelPost, u.EditedChannelPost,
-		u.BusinessMessage, u.EditedBusinessMessage, u.GuestMessage,
-	} {
-		if m != nil {
-			return m
-		}
-	}
-	if q := u.CallbackQuery; q != nil {
-		m, _ := q.Message.(*telego.Message)
-		return m
-	}
-	return nil
 }
 
 // Bot is the bot that the update is for.
@@ -114,12 +105,14 @@ func (t *Turn) Bot() Info { return t.p.Bot }
 // Type is the update's type; [Unknown] if this version has no name for it.
 func (t *Turn) Type() Type { return t.typ }
 
-// Update is the decoded update, never nil, but empty for a timeout.
+// Update is the decoded update, never nil, but empty for a timeout. The update is decoded when a handler, filter
+// or middleware first asks for it, here or by [Turn.Message] and the like. If it does not fit the types of this
+// version, the turn fails there; [Turn.Raw] has it all the same.
 func (t *Turn) Update() *telego.Update {
-	if t.p.Update == nil {
-		return &telego.Update{}
+	if u := t.decoded(); u != nil {
+		return u
 	}
-	return t.p.Update
+	return &telego.Update{}
 }
 
 // Raw is the update as it arrived, with fields that this version does not decode.
@@ -127,14 +120,18 @@ func (t *Turn) Raw() json.RawMessage { return t.p.Raw }
 
 // Message is the update's message, or the one under which a button was pressed; nil if there is none, or the
 // bot may not see it.
-func (t *Turn) Message() *telego.Message { return t.message }
+func (t *Turn) Message() *telego.Message {
+	t.decoded()
+	return t.message
+}
 
 // Query is the callback query, or nil.
 func (t *Turn) Query() *telego.CallbackQuery {
-	if t.p.Update == nil {
+	u := t.decoded()
+	if u == nil {
 		return nil
 	}
-	return t.p.Update.CallbackQuery
+	return u.CallbackQuery
 }
 
 // Album lists the messages of a media group, oldest first, where [Router.Albums] is on.
@@ -142,7 +139,7 @@ func (t *Turn) Album() []*telego.Message { return t.p.Album }
 
 // Text is the message's text, else its caption, else nothing.
 func (t *Turn) Text() string {
-	switch m := t.message; {
+	switch m := t.Message(); {
 	case m == nil || t.typ == CallbackQuery:
 		return ""
 	case m.Text != "":
@@ -189,7 +186,7 @@ func (t *Turn) Deadline() (due time.Time, ok bool) { return t.p.Deadline, !t.p.D
 // Envelope is what a [Gate] sees of the update.
 func (t *Turn) Envelope() Envelope {
 	return Envelope{
-		Bot: t.p.Bot.ID, Update: int64(t.Update().UpdateID), Type: t.p.Type, Chat: t.p.Chat, User: t.p.User,
+		Bot: t.p.Bot.ID, Update: t.id(), Type: t.p.Type, Chat: t.p.Chat, User: t.p.User,
 		Thread: t.p.Thread, Received: t.Received(), Raw: t.p.Raw,
 	}
 }

@@ -103,12 +103,12 @@ func (t Type) String() string { return strings.Join(t.Names(), "|") }
 // From is the user who acted; nil if the update names none ([Turn.User] may still have the id) or its type is
 // unknown to this version.
 func (t *Turn) From() *telego.User {
-	u := t.p.Update
+	u := t.decoded()
 	if u == nil {
 		return nil
 	}
-	if t.message != nil && u.CallbackQuery == nil {
-		return t.message.From
+	if t.Message() != nil && u.CallbackQuery == nil {
+		return t.Message().From
 	}
 	switch {
 	case u.CallbackQuery != nil:
@@ -176,10 +176,10 @@ func (t *Turn) chatType() string {
 }
 
 func (t *Turn) namedChat() telego.Chat {
-	if t.message != nil {
-		return t.message.Chat
+	if t.Message() != nil {
+		return t.Message().Chat
 	}
-	u := t.p.Update
+	u := t.decoded()
 	if u == nil {
 		return telego.Chat{}
 	}

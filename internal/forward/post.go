@@ -80,7 +80,7 @@ func (f *Forwarder) request(ctx context.Context, target Target, t *bot.Turn) (*h
 	req.Header = http.Header{
 		"Content-Type": {"application/json"},
 		"User-Agent":   {"chatlane"},
-		HeaderUpdate:   {fmt.Sprintf("%d:%d", t.Bot().ID, t.Update().UpdateID)},
+		HeaderUpdate:   {fmt.Sprintf("%d:%d", t.Bot().ID, t.Envelope().Update)},
 		HeaderAttempt:  {strconv.Itoa(t.Attempt())},
 	}
 	if target.Secret != "" {

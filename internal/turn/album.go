@@ -62,7 +62,11 @@ func (t *task) message(ctx context.Context, d *queue.Delivery) *telego.Message {
 	if err != nil || t.r.urgent.wants(d) && t.r.deps.Program.IsUrgent(ctx, bot.NewTurn(p)) {
 		return nil
 	}
-	return messageOf(p.Update)
+	u, err := p.Decode()
+	if err != nil {
+		return nil
+	}
+	return messageOf(u)
 }
 
 func messageOf(u *telego.Update) *telego.Message {
@@ -90,11 +94,8 @@ func (a *album) ids() []int64 {
 	return ids
 }
 
-// messages lists the album in order; nil if the update belongs to none.
+// messages lists the album in order.
 func (a *album) messages(first *telego.Update) []*telego.Message {
-	if !a.complete {
-		return nil
-	}
 	all := []*telego.Message{messageOf(first)}
 	for _, p := range a.parts {
 		all = append(all, p.message)

@@ -31,8 +31,13 @@ func (t *task) dispatch(ctx context.Context) (progress, error) {
 		return goOn, err
 	}
 	calls := t.give(&p, t.session, t.r.results.of(t.position()), kept.Turn)
-	p.Session, p.Album = t.state(), t.album.messages(p.Update)
-	p.Final = isRefusal
+	p.Session, p.Final = t.state(), hopeless
+	if t.album.complete {
+		if p.Update, err = t.decode(ctx); err != nil {
+			return goOn, err
+		}
+		p.Album = t.album.messages(p.Update)
+	}
 	turn := bot.NewTurn(p)
 	handling, over := t.running.cancellable(ctx)
 	defer over()
@@ -57,24 +62,21 @@ func (t *task) parts(ctx context.Context) (bot.Parts, error) {
 	if !known {
 		return bot.Parts{}, fmt.Errorf("bot %d: %w", t.d.Scope.Bot, ErrNoBot)
 	}
-	u, err := t.decode(ctx)
-	if err != nil {
-		return bot.Parts{}, err
-	}
-	return bot.Parts{
+	p := bot.Parts{
 		Bot:  bot.Info{ID: t.d.Scope.Bot, Username: t.r.username(t.d.Scope.Bot, id)},
-		Type: t.d.Type, Raw: t.d.Body, Update: u,
+		Type: t.d.Type, Raw: t.d.Body, ID: t.d.ID,
 		Chat: t.d.Scope.Chat, User: t.d.Scope.User, Thread: t.d.Scope.Thread, Business: t.business(), Guest: t.d.Scope.Kind == lane.KindGuest,
 		Attempt: t.attempts + 1, Last: t.attempts+1 >= t.r.cfg.MaxAttempts, Received: t.d.Received, Deadline: t.deadline(),
 		Logger: t.r.authors.With(slog.Int64("bot", t.d.Scope.Bot), slog.String("lane", string(t.d.Lane))),
-	}, nil
+	}
+	if t.d.Type != bot.Timeout.String() {
+		p.Decode = func() (*telego.Update, error) { return t.decode(ctx) }
+	}
+	return p, nil
 }
 
-// decode reads the update; a timeout has none.
+// decode runs when a handler first asks for the update: one that is forwarded, or read raw, needs to fit no type.
 func (t *task) decode(ctx context.Context) (*telego.Update, error) {
-	if t.d.Type == bot.Timeout.String() {
-		return nil, nil //nolint:nilnil // none is an answer here
-	}
 	u, dropped, err := update.Decode(t.d.Body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUndecoded, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/fsm"
@@ -74,4 +73,4 @@ func causeOf(ctx context.Context, err error) error {
 }
 
 // recovered makes the same error of a panic as the router does.
-func recovered(v any) error { return &bot.PanicError{Value: v, Stack: debug.Stack()} }
+func recovered(v any) error { return bot.Recovered(v) }
