@@ -73,7 +73,7 @@ func New(cfg Config) *Throttle {
 //	r.Before(th.Gate)
 func (th *Throttle) Gate(_ context.Context, e bot.Envelope) error {
 	if !th.allow(e) {
-		return fmt.Errorf("more than %d in %v: %w", th.cfg.Limit, th.cfg.Per, bot.ErrDropped)
+		return fmt.Errorf("over the limit of %d per %v: %w", th.cfg.Limit, th.cfg.Per, bot.ErrDropped)
 	}
 	return nil
 }

@@ -13,16 +13,6 @@ import (
 	"github.com/chatlane/chatlane/internal/preflight"
 )
 
-// Finding is one setting of the broker that a promise would suffer from.
-type Finding struct {
-	Server  string `json:"server"`
-	Setting string `json:"setting"`
-	Have    string `json:"have"`
-	Set     string `json:"set"` // what would be right
-	Why     string `json:"why"`
-	Law     int    `json:"law"` // the law that does not hold; 0: advice
-}
-
 // Preflight names the settings under which a law would not hold. Finding nothing is no proof: a
 // client cannot see how often the servers flush to disk (sync_interval).
 func (c *Conn) Preflight(ctx context.Context, t Topology) (findings []preflight.Finding, err error) {
