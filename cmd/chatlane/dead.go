@@ -31,6 +31,8 @@ type deadCommand struct {
 	All    bool   `env:"CHATLANE_DEAD_ALL" name:"all" help:"Replay or drop every dead letter, where neither ids nor filters are given."`
 	JSON   bool   `env:"CHATLANE_JSON" help:"Print JSON, a line each."`
 
+	after uint64 // of dead list
+
 	List   deadList   `cmd:"" help:"List dead letters, a line each."`
 	Show   deadShow   `cmd:"" help:"Show all of a dead letter: error, stack and body too."`
 	Replay deadReplay `cmd:"" help:"Put updates back at the end of their lanes, oldest first."`
@@ -38,25 +40,53 @@ type deadCommand struct {
 }
 
 type deadList struct {
-	IDs []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
+	IDs   []string `arg:"" optional:"" name:"id" help:"Ids of dead letters, as dead list shows them."`
+	After uint64   `env:"CHATLANE_DEAD_AFTER" name:"after" help:"Only those with a larger id: the next page after one that --limit ended."`
+	Limit int      `env:"CHATLANE_DEAD_LIMIT" name:"limit" default:"0" help:"At most so many; 0: all."`
 }
 
+// Help is the text below the summary of --help.
 func (*deadList) Help() string {
-	return `Example:
+	return `Bodies are not read: dead show has them.
 
-  chatlane dead list --chat=-100123456 --since=24h`
+Examples:
+
+  chatlane dead list --chat=-100123456 --since=24h
+  chatlane dead list --limit=100 --after=417`
 }
 
+// pageOfRows is how many letters are printed at once.
+const pageOfRows = 1000
+
+// Run lists.
 func (c *deadList) Run(ctx context.Context, d *deadCommand, p config.Program) error {
 	t := list(p, "ID", "DIED", "LANE", "REASON", "UPDATE", "ERROR")
+	n, last := 0, uint64(0)
+	d.after = c.After
 	err := d.each(ctx, p, "list", c.IDs, func(_ *deadletter.Store, _ *queue.Publisher, l deadletter.Letter) error {
-		if d.JSON {
-			return printJSON(p, l)
+		if c.Limit > 0 && n == c.Limit {
+			_, _ = fmt.Fprintf(p.Stderr, "more follow: --after=%d\n", last)
+			return errEnough
 		}
-		t.row(summary(l)...)
+		n, last = n+1, l.ID
+		if d.JSON {
+			return printJSON(p, listedLetter{Letter: l})
+		}
+		if t.row(summary(l)...); n%pageOfRows == 0 {
+			return t.flush()
+		}
 		return nil
 	})
 	return errors.Join(t.flush(), err)
+}
+
+// errEnough ends a listing without being a failure.
+var errEnough = errors.New("no more are wanted")
+
+// listedLetter is a letter without its body, as JSON.
+type listedLetter struct {
+	deadletter.Letter
+	Body *struct{} `json:",omitempty"` // hides the letter's
 }
 
 type deadShow struct {
@@ -79,8 +109,8 @@ func (c *deadShow) Run(ctx context.Context, d *deadCommand, p config.Program) er
 			return printJSON(p, shownLetter{l, kept.Done()})
 		}
 		p.Printf("id        %d\nbot       %d\nlane      %s\nupdate    %d (%s)\nreason    %s\nerror     %s\nattempts  %d\nreceived  %s\nfirst     %s\ndied      %s\ntrace     %s\n%s%s\n%s\n",
-			l.ID, l.Bot, l.Lane, l.Update, l.Type, l.Reason, l.Error, l.Attempts,
-			l.Received.UTC().Format(time.RFC3339), l.First.UTC().Format(time.RFC3339), l.Died.UTC().Format(time.RFC3339), l.Trace, doneText(l, kept.Done()), l.Stack, l.Body)
+			l.ID, l.Bot, quoted(string(l.Lane)), l.Update, quoted(l.Type), quoted(l.Reason), quoted(l.Error), l.Attempts,
+			l.Received.UTC().Format(time.RFC3339), l.First.UTC().Format(time.RFC3339), l.Died.UTC().Format(time.RFC3339), quoted(l.Trace), doneText(l, kept.Done()), quotedLines(l.Stack), quotedLines(string(l.Body)))
 		return nil
 	})
 }
@@ -105,7 +135,7 @@ func doneText(l deadletter.Letter, all []journal.Done) string {
 		if one.Urgent {
 			what += " (urgent)"
 		}
-		_, _ = fmt.Fprintf(&b, "done      %s  %s  %s\n", one.At.UTC().Format(time.RFC3339), what, one.Result)
+		_, _ = fmt.Fprintf(&b, "done      %s  %s  %s\n", one.At.UTC().Format(time.RFC3339), quoted(what), quoted(one.Result))
 	}
 	return b.String()
 }
@@ -174,7 +204,7 @@ func (d *deadCommand) each(ctx context.Context, p config.Program, verb string, i
 	}
 	defer conn.Close(ctx)
 	store, pub := deadletter.New(conn), queue.NewPublisher(conn, d.Broker.Topology().Partitions, nil)
-	filter.HeadersOnly = verb == "drop" || verb == "list" && !d.JSON
+	filter.HeadersOnly = verb == "drop" || verb == "list"
 	unread := 0
 	for l, err := range choose(ctx, store, filter, ids, verb) {
 		unreadable := errors.Is(err, deadletter.ErrUnreadable)
@@ -183,11 +213,14 @@ func (d *deadCommand) each(ctx context.Context, p config.Program, verb string, i
 		}
 		if unreadable && err != nil && len(ids) == 0 {
 			unread++
-			_, _ = fmt.Fprintf(p.Stderr, "%v: skipped\n", err)
+			_, _ = fmt.Fprintf(p.Stderr, "%s: skipped\n", quoted(err.Error()))
 			continue
 		}
 		if err == nil {
 			err = do(store, pub, l)
+		}
+		if errors.Is(err, errEnough) {
+			return nil
 		}
 		if err != nil {
 			return err
@@ -224,7 +257,7 @@ func choose(ctx context.Context, store *deadletter.Store, f deadletter.Filter, i
 }
 
 func (d *deadCommand) filter(now time.Time) (f deadletter.Filter, err error) {
-	f = deadletter.Filter{Bot: d.Bot, Chat: d.Chat, Reason: d.Reason}
+	f = deadletter.Filter{Bot: d.Bot, Chat: d.Chat, Reason: d.Reason, After: d.after}
 	if f.Since, err = when("CHATLANE_DEAD_SINCE", d.Since, now); err != nil {
 		return f, err
 	}
@@ -249,12 +282,16 @@ func when(name, text string, now time.Time) (time.Time, error) {
 
 func summary(l deadletter.Letter) []string {
 	return []string{
-		strconv.FormatUint(l.ID, 10), l.Died.UTC().Format(time.RFC3339), string(l.Lane), l.Reason, strconv.FormatInt(l.Update, 10), l.Error,
+		strconv.FormatUint(l.ID, 10), l.Died.UTC().Format(time.RFC3339), quoted(string(l.Lane)), quoted(l.Reason), strconv.FormatInt(l.Update, 10), quoted(l.Error),
 	}
 }
 
 func printJSON(p config.Program, l any) error {
-	if err := json.NewEncoder(p.Stdout).Encode(l); err != nil {
+	raw, err := json.Marshal(l)
+	if err == nil {
+		_, err = fmt.Fprintf(p.Stdout, "%s\n", asciiControls(raw))
+	}
+	if err != nil {
 		return fmt.Errorf("print dead letter: %w", err)
 	}
 	return nil

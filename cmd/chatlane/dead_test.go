@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/nats-io/nats.go"
 
@@ -242,6 +243,68 @@ func TestDeadShowListsWhatIsDone(t *testing.T) {
 		u, err := queue.DecodeUpdate(m.Subject, m.Header, m.Data)
 		if fresh := seq == 1; err != nil || string(u.Body) != "{}" || bytes.Equal(u.Journal, l.Journal) == fresh {
 			t.Errorf("%s puts back the body %q with a journal of %d bytes, %v", args, u.Body, len(u.Journal), err)
+		}
+	}
+}
+
+// What strangers have written does nothing to the operator's terminal.
+func TestDeadShowsNoControlCharacters(t *testing.T) {
+	p, out, conn := graveyard(t)
+	evil := "\x1b]0;owned\x07\x9b2J\u009b2J\u202e\x7f\r"
+	l := deadletter.Letter{
+		Bot: 42, Update: 8, Type: "message", Lane: "42:c:100", Scope: lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 100}, Reason: deadletter.ReasonError,
+		Error: evil, Stack: "main.go:7\n\t" + evil, Body: []byte("{\n" + evil + "}"), Trace: "t",
+	}
+	if err := deadletter.New(conn).Put(t.Context(), l); err != nil { // letter 7
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"dead list", "owned"},
+		{"dead show 7", "main.go:7\n\t" + `\x1b]0;owned\x07\x9b2J\x9b2J\u202e\x7f\x0d`},
+		{"dead list --json", "owned"},
+		{"dead show 7 --json", "owned"},
+		{"dead replay 7", "owned"},
+	} {
+		out.Reset()
+		if code := run(t.Context(), p, strings.Fields(tt.args)); code != 0 || !strings.Contains(out.String(), tt.want) {
+			t.Errorf("%s: exits with %d, says %q; want %q", tt.args, code, out, tt.want)
+		}
+		for _, r := range out.String() {
+			if r != '\n' && r != '\t' && (unicode.IsControl(r) || r == '\u202e') {
+				t.Errorf("%s prints %q in %q", tt.args, r, out)
+				break
+			}
+		}
+	}
+}
+
+// A listing of many reads no bodies, and can be had in parts.
+func TestDeadListHasPagesWithoutBodies(t *testing.T) {
+	p, out, _ := graveyard(t)
+	for _, tt := range []struct{ flags, want string }{
+		{"--limit=4", "1 2 3 4 more follow: --after=4"},
+		{"--limit=4 --after=4", "5 6"},
+		{"--limit=2 --chat=101 --after=1", "3 5"},
+		{"--after=6", ""},
+	} {
+		out.Reset()
+		if code := run(t.Context(), p, append([]string{"dead", "list", "--json"}, strings.Fields(tt.flags)...)); code != 0 {
+			t.Errorf("%s: exits with %d: %s", tt.flags, code, out)
+		}
+		var got []string
+		for line := range strings.Lines(out.String()) {
+			var l map[string]any
+			if err := json.Unmarshal([]byte(line), &l); err != nil {
+				got = append(got, strings.TrimSpace(line))
+				continue
+			}
+			if _, ok := l["Body"]; ok {
+				t.Errorf("%s: letter with a body: %s", tt.flags, line)
+			}
+			got = append(got, fmt.Sprint(l["Update"]))
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s lists %q, want %q", tt.flags, got, tt.want)
 		}
 	}
 }

@@ -36,7 +36,11 @@ func list(p config.Program, heads ...string) *table {
 	return &table{out: p.Stdout}
 }
 
+// row adds a row. Cells are shown quoted.
 func (t *table) row(cells ...string) {
+	for i, cell := range cells {
+		cells[i] = quoted(cell)
+	}
 	line := strings.Join(cells, "\t") + "\n"
 	if t.w == nil {
 		_, _ = t.text.WriteString(line)
@@ -45,6 +49,7 @@ func (t *table) row(cells ...string) {
 	_, _ = io.WriteString(t.w, line)
 }
 
+// flush prints the rows so far. Columns are aligned among them.
 func (t *table) flush() error {
 	if t.w != nil {
 		_ = t.w.Flush() // into memory
@@ -53,6 +58,8 @@ func (t *table) flush() error {
 	if head, rows, ok := strings.Cut(text, "\n"); ok && t.bold {
 		text = "\x1b[1m" + head + "\x1b[0m\n" + rows
 	}
+	t.text.Reset()
+	t.bold = false // further rows have no heading
 	if _, err := io.WriteString(t.out, text); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}

@@ -23,6 +23,7 @@ type Filter struct {
 	Reason string
 	Since  time.Time
 	Until  time.Time
+	After  uint64 // letters with a larger ID
 	// HeadersOnly lists letters without their bodies.
 	HeadersOnly bool
 }
@@ -84,7 +85,7 @@ type message struct {
 // Letters in a page: a body may have 1 MiB, headers some KiB.
 const (
 	pageOfBodies  = 32
-	pageOfHeaders = 256
+	pageOfHeaders = 1000
 )
 
 func (s *Store) messages(ctx context.Context, f Filter) iter.Seq2[message, error] {
@@ -95,7 +96,7 @@ func (s *Store) messages(ctx context.Context, f Filter) iter.Seq2[message, error
 			return
 		}
 		state := stream.CachedInfo().State
-		for next := max(state.FirstSeq, 1); next <= state.LastSeq; {
+		for next := max(state.FirstSeq, f.After+1); next <= state.LastSeq; {
 			page, err := s.page(ctx, stream, f, next)
 			if err != nil {
 				yield(message{}, err)
