@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/config"
@@ -74,14 +76,19 @@ func eachStore(t *testing.T, test func(t *testing.T, p config.Program, out *buff
 	}
 }
 
-func redisStore(t *testing.T, url string) *redisstore.Store {
+func dialed(t *testing.T, url string) redis.UniversalClient {
 	t.Helper()
 	client, err := redisstore.Dial(url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	return redisstore.New(client, redisstore.Config{LockTTL: 10 * time.Second})
+	return client
+}
+
+func redisStore(t *testing.T, url string) *redisstore.Store {
+	t.Helper()
+	return redisstore.New(dialed(t, url), redisstore.Config{LockTTL: 10 * time.Second})
 }
 
 // turnOf opens the turn of a message in private chat 316 of bot 42.

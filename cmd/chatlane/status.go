@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/fleet"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
+	"github.com/chatlane/chatlane/internal/limit"
 )
 
 // statusCommand asks the servers about the installation. It asks no worker.
@@ -42,6 +44,7 @@ type status struct {
 	NATS       health                   `json:"nats"`
 	Redis      *health                  `json:"redis,omitempty"` // nil: state is kept in NATS
 	Backlog    backlog                  `json:"backlog"`
+	Limits     limits                   `json:"limits"`
 	Streams    []broker.StreamStatus    `json:"streams"`
 	Workers    []fleet.Member           `json:"workers"`
 	Partitions []broker.PartitionStatus `json:"partitions"`
@@ -78,6 +81,7 @@ func (c *statusCommand) Run(ctx context.Context, p config.Program) error {
 	}
 	defer census.Close()
 	var redis *redisstore.Store
+	held := inBucket(conn)
 	if c.Store != "nats" {
 		client, err := c.Redis.Dial()
 		if err != nil {
@@ -85,6 +89,7 @@ func (c *statusCommand) Run(ctx context.Context, p config.Program) error {
 		}
 		defer func() { _ = client.Close() }()
 		redis = redisstore.New(client, redisstore.Config{Prefix: conn.Names().RedisPrefix()})
+		held = limit.NewRedis(client, limit.Config{Prefix: conn.Names().RedisPrefix()}).Held
 	}
 	for wait := statusListen; ; wait = statusEvery {
 		select {
@@ -93,6 +98,7 @@ func (c *statusCommand) Run(ctx context.Context, p config.Program) error {
 			return nil
 		}
 		s := c.ask(ctx, conn, census, redis)
+		s.Limits = c.limits(ctx, s.Workers, held)
 		if err := c.print(p, s); err != nil {
 			return err
 		}
@@ -137,6 +143,12 @@ func (c *statusCommand) ask(ctx context.Context, conn *broker.Conn, census *flee
 	return s
 }
 
+func (c *statusCommand) limits(ctx context.Context, workers []fleet.Member, held heldAsker) limits {
+	ctx, cancel := context.WithTimeout(ctx, statusWait)
+	defer cancel()
+	return askLimits(ctx, workers, held)
+}
+
 func (s status) err() error {
 	if s.NATS.Error != "" || s.Redis != nil && s.Redis.Error != "" {
 		return errors.New("a server is not well")
@@ -158,6 +170,7 @@ func (c *statusCommand) print(p config.Program, s status) error {
 	if s.Redis != nil {
 		p.Printf("redis    %s\n", *s.Redis)
 	}
+	s.Limits.print(p)
 	p.Printf("backlog  %d queued, the oldest for %s; %d parked; %d dead letters\n\n",
 		s.Backlog.Queued, age(s.Backlog.Oldest), s.Backlog.Parked, s.Backlog.Dead)
 	t := aligned(p, "STREAM", "MESSAGES", "BYTES", "BOUND", "FULL", "OLDEST", "LEADER")
@@ -178,7 +191,7 @@ func (c *statusCommand) print(p config.Program, s status) error {
 // printFleet prints the workers with what they own, then the partitions with updates that nobody owns, or on
 // which heartbeats and broker differ.
 func (s status) printFleet(p config.Program) error {
-	t := aligned(p, "WORKER", "OWNS", "PARTITIONS")
+	t := aligned(p, "WORKER", "RELEASE", "OWNS", "PARTITIONS")
 	owner := make(map[int]bool)
 	for _, w := range s.Workers {
 		ids := make([]string, 0, len(w.Holds))
@@ -186,10 +199,10 @@ func (s status) printFleet(p config.Program) error {
 			owner[int(id)] = true
 			ids = append(ids, strconv.Itoa(int(id)))
 		}
-		t.row(w.Worker, strconv.Itoa(len(w.Holds)), strings.Join(ids, " "))
+		t.row(w.Worker, cmp.Or(w.Release, "unknown"), strconv.Itoa(len(w.Holds)), strings.Join(ids, " "))
 	}
 	if len(s.Workers) == 0 {
-		t.row("none", "", "")
+		t.row("none", "", "", "")
 	}
 	if err := t.flush(); err != nil {
 		return err

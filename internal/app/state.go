@@ -2,7 +2,11 @@ package app
 
 import (
 	"context"
+	"maps"
+	"slices"
 
+	"github.com/chatlane/chatlane/internal/config"
+	"github.com/chatlane/chatlane/internal/fleet"
 	"github.com/chatlane/chatlane/internal/fsm"
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
@@ -64,5 +68,14 @@ func (w *worker) turnConfig() turn.Config {
 	return turn.Config{
 		LaneKey: w.cfg.Broker.By(), Strategy: strategy, Deadline: t.Deadline, MaxAttempts: t.MaxAttempts,
 		MinBackoff: t.MinBackoff, ParkAfter: t.ParkAfter, FloodWait: t.FloodWait, AnswerWithin: update.AnswerWithin, SkipAfter: w.cfg.skipAfter(),
+	}
+}
+
+// about is what the heartbeats tell people.
+func (w *worker) about(bots map[int64]turn.Identity) fleet.About {
+	l := w.limits()
+	return fleet.About{
+		Release: config.Release(), Bots: slices.Sorted(maps.Keys(bots)),
+		Limits: &fleet.Limits{BotPerSecond: l.BotPerSecond, ChatPerSecond: l.ChatPerSecond, ChatBurst: l.ChatBurst, GroupPerMinute: l.GroupPerMinute},
 	}
 }

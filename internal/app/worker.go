@@ -73,6 +73,7 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 	w.OnStop("urgent handlers", func(context.Context) error { runner.Wait(); return nil })
 	presence := fleet.NewPresence(w.conn, fleet.PresenceConfig{
 		Worker: cfg.Name, Partitions: cfg.Broker.Topology().Partitions, Every: min(cfg.Broker.PinTTL/4, 500*time.Millisecond), Logger: w.tel.Log,
+		About: w.about(bots),
 	})
 	owner := ownership.New(ownership.Config{
 		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Role: presence.Role, Hold: presence.Hold, Logger: w.tel.Log,

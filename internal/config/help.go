@@ -69,12 +69,17 @@ var release string //nolint:gochecknoglobals // the linker sets no other kind of
 type versionFlag bool
 
 func (versionFlag) BeforeReset(ctx *kong.Context, p Program) error {
+	_, err := fmt.Fprintln(ctx.Stdout, p.Name, Release(), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+	return errors.Join(errPrinted, err)
+}
+
+// Release is the version of this program, as --version prints it.
+func Release() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	_, err := fmt.Fprintln(ctx.Stdout, p.Name, cmp.Or(release, Version(info)), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
-	return errors.Join(errPrinted, err)
+	return cmp.Or(release, Version(info))
 }
 
 // Version is the module's version and, if built from a checkout, the commit: "devel 1a2b3c4d5e6f, changed".

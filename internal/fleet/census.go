@@ -23,6 +23,8 @@ type Member struct {
 	Worker string         `json:"worker"`
 	Holds  []partition.ID `json:"holds"` // the partitions that it owns
 	Seen   time.Time      `json:"seen"`  // when the heartbeat arrived
+
+	About // zero of a worker whose release tells nothing
 }
 
 // Census counts the workers by their heartbeats, in a process that is no worker. Safe for concurrent use.
@@ -58,7 +60,11 @@ func (c *Census) receive(m *nats.Msg) {
 		return
 	}
 	if _, known := c.seen[b.Worker]; known || len(c.seen) < censusLimit {
-		c.seen[b.Worker] = Member{Worker: b.Worker, Holds: b.Holds, Seen: time.Now()}
+		one := Member{Worker: b.Worker, Holds: b.Holds, Seen: time.Now()}
+		if b.About != nil {
+			one.About = *b.About
+		}
+		c.seen[b.Worker] = one
 	}
 }
 

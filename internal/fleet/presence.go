@@ -26,6 +26,7 @@ type PresenceConfig struct {
 	// TTL is the silence after which a worker counts as gone; 0 means 5/2 heartbeats. Keep it below the pin's TTL:
 	// the heir of a partition then plans without the dead worker. A live worker counted as gone keeps its pins.
 	TTL    time.Duration
+	About  About // what heartbeats tell people
 	Logger *slog.Logger
 }
 
@@ -59,9 +60,28 @@ type peer struct {
 	holds map[partition.ID]time.Time // what it owns, and since when
 }
 
+// About is what a worker tells people about itself; no worker reads it. An older release tells nothing.
+type About struct {
+	Release string  `json:"release,omitempty"`
+	Limits  *Limits `json:"limits,omitempty"`
+	Bots    []int64 `json:"bots,omitempty"` // at most [AboutBots], since each heartbeat carries them
+}
+
+// Limits are the limits of sending that a worker was told; 0 is no limit.
+type Limits struct {
+	BotPerSecond   int `json:"bot_per_second"`
+	ChatPerSecond  int `json:"chat_per_second"`
+	ChatBurst      int `json:"chat_burst"`
+	GroupPerMinute int `json:"group_per_minute"`
+}
+
+// AboutBots bounds how many bots a heartbeat names.
+const AboutBots = 64
+
 type beat struct {
 	Worker  string         `json:"worker"`
 	Holds   []partition.ID `json:"holds,omitempty"` // what it owns now
+	About   *About         `json:"about,omitempty"`
 	Leaving bool           `json:"leaving,omitempty"`
 	Joining bool           `json:"joining,omitempty"` // asks the others for a heartbeat at once
 }
@@ -71,6 +91,7 @@ func NewPresence(conn *broker.Conn, cfg PresenceConfig) *Presence {
 	cfg.Every = cmp.Or(max(0, cfg.Every), 500*time.Millisecond)
 	cfg.TTL = cmp.Or(max(0, cfg.TTL), 5*cfg.Every/2)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
+	cfg.About.Bots = cfg.About.Bots[:min(len(cfg.About.Bots), AboutBots)]
 	return &Presence{
 		conn: conn, cfg: cfg, dirty: make(chan struct{}, 1), peers: make(map[string]peer), holds: make(map[partition.ID]bool), held: make(map[partition.ID]bool),
 	}
@@ -195,7 +216,7 @@ func (p *Presence) silent(w peer) bool { return time.Since(w.at) > p.cfg.TTL }
 func (p *Presence) send(b beat) {
 	p.mu.Lock()
 	left := p.left && !b.Leaving
-	b.Holds = slices.Sorted(maps.Keys(p.holds))
+	b.Holds, b.About = slices.Sorted(maps.Keys(p.holds)), &p.cfg.About
 	p.mu.Unlock()
 	if left {
 		return

@@ -105,7 +105,9 @@ func TestWorkersShareBlocks(t *testing.T) {
 		if d := held(5); d < 250*time.Millisecond {
 			t.Errorf("the chat waited %v, want what was left of 400ms", d)
 		}
+		heldBots(t, b, map[int64]bool{})
 		block(0, 300*time.Millisecond)
+		heldBots(t, b, map[int64]bool{42: true})
 		if d := held(6); d < 250*time.Millisecond {
 			t.Errorf("the bot waited %v, want 300ms", d)
 		}
@@ -200,5 +202,20 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 		if cfg.Validate() == nil {
 			t.Errorf("%+v is valid", cfg)
 		}
+	}
+}
+
+// heldBots checks which of the bots 42 and 43 a limiter that is shared tells to be held back.
+func heldBots(t *testing.T, l limit.Limiter, want map[int64]bool) {
+	t.Helper()
+	shared, ok := l.(interface {
+		Held(ctx context.Context, bots []int64) (map[int64]time.Duration, error)
+	})
+	if !ok {
+		return // of one process alone
+	}
+	held, err := shared.Held(t.Context(), []int64{42, 43})
+	if err != nil || len(held) != len(want) || want[42] != (held[42] > 0 && held[42] < time.Second) {
+		t.Errorf("bots that are held back: %v, %v; want %v", held, err, want)
 	}
 }
