@@ -44,7 +44,7 @@ func RunIngress(ctx context.Context, cfg ingress.Config, parts Parts) (err error
 	if err != nil {
 		return clean(ctx, err)
 	}
-	err = in.await(ctx, "waiting for the streams", func(ctx context.Context) error { return in.conn.Ensure(ctx, cfg.Broker.Topology()) })
+	err = in.await(ctx, "waiting for the streams", streamsCheck, func(ctx context.Context) error { return in.conn.Ensure(ctx, cfg.Broker.Topology()) })
 	if err != nil {
 		return clean(ctx, err)
 	}

@@ -187,6 +187,9 @@ func TestIngressOutlivesItsBroker(t *testing.T) {
 	r.await("say what it waits for", func() bool {
 		return r.tel.Health.Reasons(t.Context())["ingress"] == "waiting for NATS"
 	})
+	if !strings.Contains(r.log.String(), "CHATLANE_NATS_URL") {
+		t.Errorf("the log does not name the setting:\n%s", r.log)
+	}
 	p.up.Store(true)
 	r.await("ready", r.ready)
 	if code := r.post(body); code != http.StatusOK {

@@ -62,7 +62,7 @@ func (p *process) admin(ctx context.Context) error {
 func (p *process) connect(ctx context.Context, cfg broker.Config, shared *broker.Conn) error {
 	if p.conn = shared; shared == nil {
 		cfg.Logger = p.tel.Log
-		err := p.await(ctx, "waiting for NATS", func(ctx context.Context) (err error) {
+		err := p.await(ctx, "waiting for NATS", "NATS runs, and CHATLANE_NATS_URL is its address", func(ctx context.Context) (err error) {
 			p.conn, err = broker.Connect(ctx, cfg)
 			return err
 		})
@@ -75,12 +75,15 @@ func (p *process) connect(ctx context.Context, cfg broker.Config, shared *broker
 	return nil
 }
 
+// streamsCheck is what to check while streams or buckets cannot be made.
+const streamsCheck = "NATS at CHATLANE_NATS_URL has JetStream, and room for the streams"
+
 // await tries until it works. A broker that is set up for another topology is a final error.
-func (p *process) await(ctx context.Context, what string, try func(context.Context) error) error {
+func (p *process) await(ctx context.Context, what, check string, try func(context.Context) error) error {
 	return lifecycle.Backoff{
 		Final: func(err error) bool { return errors.Is(err, broker.ErrTopology) },
 		Waiting: func(err error) {
-			p.tel.Log.WarnContext(ctx, "not started yet", slog.String("what", what), slog.String("error", err.Error()))
+			p.tel.Log.WarnContext(ctx, "not started yet", slog.String("what", what), slog.String("check", check), slog.String("error", err.Error()))
 			p.tel.Health.SetNotReady(p.health, what)
 		},
 	}.Await(ctx, try)

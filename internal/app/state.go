@@ -24,7 +24,7 @@ func (w *worker) openState(ctx context.Context) (api.Limiter, error) {
 }
 
 func (w *worker) openBucket(ctx context.Context) (api.Limiter, error) {
-	err := w.await(ctx, "waiting for the state bucket", func(ctx context.Context) error {
+	err := w.await(ctx, "waiting for the state bucket", streamsCheck, func(ctx context.Context) error {
 		store, err := kvstore.Open(ctx, w.conn.JetStream(), kvstore.Config{
 			Bucket:   w.conn.Names().StateBucket(),
 			MaxBytes: w.cfg.Broker.Topology().StateMaxBytes,

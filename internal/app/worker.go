@@ -90,7 +90,7 @@ func (w *worker) connect(ctx context.Context, shared *broker.Conn) error {
 		return err
 	}
 	w.checks = append(w.checks, w.brokerCheck)
-	return w.await(ctx, "waiting for the streams", func(ctx context.Context) error {
+	return w.await(ctx, "waiting for the streams", streamsCheck, func(ctx context.Context) error {
 		if err := w.conn.Ensure(ctx, w.cfg.Broker.Topology()); err != nil {
 			return err
 		}

@@ -295,6 +295,7 @@ func TestNotesSayWhatToDoNext(t *testing.T) {
 	for name, want := range map[string]string{
 		"least": "webhook.register=true", "inline": "NOT FOR PRODUCTION", "polling": "there is no webhook to set",
 		"everything": "sets the webhook at Telegram", "one of each": "worker.replicas is 1",
+		"several bots": "Secret bot (bot.existingSecret) with the key bots.yaml.", "secret URLs": "Secret r (redis.existingSecret) with the key url.",
 	} {
 		notes := render(t, matrix()[name])["chatlane/templates/NOTES.txt"]
 		if !strings.Contains(notes, want) {
