@@ -331,3 +331,17 @@ func TestExternalSecretNamesStoreAndKeys(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// The servers' images have entrypoints of their own, which take arguments and may take no program.
+func TestServersGetArgumentsAlone(t *testing.T) {
+	for id, o := range objects(t, render(t, matrix()["inline"])) {
+		if arg := o.text("spec", "template", "spec", "containers", 0, "args", 0); o.kind() == "StatefulSet" && !strings.HasPrefix(arg, "-") {
+			t.Errorf("%s: the first argument is %q, want an option", id, arg)
+		}
+	}
+	for _, name := range []string{"nats", "redis"} {
+		if first := compose(t, nil).Services[name].Command[0]; !strings.HasPrefix(first, "-") {
+			t.Errorf("compose: %s: the first argument is %q, want an option", name, first)
+		}
+	}
+}
