@@ -18,7 +18,10 @@ func (w *worker) brokerCheck(ctx context.Context) ([]preflight.Finding, error) {
 // preflight logs once which settings endanger a law. It asks again while a server does not answer, since the
 // worker starts without it.
 func (w *worker) preflight(ctx context.Context) {
-	every := lifecycle.Backoff{First: 5 * time.Second, Most: 5 * time.Second}
+	every := lifecycle.Backoff{First: 5 * time.Second, Most: 5 * time.Second, Waiting: func(err error) {
+		w.tel.Log.WarnContext(ctx, "a server does not answer, asking again every 5 s",
+			slog.String("check", "CHATLANE_NATS_URL and CHATLANE_REDIS_URL"), slog.String("error", err.Error()))
+	}}
 	for _, check := range w.checks {
 		err := every.Await(ctx, func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

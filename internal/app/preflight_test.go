@@ -35,8 +35,11 @@ func TestEachFindingIsSaidOnceWhenItsServerAnswers(t *testing.T) {
 		a.preflight(ctx)
 		log := out.String()
 		if strings.Count(log, "setting=appendonly") != 1 || strings.Count(log, "setting=appendfsync") != 1 || strings.Contains(log, "half") ||
-			strings.Count(log, "level=WARN") != 1 {
+			strings.Count(log, "law=3") != 1 {
 			t.Errorf("logged:\n%s", log)
+		}
+		if strings.Count(log, "does not answer") != 2 || !strings.Contains(log, "CHATLANE_REDIS_URL") { // the one that failed, the one that hung
+			t.Errorf("want each silent server once, with its setting:\n%s", log)
 		}
 	})
 }
