@@ -345,3 +345,17 @@ func TestServersGetArgumentsAlone(t *testing.T) {
 		}
 	}
 }
+
+// Kubernetes names a Service or a label with up to 63 characters, and hangs 11 on a StatefulSet's
+// name for a label of its pods.
+func TestNamesOfALongReleaseFit(t *testing.T) {
+	for id, o := range objects(t, render(t, matrix()["inline"], release{strings.Repeat("a", 53), "bots"})) {
+		most := 63
+		if o.kind() == "StatefulSet" {
+			most = 52
+		}
+		if len(o.name()) > most {
+			t.Errorf("%s has %d characters, want %d at most", id, len(o.name()), most)
+		}
+	}
+}

@@ -1,9 +1,9 @@
-{{/* Name of all objects: 50 characters at most, so that what is hung on it fits into 63. */}}
+{{/* Name of all objects: 46 characters at most, so that what is hung on it fits into 63, and a StatefulSet into 52. */}}
 {{- define "chatlane.fullname" -}}
-{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 46 | trimSuffix "-" }}
 {{- else }}{{- $name := default .Chart.Name .Values.nameOverride }}
-{{- if contains $name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}
-{{- else }}{{ printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}{{ end }}{{ end }}
+{{- if contains $name .Release.Name }}{{ .Release.Name | trunc 46 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name $name | trunc 46 | trimSuffix "-" }}{{ end }}{{ end }}
 {{- end }}
 
 {{/* Labels that select pods; they never change. Takes a dict of root and component. */}}
