@@ -1,6 +1,6 @@
 # `make help` lists the targets. `make check` is what CI runs.
 .DEFAULT_GOAL := help
-.PHONY: manifests help build test race lint fmt fuzz bench long whole up down docs check
+.PHONY: manifests cluster-test help build test race lint fmt fuzz bench long whole up down docs check
 
 FUZZTIME ?= 20s
 BENCH ?= .
@@ -45,6 +45,9 @@ down: ## stop the containers and drop their data
 
 manifests: ## write what is generated from the Helm chart: kustomize base, copies, README of its values
 	go -C test/deploy test ./... -update
+
+cluster-test: ## the chart and its operations on the cluster of KUBECONFIG, about half an hour; see CONTRIBUTING.md
+	go -C test/cluster test -count=1 -timeout 90m -v ./...
 
 docs: ## hold docs/ to the code: links, names of tests, metrics, exported names
 	go test -count=1 ./test
