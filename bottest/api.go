@@ -112,7 +112,7 @@ func (w *World) callAny(ctx context.Context, method string, params any) (json.Ra
 
 func (w *World) callRaw(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 	w.compiled()
-	return w.call(ctx, method, params)
+	return w.call(ctx, api.Method(method), params)
 }
 
 func paramsOf(data *ta.RequestData) (json.RawMessage, error) {

@@ -30,6 +30,9 @@ const (
 	HeaderAttempt = "X-Chatlane-Attempt"
 )
 
+// maxSaid bounds what is kept of a bot's error, in bytes.
+const maxSaid = 1 << 10
+
 var (
 	errLost    = errors.New("bot's answer was lost")
 	errTooLong = errors.New("bot's answer is too long")
@@ -59,8 +62,9 @@ func (f *Forwarder) exchange(ctx context.Context, target Target, t *bot.Turn) (r
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode/100 != 2 {
+		said, _ := io.ReadAll(io.LimitReader(resp.Body, 4*maxSaid))
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // keeps the connection usable
-		return reply{}, refusal(resp)
+		return reply{}, target.refusal(resp, said)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, f.cfg.MaxAnswer+1))
 	switch {
@@ -92,8 +96,8 @@ func (f *Forwarder) request(ctx context.Context, target Target, t *bot.Turn) (*h
 
 // refusal is the error of an answer other than 2xx. A gateway without its bot, and an answer that says when
 // to come again, use no attempt up.
-func refusal(resp *http.Response) error {
-	err := &StatusError{Code: resp.StatusCode}
+func (t Target) refusal(resp *http.Response, said []byte) error {
+	err := &StatusError{Code: resp.StatusCode, said: t.redact(string(said))}
 	after, asked := retryAfter(resp.Header)
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests:
@@ -107,8 +111,14 @@ func refusal(resp *http.Response) error {
 	return err
 }
 
-// StatusError is an answer other than 2xx. It leaves the body out, which may quote the update.
-type StatusError struct{ Code int }
+// StatusError is an answer other than 2xx. Its text, which is logged, leaves the body out: it may quote the update.
+type StatusError struct {
+	Code int
+	said string
+}
+
+// Detail is the beginning of the body, for the dead letter.
+func (e *StatusError) Detail() string { return e.said }
 
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("bot answered %d %s", e.Code, http.StatusText(e.Code))

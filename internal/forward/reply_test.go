@@ -44,6 +44,8 @@ func TestAnswersCarryCallsInEveryForm(t *testing.T) {
 	}{
 		{"json", "application/json; charset=utf-8", `{"method":"sendMessage","chat_id":5,"text":"123"}`, "sendMessage", []string{`"text":"123"`, `"chat_id":5`}},
 		{"urlencoded", "application/x-www-form-urlencoded", "method=sendMessage&chat_id=5&text=123", "sendMessage", []string{`"text":"123"`, `"chat_id":5`}},
+		{"values in quotes", "application/x-www-form-urlencoded", "method=sendPoll&chat_id=5&question=%22why%22&start_parameter=%22%22&reply_markup=%7B%22a%22%3A%5B1%5D%7D", "sendPoll", []string{`"question":"\"why\""`, `"start_parameter":"\"\""`, `"reply_markup":{"a":[1]}`}},
+		{"name in another case", "application/json", `{"method":"SENDMESSAGE","chat_id":5,"text":"123"}`, "sendMessage", []string{`"text":"123"`}},
 		{"multipart", w.FormDataContentType(), form.String(), "sendMessage", []string{`"text":"123"`, `"chat_id":5`}},
 		{"multipart with a file", u.FormDataContentType(), upload.String(), "sendPhoto", []string{"attach://p", `filename="cat.png"`, "PNG"}},
 		{"empty multipart", e.FormDataContentType(), empty.String(), "", nil},
@@ -84,12 +86,26 @@ func TestAnswersCarryCallsInEveryForm(t *testing.T) {
 }
 
 func TestCallsThatTelegramWouldNotCarryOutAreIgnored(t *testing.T) {
-	for _, method := range []string{"setWebhook", "deleteWebhook", "close", "logOut", "getMe", "GETUPDATES"} {
-		existing := serve(t, body("application/json", `{"method":"`+method+`"}`))
+	for _, method := range []string{
+		"setWebhook", "deleteWebhook", "close", "logOut", "getMe", "GETUPDATES",
+		"getManagedBotToken", "replaceManagedBotToken", "REPLACEMANAGEDBOTTOKEN",
+		"send message", "../getMe", "sendMessage?chat_id=1", "-", "send\\u0000Message", strings.Repeat("a", 65), "отправить",
+	} {
+		existing := serve(t, body("application/json", `{"method":"`+method+`","secret_token":"hidden"}`))
 		botAPI := serve(t, body("application/json", sent))
 		r := start(t, forward.Target{URL: existing.URL}, botAPI)
-		if err := r.turn(t.Context()); err != nil || len(botAPI.requests()) != 0 {
-			t.Errorf("%s: %v, %d calls", method, err, len(botAPI.requests()))
+		for range 2 {
+			if err := r.turn(t.Context()); err != nil || len(botAPI.requests()) != 0 || len(existing.requests()) != 1 {
+				t.Errorf("%s: %v, %d calls", method, err, len(botAPI.requests()))
+			}
+		}
+		if n := r.replies("ignored"); n != 2 {
+			t.Errorf("%s: %d ignored, want 2", method, n)
+		}
+		for _, e := range r.journal.entries {
+			if strings.Contains(string(e), "hidden") {
+				t.Errorf("%s: the journal keeps %s", method, e)
+			}
 		}
 	}
 }
@@ -115,6 +131,46 @@ func TestRefusedCallsEndTheTurnAndBrokenOnesDoNot(t *testing.T) {
 		var no *api.Error
 		if (err != nil) != tt.again || tt.again && (!errors.As(err, &no) || no.Code != tt.code) {
 			t.Errorf("%d: got %v", tt.code, err)
+		}
+	}
+}
+
+// replies is chatlane_forward_replies_total.
+func (r *rig) replies(outcome string) int {
+	families, err := r.reg.Gather()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "chatlane_forward_replies_total" && m.GetLabel()[0].GetValue() == outcome {
+				return int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return 0
+}
+
+// What a bot says with its error is for the dead letter: bounded, and without secrets. The log has the status alone.
+func TestTheBodyOfAnErrorIsADetailOfIt(t *testing.T) {
+	const hook, secret = "/hook/9f8e7d6c?key=letmein", "webhook-secret-1"
+	long := strings.Repeat("x", 900) + " " + botToken + " " + strings.Repeat("y", 200_000)
+	for said, want := range map[string]string{
+		"TypeError: cannot read \"id\"":                           "TypeError: cannot read \"id\"",
+		"token " + botToken + " of bot":                           "token [redacted] of bot",
+		"POST " + hook + " with " + secret + " at /hook/9f8e7d6c": "POST [redacted] with [redacted] at [redacted]",
+		"bad \xff bytes":                                          "bad ? bytes",
+		long:                                                      strings.Repeat("x", 900) + " [redacted] " + strings.Repeat("y", 1<<10-900-2-len("[redacted]")),
+	} {
+		existing := serve(t, func(w http.ResponseWriter, _ int) { http.Error(w, said, http.StatusInternalServerError) })
+		r := start(t, forward.Target{URL: existing.URL + hook, Secret: secret}, serve(t, status(500)))
+		err := r.turn(t.Context())
+		var no *forward.StatusError
+		if !errors.As(err, &no) || no.Detail() != want {
+			t.Errorf("%.60q: detail is %.60q", said, no.Detail())
+		}
+		if text := err.Error() + r.logs.String(); !strings.HasSuffix(err.Error(), "500 Internal Server Error") || strings.Contains(text, "TypeError") || strings.Contains(text, "bytes") {
+			t.Errorf("the body shows: %s", text)
 		}
 	}
 }

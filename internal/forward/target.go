@@ -4,8 +4,10 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // BotID stands in an address for the bot's id.
@@ -15,6 +17,30 @@ const BotID = "{bot_id}"
 type Target struct {
 	URL    string // may hold a secret in its path, so it is in no log and no error
 	Secret string // sent as Telegram sends it; empty: no such header
+}
+
+// tokens matches bot tokens within a text.
+var tokens = sync.OnceValue(func() *regexp.Regexp { //nolint:gochecknoglobals // a constant
+	return regexp.MustCompile(`\d{1,18}:[\w-]{30,}`)
+})
+
+const redacted = "[redacted]"
+
+// redact takes secrets out of a text of the bot's (tokens, the secret, the address) and then bounds it, so that no half
+// of one is left at its end.
+func (t Target) redact(text string) string {
+	text = tokens().ReplaceAllLiteralString(strings.ToValidUTF8(text, "?"), redacted)
+	secrets := []string{t.Secret, t.URL}
+	if u, err := url.Parse(t.URL); err == nil && len(u.Path) > 1 {
+		secrets = append(secrets, u.RequestURI(), u.Path)
+	}
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, redacted)
+		}
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	return strings.ToValidUTF8(text[:min(len(text), maxSaid)], "")
 }
 
 // For puts the bot's id into the address.

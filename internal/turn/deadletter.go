@@ -31,13 +31,14 @@ const discardIndex = -2
 type discard struct {
 	Reason   string `json:"reason"`
 	Error    string `json:"error"`
+	Detail   string `json:"detail,omitempty"` // shown with the error in the letter, and in no log
 	Stack    string `json:"stack,omitempty"`
 	Attempts int    `json:"attempts"`
 }
 
 // Without a session there is no journal and no cursor: discard stores the letter alone.
 func (t *task) discard(ctx context.Context, why discard) error {
-	why.Error, why.Stack = clip(why.Error), clip(why.Stack)
+	why.Error, why.Detail, why.Stack = clip(why.Error), clip(why.Detail), clip(why.Stack)
 	if t.session != nil {
 		raw, err := json.Marshal(why)
 		if err != nil {
@@ -98,7 +99,7 @@ func (t *task) storeLetters(ctx context.Context, why discard, again bool) error 
 func (t *task) storeLetter(ctx context.Context, d *queue.Delivery, why discard, journal []byte, again bool) error {
 	l := deadletter.Letter{
 		Bot: d.Scope.Bot, Update: d.ID, Type: d.Type, Scope: d.Scope, Lane: d.Lane, Partition: d.Partition,
-		Stream: d.Stream, Seq: d.Seq, Reason: why.Reason, Error: why.Error, Stack: why.Stack, Attempts: why.Attempts,
+		Stream: d.Stream, Seq: d.Seq, Reason: why.Reason, Error: why.note(), Stack: why.Stack, Attempts: why.Attempts,
 		Received: d.Received, First: t.first, Died: time.Now(),
 		Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: d.Body, Journal: journal,
 	}
@@ -108,6 +109,13 @@ func (t *task) storeLetter(ctx context.Context, d *queue.Delivery, why discard, 
 		}
 	}
 	return t.r.deps.Dead.Put(ctx, l)
+}
+
+func (why discard) note() string {
+	if why.Detail == "" {
+		return why.Error
+	}
+	return clip(why.Error + ": " + why.Detail)
 }
 
 func clip(text string) string {

@@ -21,7 +21,7 @@ func (t *task) settle(ctx context.Context, err error) queue.Next {
 		t.r.breaker.fail(ctx, int(t.d.Partition), t.d.Lane, v.text)
 	}
 	if v.action == actDead {
-		if derr := t.discard(ctx, discard{Reason: v.reason, Error: v.text, Stack: v.stack, Attempts: attempt}); derr != nil {
+		if derr := t.discard(ctx, discard{Reason: v.reason, Error: v.text, Detail: v.detail, Stack: v.stack, Attempts: attempt}); derr != nil {
 			v = t.r.cfg.judge(ctx, derr, t.attempts, t.waits)
 		}
 	}

@@ -42,6 +42,7 @@ type verdict struct {
 	reason string        // the metric's label; for actDead the dead letter's reason
 
 	text        string // of the error
+	detail      string // more of it, for the dead letter alone: it may quote the update
 	stack       string // of its panic
 	storeFailed bool
 }
@@ -58,7 +59,7 @@ func (c Config) judge(ctx context.Context, err error, attempts, waits int) (v ve
 		}
 	}()
 	v = c.decide(ctx, err, attempts, waits)
-	v.text, v.stack, v.storeFailed = err.Error(), stackOf(err), ctx.Err() == nil && storeFailed(err)
+	v.text, v.detail, v.stack, v.storeFailed = err.Error(), detailOf(err), stackOf(err), ctx.Err() == nil && storeFailed(err)
 	return v
 }
 
@@ -184,6 +185,14 @@ func refusals(err error) (final, passing bool) {
 		}
 	}
 	return final, passing
+}
+
+func detailOf(err error) string {
+	var more interface{ Detail() string }
+	if errors.As(err, &more) {
+		return more.Detail()
+	}
+	return ""
 }
 
 func stackOf(err error) string {

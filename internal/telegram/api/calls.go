@@ -52,6 +52,7 @@ func (c *Client) Turn(token Token, j Journal, around []Around) *Calls {
 
 // Call makes a call with a Form or anything that encodes as JSON.
 func (c *Calls) Call(ctx context.Context, method string, params any) (json.RawMessage, error) {
+	method = Method(method)
 	if f, ok := params.(Form); ok {
 		return c.form(ctx, method, f)
 	}
@@ -122,7 +123,7 @@ func (c *Calls) send(ctx context.Context, r request) (json.RawMessage, error) {
 		if h, ok := c.journal.Store.(Holder); ok {
 			r.held = h.Held
 		}
-		if c.journal.Store == nil || isRead(r.method) || isTransient(r.method) {
+		if c.journal.Store == nil || isRead(r.method) || isTransient(r.method) || GivesSecret(r.method) {
 			result, err := c.client.deliver(ctx, c.token, r)
 			return result, outcomeOf(err), err
 		}

@@ -33,7 +33,7 @@ func NewClient(cfg Config, limiter Limiter, reg prometheus.Registerer) *Client {
 	}
 	once := make(map[string]bool, len(cfg.AtMostOnce))
 	for _, method := range cfg.AtMostOnce {
-		once[method] = true
+		once[Method(method)] = true
 	}
 	return &Client{
 		cfg: cfg, limiter: limiter, once: once,
@@ -69,6 +69,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Call makes a call outside of any turn: not journaled, but limited, retried and observed. The timeout of a
 // getUpdates is added to Config.Timeout.
 func (c *Client) Call(ctx context.Context, token Token, method string, params any) (json.RawMessage, error) {
+	method = Method(method)
 	raw, err := encode(params)
 	if err != nil {
 		return nil, fmt.Errorf("telegram %s: %w", c.metrics.label(method), err)

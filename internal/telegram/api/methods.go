@@ -1,8 +1,8 @@
 package api
 
 import (
-	"slices"
 	"strings"
+	"sync"
 )
 
 const otherMethod = "other"
@@ -57,7 +57,46 @@ func methods() []string {
 }
 
 // IsMethod reports whether this version knows the method.
-func IsMethod(name string) bool { return slices.Contains(methods(), name) }
+func IsMethod(name string) bool { return names()[strings.ToLower(name)] != "" }
+
+// names are the methods by their names in small letters.
+var names = sync.OnceValue(func() map[string]string { //nolint:gochecknoglobals // a constant
+	all := make(map[string]string, 256)
+	for _, name := range methods() {
+		all[strings.ToLower(name)] = name
+	}
+	return all
+})
+
+// Method gives a method's name as the Bot API spells it: Telegram ignores case. A name that is not known stays as it
+// is, except for the case of its first word.
+func Method(name string) string {
+	if spelt, ok := names()[name]; ok { // all in small letters
+		return spelt
+	}
+	if spelt, ok := names()[strings.ToLower(name)]; ok {
+		return spelt
+	}
+	for _, verb := range [...]string{"get", "send", "copy", "forward", "edit", "answer"} {
+		if len(name) > len(verb) && strings.EqualFold(name[:len(verb)], verb) {
+			return verb + name[len(verb):]
+		}
+	}
+	return name
+}
+
+// IsPossible reports whether a name may stand for a method, known or not.
+func IsPossible(name string) bool { return isMethod(name) }
+
+// GivesSecret reports whether a method's result is a secret, such as another bot's token. It is never journaled: a
+// later attempt of the turn makes the call again.
+func GivesSecret(method string) bool {
+	switch strings.ToLower(method) {
+	case "getmanagedbottoken", "replacemanagedbottoken":
+		return true
+	}
+	return false
+}
 
 func isRead(method string) bool { return strings.HasPrefix(method, "get") }
 

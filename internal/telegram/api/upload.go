@@ -186,13 +186,18 @@ func view(fields map[string]string, f *files) (json.RawMessage, error) {
 			return nil, fmt.Errorf("parameter name: %w", err)
 		}
 		out = append(out, ':')
-		if v := all[name]; !isText(name) && json.Valid([]byte(v)) && !f.has(name) {
+		if v := all[name]; !isText(name) && isPlain(v) && !f.has(name) {
 			out = append(out, v...)
 		} else if out, err = jsontext.AppendQuote(out, v); err != nil {
 			return nil, fmt.Errorf("parameter %s: %w", name, err)
 		}
 	}
 	return append(out, '}'), nil
+}
+
+// isPlain reports whether a value is JSON other than a string. In a form a value in quotes is a text with quotes.
+func isPlain(v string) bool {
+	return v != "" && v[0] != '"' && v[0] > ' ' && json.Valid([]byte(v))
 }
 
 func isText(name string) bool {
