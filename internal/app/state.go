@@ -24,18 +24,36 @@ func (w *worker) openState(ctx context.Context) (api.Limiter, error) {
 }
 
 func (w *worker) openBucket(ctx context.Context) (api.Limiter, error) {
+	cfg := w.bucketConfig()
+	cfg.Registerer = w.tel.Registry
 	err := w.await(ctx, "waiting for the state bucket", streamsCheck, func(ctx context.Context) error {
-		store, err := kvstore.Open(ctx, w.conn.JetStream(), kvstore.Config{
-			Bucket:   w.conn.Names().StateBucket(),
-			MaxBytes: w.cfg.Broker.Topology().StateMaxBytes,
-			Replicas: w.cfg.Broker.Topology().Replicas, LockTTL: w.cfg.State.LockTTL, StateTTL: w.cfg.State.StateTTL, Registerer: w.tel.Registry,
-		})
+		store, err := kvstore.Open(ctx, w.conn.JetStream(), cfg)
 		if err == nil {
 			w.store = store
 		}
 		return err
 	})
 	return limit.NewNATS(w.conn.JetStream(), w.limits(), w.tel.Log), err
+}
+
+func (w *worker) bucketConfig() kvstore.Config {
+	t := w.cfg.Broker.Topology()
+	return kvstore.Config{
+		Bucket: w.conn.Names().StateBucket(), MaxBytes: t.StateMaxBytes, Replicas: t.Replicas,
+		LockTTL: w.cfg.State.LockTTL, StateTTL: w.cfg.State.StateTTL,
+	}
+}
+
+// restore makes the streams, and the state bucket where there is one, unless they stand.
+func (w *worker) restore(ctx context.Context) error {
+	if err := w.conn.Ensure(ctx, w.cfg.Broker.Topology()); err != nil {
+		return err
+	}
+	if w.cfg.State.Store != storeNATS {
+		return nil
+	}
+	_, err := kvstore.Open(ctx, w.conn.JetStream(), w.bucketConfig())
+	return err
 }
 
 func (w *worker) openRedis() (api.Limiter, error) {

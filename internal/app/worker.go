@@ -108,6 +108,8 @@ func (w *worker) work(ctx context.Context, workers *fleet.Fleet, loops ...func(c
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return workers.Run(ctx, work) })
 	g.Go(func() error { return w.conn.Watch(ctx) })
+	stand := standing{process: &w.process, topology: w.cfg.Broker.Topology(), restore: w.restore, workers: true, blocked: func(error) {}}
+	g.Go(func() error { return stand.run(ctx) })
 	for _, run := range loops {
 		g.Go(func() error { run(ctx); return nil })
 	}

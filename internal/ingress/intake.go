@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,6 +41,17 @@ type Intake struct {
 	log     *slog.Logger
 	dead    map[update.Reason]prometheus.Counter
 	limiter telemetry.LogLimiter
+	blocked atomic.Pointer[error]
+}
+
+// Block refuses all updates until it is called with nil: the broker would store them where
+// nobody looks for them.
+func (in *Intake) Block(why error) {
+	if why == nil {
+		in.blocked.Store(nil)
+		return
+	}
+	in.blocked.Store(&why)
 }
 
 // NewIntake stores in s. It takes the lane key and PublishTimeout from cfg.
@@ -60,6 +72,9 @@ var errTooSlow = errors.New("the broker did not confirm in time")
 func (in *Intake) take(ctx context.Context, bot int64, body []byte) outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, in.wait, errTooSlow)
 	defer cancel()
+	if why := in.blocked.Load(); why != nil {
+		return in.refuse(ctx, bot, *why)
+	}
 	read, err := update.Peek(bot, body)
 	if err != nil {
 		return in.reject(ctx, bot, body, err)
