@@ -1,6 +1,8 @@
 package redisstore_test
 
 import (
+	"io"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +33,39 @@ func TestReadinessSaysWhatRedisSaid(t *testing.T) {
 	c := dial(t, redistest.Start(t, "--min-replicas-to-write", "1").URL)
 	err := redisstore.New(c, redisstore.Config{}).Ready(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "redis takes no writes: NOREPLICAS") {
+		t.Errorf("not ready because of %v", err)
+	}
+}
+
+// A server that closes each connection with a word of its own is quoted. Protected mode does so,
+// but only to other machines; the limit of clients does so here, too.
+func TestReadinessSaysWithWhatRedisRefusesConnections(t *testing.T) {
+	server := redistest.Start(t)
+	admin := dial(t, server.URL)
+	if err := admin.ConfigSet(t.Context(), "maxclients", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	err := redisstore.New(dial(t, server.URL), redisstore.Config{}).Ready(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "max number of clients reached") {
+		t.Errorf("not ready because of %v", err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(c, "-DENIED Redis is running in protected mode because protected mode is enabled. In this mode\r\n")
+			_ = c.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = ln.Close() })
+	err = redisstore.New(dial(t, "redis://"+ln.Addr().String()), redisstore.Config{}).Ready(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "redis takes no writes: DENIED Redis is running in protected mode") {
 		t.Errorf("not ready because of %v", err)
 	}
 }
