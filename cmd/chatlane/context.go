@@ -31,5 +31,7 @@ func (n natsContext) connect(ctx context.Context, p config.Program, s broker.Set
 		c.Namespace = s.Namespace
 		s = c
 	}
-	return broker.Connect(ctx, s.Config(name))
+	dial := s.Config(name)
+	dial.Program = "operator"
+	return broker.Connect(ctx, dial)
 }

@@ -39,7 +39,7 @@ func RunIngress(ctx context.Context, cfg ingress.Config, parts Parts) (err error
 		return err
 	}
 	dial := cfg.Broker.Config("chatlane-ingress")
-	dial.FailFast, dial.PublishWait = true, cfg.PublishTimeout
+	dial.Program, dial.FailFast, dial.PublishWait = "ingress", true, cfg.PublishTimeout
 	err = in.connect(ctx, dial, parts.Conn)
 	if err != nil {
 		return clean(ctx, err)

@@ -86,7 +86,9 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 }
 
 func (w *worker) connect(ctx context.Context, shared *broker.Conn) error {
-	if err := w.process.connect(ctx, w.cfg.Broker.Config(w.cfg.Name), shared); err != nil {
+	dial := w.cfg.Broker.Config(w.cfg.Name)
+	dial.Program = "worker"
+	if err := w.process.connect(ctx, dial, shared); err != nil {
 		return err
 	}
 	w.checks = append(w.checks, w.brokerCheck)

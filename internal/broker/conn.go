@@ -17,6 +17,7 @@ type Config struct {
 	URL       string // one or several, separated by commas
 	Name      string // shown by the broker's monitoring
 	Namespace string // tells installations on the same servers apart; may be empty
+	Program   string // ingress, worker or operator: its inboxes are its own, so that permissions can tell programs apart
 
 	// At most one way to log in.
 	Creds    string // path of a credentials file
@@ -101,6 +102,9 @@ func options(ctx context.Context, cfg Config) []nats.Option {
 			}
 			log.WarnContext(ctx, "broker connection error", slog.String("subject", subject), slog.String("error", err.Error()))
 		}),
+	}
+	if cfg.Program != "" {
+		opts = append(opts, nats.CustomInboxPrefix(NamesIn(cfg.Namespace).Inbox(cfg.Program)))
 	}
 	if cfg.FailFast {
 		opts = append(opts, nats.ReconnectBufSize(-1))

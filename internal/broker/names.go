@@ -56,6 +56,9 @@ func (n Names) FiredPrefix() string { return n.prefix + "fired." }
 // Presence is the subject of the workers' heartbeats.
 func (n Names) Presence() string { return n.prefix + "chatlane.presence" }
 
+// Inbox begins the subjects on which a program gets answers and deliveries.
+func (n Names) Inbox(program string) string { return "_INBOX." + n.prefix + program }
+
 // FreeLane is the subject on which the owner of a partition is asked to free a lane.
 func (n Names) FreeLane(p partition.ID) string {
 	return n.prefix + "chatlane.lane.free." + strconv.Itoa(int(p))

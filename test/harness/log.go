@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bytes"
+	"strings"
 	"sync"
 )
 
@@ -34,4 +35,16 @@ func (p *Process) LogContains(text string) bool {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()
 	return bytes.Contains(p.log.buf.Bytes(), []byte(text))
+}
+
+// LogLines are the lines of the kept part of the output that contain a text.
+func (p *Process) LogLines(text string) (lines []string) {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	for line := range strings.Lines(p.log.buf.String()) {
+		if strings.Contains(line, text) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }

@@ -66,8 +66,11 @@ func (p *Process) Owned(tb testing.TB) (partitions []int) {
 	return partitions
 }
 
-func (p *Process) metrics() string {
-	resp, err := http.Get("http://" + p.Admin + "/metrics")
+func (p *Process) metrics() string { return p.Get("/metrics") }
+
+// Get is the answer of the process's admin server; empty if it does not answer.
+func (p *Process) Get(path string) string {
+	resp, err := http.Get("http://" + p.Admin + path)
 	if err != nil {
 		return ""
 	}

@@ -36,11 +36,17 @@ var binaries = sync.OnceValues(func() (string, error) {
 // Chatlane runs the operator's tool and returns its output.
 func (r *Rig) Chatlane(args ...string) string {
 	r.tb.Helper()
-	cmd := exec.CommandContext(r.tb.Context(), filepath.Join(r.bin, "chatlane"), args...)
-	cmd.Env = r.env
-	out, err := cmd.CombinedOutput()
+	out, err := r.TryChatlane(args...)
 	if err != nil {
 		r.tb.Fatalf("chatlane %v: %v\n%s", args, err, out)
 	}
-	return string(out)
+	return out
+}
+
+// TryChatlane is Chatlane for a command that may fail.
+func (r *Rig) TryChatlane(args ...string) (string, error) {
+	cmd := exec.CommandContext(r.tb.Context(), filepath.Join(r.bin, "chatlane"), args...)
+	cmd.Env = r.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }

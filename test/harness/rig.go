@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,4 +104,17 @@ func (r *Rig) worker(program string, env []string) *Process {
 	p.Admin, p.Caller = admin, caller
 	p.WaitReady(r.tb)
 	return p
+}
+
+// Guarded replaces the single broker by one with a configuration, such as accounts, for processes that start from now on.
+func (r *Rig) Guarded(config string, env ...string) {
+	r.tb.Helper()
+	r.NATS.Kill()
+	file := filepath.Join(r.tb.TempDir(), "nats.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		r.tb.Fatal(err)
+	}
+	r.natsArgs = append(r.natsArgs, "-c", file)
+	r.env = append(r.env, env...)
+	r.StartNATS()
 }

@@ -44,7 +44,7 @@ const (
 func openFeed(conn *broker.Conn, consumer string, size int) (*feed, error) {
 	nc := conn.NATS()
 	f := &feed{nc: nc, next: "$JS.API.CONSUMER.MSG.NEXT." + conn.Names().Updates() + "." + consumer, in: make(chan *nats.Msg, size)}
-	sub, err := nc.ChanSubscribe(nats.NewInbox(), f.in)
+	sub, err := nc.ChanSubscribe(nc.NewInbox(), f.in)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to deliveries of %s: %w", consumer, err)
 	}
