@@ -58,10 +58,11 @@ type stateLine struct {
 }
 
 type callLine struct {
-	Index   int    `json:"index"`
-	Outcome string `json:"outcome"`
-	Method  string `json:"method,omitempty"` // known of a refusal alone
-	Bytes   int    `json:"bytes"`
+	Index   int       `json:"index"`
+	Outcome string    `json:"outcome"`
+	Method  string    `json:"method,omitempty"` // or the key of a step; entries of earlier releases have none
+	At      time.Time `json:"at,omitzero"`      // when it was recorded
+	Bytes   int       `json:"bytes"`
 }
 
 // doing is what the lane does now, since when and why, in a line.
@@ -117,9 +118,9 @@ func (r *laneReport) print(p config.Program) error {
 	}
 	if len(r.Journal) > 0 {
 		p.Printf("\n")
-		t := aligned(p, "CALL", "OUTCOME", "METHOD", "BYTES")
+		t := aligned(p, "CALL", "OUTCOME", "METHOD", "AT", "BYTES")
 		for _, c := range r.Journal {
-			t.row(strconv.Itoa(c.Index), c.Outcome, c.Method, strconv.Itoa(c.Bytes))
+			t.row(strconv.Itoa(c.Index), c.Outcome, c.Method, clock(c.At), strconv.Itoa(c.Bytes))
 		}
 		if err := t.flush(); err != nil {
 			return err

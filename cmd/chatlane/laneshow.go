@@ -234,13 +234,15 @@ func (r *laneReport) fill(rec fsm.Record) {
 // call is an entry of the journal without what it answers, which may have a chat's text.
 func call(index int, raw []byte) callLine {
 	c := callLine{Index: index, Bytes: len(raw)}
-	switch e, err := journal.Decode(raw); {
+	e, err := journal.Decode(raw)
+	c.Method, c.At = e.Name, e.At.UTC()
+	switch {
 	case err != nil:
 		c.Outcome = "of another version"
 	case e.Status == journal.Result:
 		c.Outcome = "done"
 	case e.Status == journal.Refused:
-		c.Outcome, c.Method = fmt.Sprintf("refused with %d", e.Refusal.Code), e.Refusal.Method
+		c.Outcome, c.Method = fmt.Sprintf("refused with %d", e.Refusal.Code), cmp.Or(e.Name, e.Refusal.Method)
 	case e.Status == journal.Intent:
 		c.Outcome = "may have been sent"
 	default:

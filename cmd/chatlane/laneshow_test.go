@@ -26,7 +26,7 @@ func TestLaneShowTellsAllThatTheServersHaveOfAChat(t *testing.T) {
 		t.Fatal(err)
 	}
 	running := turnOf(t, worker, 8)
-	made, err := journal.Entry{Status: journal.Result, Result: []byte(`{"text":"whisper"}`)}.Encode()
+	made, err := journal.Entry{Status: journal.Result, Name: "sendMessage", At: time.Now(), Result: []byte(`{"text":"whisper"}`)}.Encode()
 	refused, err2 := journal.Entry{Status: journal.Refused, Refusal: &journal.Refusal{Method: "sendMessage", Code: 403}}.Encode()
 	if err := errors.Join(err, err2, running.Record(t.Context(), 0, made), running.Record(t.Context(), 1, refused), running.Fail(t.Context(), 2)); err != nil {
 		t.Fatal(err)
@@ -49,7 +49,8 @@ func TestLaneShowTellsAllThatTheServersHaveOfAChat(t *testing.T) {
 	if len(r.Updates) != 1 || r.Updates[0].Update != 1 || r.Updates[0].Where != "parked" || len(r.Letters) != 1 || r.Letters[0].Reason != "panic" {
 		t.Errorf("updates %+v, dead letters %+v", r.Updates, r.Letters)
 	}
-	if len(r.Journal) != 2 || r.Journal[0].Outcome != "done" || r.Journal[1] != (callLine{1, "refused with 403", "sendMessage", len(refused)}) {
+	if len(r.Journal) != 2 || r.Journal[0].Outcome != "done" || r.Journal[0].Method != "sendMessage" || time.Since(r.Journal[0].At) > time.Minute ||
+		r.Journal[1].Outcome != "refused with 403" || r.Journal[1].Method != "sendMessage" {
 		t.Errorf("journal %+v", r.Journal)
 	}
 	if len(r.States) != 1 || r.States[0] != (stateLine{"42:c:316:u:316", "order:size", len(`{"note":"whisper"}`)}) {

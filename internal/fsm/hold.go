@@ -50,6 +50,18 @@ type Change struct {
 
 func (c Change) Gone() bool { return c.State == "" && len(c.Data) == 0 }
 
+// Edited is what an edit of a loaded state writes. Meta goes with the state.
+func Edited(l Loaded, change func(*Conversation) error) (Change, error) {
+	c := Conversation{State: l.State, Data: l.Data, Meta: l.Meta}
+	if err := change(&c); err != nil {
+		return Change{}, err
+	}
+	if c.Gone() {
+		c.Meta = nil
+	}
+	return Change{Touched: true, State: c.State, Data: c.Data, Meta: c.Meta}, nil
+}
+
 // Lease is how long the locks of a session are valid.
 type Lease struct {
 	TTL   time.Duration // without renewal

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -49,4 +50,33 @@ func (r *Rig) TryChatlane(args ...string) (string, error) {
 	cmd.Env = r.env
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// BuildAt compiles the programs of an earlier commit, and returns their folder. Where the history
+// does not have the commit, as in a shallow clone, it skips the test, or fails it if
+// CHATLANE_REQUIRE_HISTORY is set.
+func BuildAt(tb testing.TB, commit string) (bin string) {
+	tb.Helper()
+	root, err := exec.CommandContext(tb.Context(), "git", "rev-parse", "--show-toplevel").Output()
+	dir := string(bytes.TrimSpace(root))
+	if err == nil {
+		err = exec.CommandContext(tb.Context(), "git", "-C", dir, "cat-file", "-e", commit+"^{commit}").Run()
+	}
+	switch {
+	case err != nil && os.Getenv("CHATLANE_REQUIRE_HISTORY") != "":
+		tb.Fatalf("the history has no commit %s: fetch it whole (git fetch --unshallow)", commit)
+	case err != nil:
+		tb.Skipf("the history has no commit %s, as in a shallow clone; git fetch --unshallow brings it", commit)
+	}
+	src, bin := tb.TempDir(), tb.TempDir()
+	for _, step := range []*exec.Cmd{
+		exec.CommandContext(tb.Context(), "git", "-C", dir, "archive", "-o", filepath.Join(src, "src.tar"), commit),
+		exec.CommandContext(tb.Context(), "tar", "-xf", filepath.Join(src, "src.tar"), "-C", src),
+		exec.CommandContext(tb.Context(), "go", "build", "-C", src, "-trimpath", "-o", bin+"/", "./cmd/ingress", "./cmd/worker", "./cmd/chatlane"),
+	} {
+		if out, err := step.CombinedOutput(); err != nil {
+			tb.Fatalf("build %s: %v: %v\n%s", commit, step.Args, err, out)
+		}
+	}
+	return bin
 }

@@ -31,14 +31,14 @@ type Rig struct {
 	Redis    *redistest.Server
 	natsURL  string
 	natsArgs []string
-	workers  int // started so far
+	workers  *int // started so far
 }
 
 // New starts broker, Redis and Telegram. Without redis-server it skips the test, or fails it if
 // CHATLANE_REQUIRE_REDIS is set.
 func New(tb testing.TB) *Rig {
 	tb.Helper()
-	r := &Rig{tb: tb, bin: build(tb), Partitions: 16, Telegram: simulator.New(simulator.Config{}), Redis: redistest.Start(tb)}
+	r := &Rig{tb: tb, bin: build(tb), workers: new(int), Partitions: 16, Telegram: simulator.New(simulator.Config{}), Redis: redistest.Start(tb)}
 	port := testport.Free(tb)
 	r.natsURL = fmt.Sprintf("nats://127.0.0.1:%d", port)
 	r.natsArgs = []string{"-a", "127.0.0.1", "-p", strconv.Itoa(port), "-js", "-sd", tb.TempDir()}
@@ -70,6 +70,16 @@ func (r *Rig) botAPI(caller string) string {
 	return "http://" + l.Addr().String()
 }
 
+// Built is the same deployment with the programs of another folder.
+func (r *Rig) Built(bin string) *Rig {
+	other := *r
+	other.bin = bin
+	return &other
+}
+
+// NATSDir is the folder of the broker's store.
+func (r *Rig) NATSDir() string { return r.natsArgs[len(r.natsArgs)-1] }
+
 func (r *Rig) NATSURL() string { return r.natsURL }
 
 // StartNATS starts the broker. After a kill it starts on the same store.
@@ -98,8 +108,8 @@ func (r *Rig) Worker(env ...string) *Process {
 
 func (r *Rig) worker(program string, env []string) *Process {
 	r.tb.Helper()
-	r.workers++
-	admin, caller := testport.Addr(r.tb), "worker "+strconv.Itoa(r.workers)
+	*r.workers++
+	admin, caller := testport.Addr(r.tb), "worker "+strconv.Itoa(*r.workers)
 	p := r.start(program, append([]string{"CHATLANE_ADMIN_LISTEN=" + admin, "CHATLANE_BOT_API_URL=" + r.botAPI(caller)}, env...))
 	p.Admin, p.Caller = admin, caller
 	p.WaitReady(r.tb)

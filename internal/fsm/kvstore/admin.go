@@ -54,18 +54,19 @@ func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversat
 		return err
 	}
 	defer func() { err = fsm.Undo(ctx, h, err) }()
-	rec, err := h.loadState(ctx)
+	was, err := h.load(ctx)
 	if err != nil {
 		return err
 	}
-	c := fsm.Conversation{State: rec.State, Data: rec.Data, Meta: rec.Meta}
-	if err := change(&c); err != nil {
+	c, err := fsm.Edited(was, change)
+	if err != nil {
 		return err
 	}
-	rec.State, rec.Data, rec.Meta = c.State, c.Data, c.Meta
-	if c.Gone() {
-		rec.Meta = nil
+	rec := h.own
+	if h.shared() {
+		rec = h.state.rec
 	}
+	rec.State, rec.Data, rec.Meta = c.State, c.Data, c.Meta
 	return h.edit(ctx, rec)
 }
 

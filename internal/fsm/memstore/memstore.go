@@ -89,13 +89,12 @@ func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversat
 		return err
 	}
 	defer func() { err = fsm.Undo(ctx, h, err) }()
-	was := h.load()
-	c := fsm.Conversation{State: was.State, Data: was.Data, Meta: was.Meta}
-	if err := change(&c); err != nil {
+	c, err := fsm.Edited(h.load(), change)
+	if err != nil {
 		return err
 	}
 	return h.guarded(func(m *memory) error {
-		h.keep(m, fsm.Change{Touched: true, State: c.State, Data: c.Data, Meta: c.Meta})
+		h.keep(m, c)
 		return nil
 	})
 }

@@ -60,11 +60,11 @@ func (s *Store) Edit(ctx context.Context, k fsm.Keys, change func(*fsm.Conversat
 	if err != nil {
 		return err
 	}
-	c := fsm.Conversation{State: was.State, Data: was.Data, Meta: was.Meta}
-	if err := change(&c); err != nil {
+	c, err := fsm.Edited(was, change)
+	if err != nil {
 		return err
 	}
-	args := h.stateArgs(fsm.Change{Touched: true, State: c.State, Data: c.Data, Meta: c.Meta})
+	args := h.stateArgs(c)
 	return h.runDurably(ctx, s.scripts.edit, []string{h.names.state, h.guard()}, append([]any{h.token}, args...)...)
 }
 

@@ -70,10 +70,7 @@ func TestCopyIsReadAndRemovedByItsOwnSequence(t *testing.T) {
 		queuetest.Start(t, c, j.Attempt)
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		depth, err := c.Depth(t.Context())
-		if err != nil || depth.Parked != 0 || depth.Queued != 0 {
-			t.Errorf("depth %+v, %v; want nothing left", depth, err)
-		}
+		queuetest.NothingLeft(t, c)
 	})
 }
 

@@ -48,9 +48,7 @@ func TestFloodedLaneLeavesTheWindowToOthers(t *testing.T) {
 		synctest.Wait()
 		stop()
 		queuetest.InOrder(t, j.Seen(), updates+1)
-		if depth, err := c.Depth(t.Context()); err != nil || depth.Parked != 0 || depth.Queued != 0 {
-			t.Errorf("depth %+v, %v; want nothing left", depth, err)
-		}
+		queuetest.NothingLeft(t, c)
 	})
 }
 

@@ -23,16 +23,12 @@ func TestParkedLaneLeavesTheWindowAndKeepsItsOrder(t *testing.T) {
 		var j queuetest.Journal
 		var stuck atomic.Bool
 		stuck.Store(true)
-		attempt := func(d *queue.Delivery) queue.Attempt {
-			return func(ctx context.Context) queue.Next {
-				if d.ID%3 == 0 && stuck.Load() {
-					return queue.Next{Again: 30 * time.Second, Park: true}
-				}
-				j.Note(d.ID)
-				_ = d.Ack(ctx)
-				return queue.Next{}
+		attempt := j.ParkFor(func(d *queue.Delivery) time.Duration {
+			if d.ID%3 == 0 && stuck.Load() {
+				return 30 * time.Second
 			}
-		}
+			return 0
+		})
 		stop := queuetest.Start(t, c, attempt)
 		queuetest.Publish(t, c, 1, 30)
 		time.Sleep(5 * time.Second)
@@ -64,9 +60,7 @@ func TestParkedLaneLeavesTheWindowAndKeepsItsOrder(t *testing.T) {
 		synctest.Wait()
 		stop()
 		queuetest.InOrder(t, j.Seen(), 36)
-		if depth, err := c.Depth(t.Context()); err != nil || depth.Parked != 0 || depth.Queued != 0 {
-			t.Errorf("depth %+v, %v; want nothing left", depth, err)
-		}
+		queuetest.NothingLeft(t, c)
 	})
 }
 
@@ -76,16 +70,12 @@ func TestParkedLaneIsFreedByTime(t *testing.T) {
 		defer c.Close(t.Context())
 		var j queuetest.Journal
 		began := time.Now()
-		stop := queuetest.Start(t, c, func(d *queue.Delivery) queue.Attempt {
-			return func(ctx context.Context) queue.Next {
-				if time.Since(began) < 20*time.Second {
-					return queue.Next{Again: 30 * time.Second, Park: true}
-				}
-				j.Note(d.ID)
-				_ = d.Ack(ctx)
-				return queue.Next{}
+		stop := queuetest.Start(t, c, j.ParkFor(func(*queue.Delivery) time.Duration {
+			if time.Since(began) < 20*time.Second {
+				return 30 * time.Second
 			}
-		})
+			return 0
+		}))
 		queuetest.Publish(t, c, 1, 9)
 		time.Sleep(29 * time.Second)
 		if n := len(j.Seen()); n != 0 {

@@ -68,26 +68,20 @@ func TestCopiesOfAFormerOwnerOvertakeNothing(t *testing.T) {
 		defer c.Close(t.Context())
 		var j queuetest.Journal
 		late := false
-		stop := queuetest.Start(t, c, func(d *queue.Delivery) queue.Attempt {
-			return func(ctx context.Context) queue.Next {
-				if d.ID == 3 && !late {
-					late = true
-					formerCopies(t, c, 6, 9)
-					return queue.Next{Again: 10 * time.Second, Park: true}
-				}
-				j.Note(d.ID)
-				_ = d.Ack(ctx)
-				return queue.Next{}
+		stop := queuetest.Start(t, c, j.ParkFor(func(d *queue.Delivery) time.Duration {
+			if d.ID != 3 || late {
+				return 0
 			}
-		})
+			late = true
+			formerCopies(t, c, 6, 9)
+			return 10 * time.Second
+		}))
 		queuetest.PublishTo(t, c, 100, queuetest.Flood(4)...)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		stop()
 		queuetest.InOrder(t, j.Seen(), 4)
-		if depth, err := c.Depth(t.Context()); err != nil || depth.Parked != 0 || depth.Queued != 0 {
-			t.Errorf("depth %+v, %v; want nothing left", depth, err)
-		}
+		queuetest.NothingLeft(t, c)
 	})
 }
 
@@ -97,16 +91,12 @@ func TestFormerOwnersCopiesArePruned(t *testing.T) {
 		defer c.Close(t.Context())
 		var j queuetest.Journal
 		wait := time.Duration(0)
-		stop := queuetest.Start(t, c, func(d *queue.Delivery) queue.Attempt {
-			return func(ctx context.Context) queue.Next {
-				if wait > 0 && time.Since(d.Received) < wait {
-					return queue.Next{Again: wait, Park: true}
-				}
-				j.Note(d.ID)
-				_ = d.Ack(ctx)
-				return queue.Next{}
+		stop := queuetest.Start(t, c, j.ParkFor(func(d *queue.Delivery) time.Duration {
+			if time.Since(d.Received) < wait {
+				return wait
 			}
-		})
+			return 0
+		}))
 		queuetest.PublishTo(t, c, 100, 3)
 		time.Sleep(time.Second)
 		formerCopies(t, c, 3)
@@ -125,9 +115,7 @@ func TestFormerOwnersCopiesArePruned(t *testing.T) {
 		if want := []int64{3, 6, 9}; !slices.Equal(j.Seen(), want) { // the copy of 6 is skipped, as by its cursor
 			t.Errorf("seen %v, want %v", j.Seen(), want)
 		}
-		if depth, err := c.Depth(t.Context()); err != nil || depth.Parked != 0 || depth.Queued != 0 {
-			t.Errorf("depth %+v, %v; want nothing left", depth, err)
-		}
+		queuetest.NothingLeft(t, c)
 	})
 }
 

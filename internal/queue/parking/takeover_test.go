@@ -41,9 +41,7 @@ func TestParkedLaneOfADeadOwnerIsTakenOver(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		queuetest.InOrder(t, j.Seen(), 1)
-		if depth, err := c.Depth(t.Context()); err != nil || depth.Queued+depth.Parked != 0 {
-			t.Errorf("depth %+v, %v; want nothing left", depth, err)
-		}
+		queuetest.NothingLeft(t, c)
 	})
 }
 
@@ -88,17 +86,13 @@ func TestFreedLaneGoesOnThroughATakeover(t *testing.T) {
 		defer c.Close(t.Context())
 		var j queuetest.Journal
 		var well atomic.Bool
-		attempt := func(d *queue.Delivery) queue.Attempt {
-			return func(ctx context.Context) queue.Next {
-				if !well.Load() {
-					return queue.Next{Again: time.Hour, Park: true}
-				}
-				time.Sleep(time.Second)
-				j.Note(d.ID)
-				_ = d.Ack(ctx)
-				return queue.Next{}
+		attempt := j.ParkFor(func(*queue.Delivery) time.Duration {
+			if !well.Load() {
+				return time.Hour
 			}
-		}
+			time.Sleep(time.Second)
+			return 0
+		})
 		stop := queuetest.Start(t, c, attempt)
 		queuetest.PublishTo(t, c, 100, queuetest.Flood(6)...)
 		time.Sleep(time.Minute)

@@ -119,6 +119,26 @@ func (j *Journal) Attempt(d *queue.Delivery) queue.Attempt {
 	}
 }
 
+// ParkFor parks an update for as long as wait says, and else does what Attempt does.
+func (j *Journal) ParkFor(wait func(d *queue.Delivery) time.Duration) func(*queue.Delivery) queue.Attempt {
+	return func(d *queue.Delivery) queue.Attempt {
+		return func(ctx context.Context) queue.Next {
+			if again := wait(d); again > 0 {
+				return queue.Next{Again: again, Park: true}
+			}
+			return j.Attempt(d)(ctx)
+		}
+	}
+}
+
+// NothingLeft fails unless every update is finished, and none is parked.
+func NothingLeft(t *testing.T, c *broker.Conn) {
+	t.Helper()
+	if depth, err := c.Depth(t.Context()); err != nil || depth.Parked != 0 || depth.Queued != 0 {
+		t.Errorf("depth %+v, %v; want nothing left", depth, err)
+	}
+}
+
 // InOrder fails unless each lane's updates came in order, once each, total in all. The lane is the id modulo 3.
 func InOrder(t *testing.T, ids []int64, total int) {
 	t.Helper()
