@@ -37,6 +37,7 @@ type Forwarder struct {
 	tracer  trace.Tracer
 	carrier propagation.TextMapPropagator
 	said    map[int64]*atomic.Int64 // when it was last logged that a bot is away, Unix ns
+	crashes map[int64]*crashes      // by bot
 }
 
 // New makes a forwarder; the targets must be valid.
@@ -46,12 +47,13 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Forwarder {
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport(cfg.Connections)
 	}
+	died := make(map[int64]*crashes, len(cfg.Targets))
 	said := make(map[int64]*atomic.Int64, len(cfg.Targets))
 	for id := range cfg.Targets {
-		said[id] = new(atomic.Int64)
+		said[id], died[id] = new(atomic.Int64), newCrashes()
 	}
 	return &Forwarder{
-		cfg: cfg, log: telemetry.Throttled(log), metrics: newMetrics(reg), said: said,
+		cfg: cfg, log: telemetry.Throttled(log), metrics: newMetrics(reg), said: said, crashes: died,
 		http: &http.Client{
 			Transport:     cfg.Transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

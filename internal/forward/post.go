@@ -39,6 +39,12 @@ var (
 )
 
 func (f *Forwarder) post(ctx context.Context, target Target, t *bot.Turn) (reply, error) {
+	update, crashes := t.Envelope().Update, f.crashes[t.Bot().ID]
+	leave, err := crashes.enter(update)
+	if err != nil {
+		return reply{}, err
+	}
+	defer leave()
 	ctx, span := f.tracer.Start(ctx, "forward.post", trace.WithSpanKind(trace.SpanKindClient))
 	defer span.End()
 	began := time.Now()
@@ -47,7 +53,18 @@ func (f *Forwarder) post(ctx context.Context, target Target, t *bot.Turn) (reply
 	if err != nil {
 		span.SetStatus(codes.Error, outcomeOf(err))
 	}
+	switch {
+	case errors.Is(err, errLost):
+		return reply{}, crashes.losing(ctx, update, err)
+	case !isAway(err):
+		crashes.answered(update)
+	}
 	return answer, err
+}
+
+func isAway(err error) bool {
+	var away *bot.UnavailableError
+	return errors.As(err, &away)
 }
 
 func (f *Forwarder) exchange(ctx context.Context, target Target, t *bot.Turn) (reply, error) {

@@ -148,7 +148,7 @@ func blame(err error) string {
 		return deadletter.ReasonTimeout
 	case errors.Is(err, ErrUndecoded):
 		return deadletter.ReasonUndecoded
-	case errors.Is(err, ErrCrashed):
+	case crashed(err):
 		return deadletter.ReasonCrash
 	case isRefusal(err):
 		return deadletter.ReasonRefused
@@ -157,7 +157,7 @@ func blame(err error) string {
 }
 
 func hopeless(err error) bool {
-	return errors.Is(err, ErrUndecoded) || errors.Is(err, ErrCrashed) || isRefusal(err)
+	return errors.Is(err, ErrUndecoded) || crashed(err) || isRefusal(err)
 }
 
 // isRefusal says that no later attempt can change err: the journal would answer the call the same
@@ -185,6 +185,12 @@ func refusals(err error) (final, passing bool) {
 		}
 	}
 	return final, passing
+}
+
+// crashed tells that err ended the worker, or a forwarded bot, time and again.
+func crashed(err error) bool {
+	var bot interface{ Crashed() bool }
+	return errors.Is(err, ErrCrashed) || errors.As(err, &bot) && bot.Crashed()
 }
 
 func detailOf(err error) string {
