@@ -63,3 +63,17 @@ func IsAtMostOnce(ctx context.Context) bool {
 	once, _ := ctx.Value(onceKey{}).(bool)
 	return once
 }
+
+type bulkKey struct{}
+
+// Bulk makes a context under which messages count as bulk, such as an announcement to all users: together, over all
+// workers, they stay under the figures that Telegram publishes for bulk messages, and they always go behind
+// replies. Replies need none of that. A call waits for its turn for a minute at most, so send within the handler's
+// deadline as many as fit, and go on in a later turn.
+func Bulk(ctx context.Context) context.Context { return context.WithValue(ctx, bulkKey{}, true) }
+
+// IsBulk reports that a call is under [Bulk].
+func IsBulk(ctx context.Context) bool {
+	bulk, _ := ctx.Value(bulkKey{}).(bool)
+	return bulk
+}

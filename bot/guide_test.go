@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mymmrac/telego"
+	tu "github.com/mymmrac/telego/telegoutil"
 	goi18n "github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 
@@ -232,6 +233,26 @@ func TestGuideDoesWhatItSays(t *testing.T) {
 	ann.Expect("Hello!", "You are Ann", "Pizza today?", "You said true.", "3 pizzas", "Stopped.", "How many?",
 		"Your order has expired.")
 	ann.ExpectSilence()
+}
+
+func announce(ctx context.Context, t *bot.Turn, batch []int64, news string) error {
+	for _, chat := range batch {
+		_, err := t.API().SendMessage(bot.Bulk(ctx), tu.Message(tu.ID(chat), news))
+		if err != nil && !bot.IsBlocked(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// A batch goes on past people who have blocked the bot.
+func TestGuidesAnnouncementReachesTheOthers(t *testing.T) {
+	t.Parallel()
+	r := bot.New("announce")
+	r.Message(func(ctx context.Context, t *bot.Turn) error { return announce(ctx, t, []int64{t.Chat()}, "News") }, bot.Command("announce"))
+	ann := bottest.New(t, r).Person("Ann")
+	ann.Say("/announce")
+	ann.Expect("News")
 }
 
 // TestGuideShowsCodeThatCompiles wants every Go block of the guide to stand in this

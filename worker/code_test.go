@@ -38,7 +38,7 @@ func TestZeroConfigWithATokenHasTheDefaultsOfTheEnvironment(t *testing.T) {
 	if diff := cmp.Diff(public(inCode), loaded, asStructs()); diff != "" {
 		t.Errorf("in code and from the environment (-code +environment):\n%s", diff)
 	}
-	if want := (Limits{Bot: 30, Chat: 1, Burst: 3, Group: 20}); loaded.Limits != want {
+	if want := (Limits{Bot: NoLimit, Chat: NoLimit, Burst: 3, Group: NoLimit, BulkBot: 30, BulkChat: 1, BulkGroup: 20}); loaded.Limits != want {
 		t.Errorf("limits %+v, want %+v", loaded.Limits, want)
 	}
 }
@@ -46,7 +46,7 @@ func TestZeroConfigWithATokenHasTheDefaultsOfTheEnvironment(t *testing.T) {
 func TestNoLimitIsSetInCodeAndInTheEnvironment(t *testing.T) {
 	s := Config{Bots: []Bot{{Token: tokenA}}, Limits: Limits{Bot: NoLimit, Group: 7}}.settings()
 	config.Defaults(&s)
-	if want := (app.Limits{Bot: NoLimit, Chat: 1, Burst: 3, Group: 7}); s.Limits != want {
+	if want := (app.Limits{Bot: NoLimit, Chat: NoLimit, Burst: 3, Group: 7, BulkBot: 30, BulkChat: 1, BulkGroup: 20}); s.Limits != want {
 		t.Errorf("in code: %+v, want %+v", s.Limits, want)
 	}
 	t.Setenv("CHATLANE_BOT_TOKEN", tokenA)

@@ -109,12 +109,17 @@ type BotAPI struct {
 // NoLimit is a limit that does not hold.
 const NoLimit = config.NoLimit
 
-// Limits bound what is sent, over all workers. Zero is the default, [NoLimit] is none.
+// Limits bound what is sent, over all workers. Zero is the default, [NoLimit] is none. Replies are held back only
+// by the ceilings, which default to none, and by what Telegram refuses.
 type Limits struct {
-	Bot   int // messages a second of one bot; default 30
-	Chat  int // messages a second into one chat; default 1
+	Bot   int // ceiling of one bot, in messages a second; default none
+	Chat  int // ceiling of one chat, in messages a second; default none
 	Burst int // messages that a chat may get at once; default 3
-	Group int // messages a minute into one group; default 20
+	Group int // ceiling of one group, in messages a minute; default none
+
+	BulkBot   int // bulk messages a second of one bot; default 30
+	BulkChat  int // bulk messages a second into one chat; default 1
+	BulkGroup int // bulk messages a minute into one group; default 20
 }
 
 // Forward makes the worker hand updates to an existing bot's webhook. The router then gets none.

@@ -17,7 +17,7 @@ func TestConfigNamesEachWrongVariableAtOnce(t *testing.T) {
 		Redis:  worker.Redis{WaitReplicas: -1},
 		Turns:  worker.Turns{Deadline: time.Hour, MinBackoff: time.Hour, Concurrency: -1, MaxAttempts: -1, ParkAfter: -1},
 		BotAPI: worker.BotAPI{AtMostOnce: []string{"sendMoney"}, URL: "api.telegram.org", Timeout: time.Hour},
-		Limits: worker.Limits{Bot: -2, Chat: -2, Burst: -3, Group: -2},
+		Limits: worker.Limits{Bot: -2, Chat: -2, Burst: -3, Group: -2, BulkBot: -2, BulkChat: -2, BulkGroup: -2},
 		NATS:   worker.NATS{Partitions: 5000}, Telemetry: worker.Telemetry{LogLevel: "loud"},
 	}
 	err := cfg.Validate()
@@ -27,7 +27,7 @@ func TestConfigNamesEachWrongVariableAtOnce(t *testing.T) {
 	for _, name := range []string{
 		"CHATLANE_BOT_TOKEN", "CHATLANE_STORE", "CHATLANE_FSM_STRATEGY", "CHATLANE_LOCK_TTL", "CHATLANE_REDIS_WAIT_REPLICAS",
 		"CHATLANE_HANDLER_DEADLINE", "CHATLANE_MIN_BACKOFF", "CHATLANE_LIMIT_BOT", "CHATLANE_AT_MOST_ONCE",
-		"CHATLANE_LIMIT_CHAT", "CHATLANE_LIMIT_GROUP", "CHATLANE_CONCURRENCY", "CHATLANE_MAX_ATTEMPTS", "CHATLANE_PARK_AFTER",
+		"CHATLANE_LIMIT_CHAT", "CHATLANE_LIMIT_GROUP", "CHATLANE_BULK_BOT", "CHATLANE_BULK_CHAT", "CHATLANE_BULK_GROUP", "CHATLANE_CONCURRENCY", "CHATLANE_MAX_ATTEMPTS", "CHATLANE_PARK_AFTER",
 		"CHATLANE_PARTITIONS", "CHATLANE_LOG_LEVEL", "CHATLANE_LIMIT_CHAT_BURST", "CHATLANE_STATE_TTL", "CHATLANE_BOT_API_URL", "CHATLANE_BOT_API_TIMEOUT",
 	} {
 		if !strings.Contains(err.Error(), name+": ") {

@@ -84,17 +84,17 @@ func TestStatusShowsFleetBacklogAndServers(t *testing.T) {
 		s, code = statusOf(t, p, out)
 		return len(s.Workers) == 1 && len(s.Workers[0].Holds) > 0 && s.Backlog.Queued == 0
 	})
-	want := fleet.Limits{BotPerSecond: 30, ChatPerSecond: 1, ChatBurst: 3, GroupPerMinute: 20}
+	want := fleet.Limits{ChatBurst: 3}
 	if w := s.Workers[0]; w.Release != config.Release() || len(w.Bots) != 1 || w.Bots[0] != 42 || len(s.Limits.Set) != 1 || s.Limits.Set[0] != want || len(s.Limits.Held) != 0 {
 		t.Errorf("worker %+v, limits %+v", w, s.Limits)
 	}
-	if err := limit.NewRedis(dialed(t, redis), limit.Config{}).Block(t.Context(), 42, 0, time.Minute); err != nil {
+	if err := limit.NewRedis(dialed(t, redis), limit.Config{}).Block(t.Context(), 42, 0, limit.Message, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if s, _ := statusOf(t, p, out); len(s.Limits.Held) != 1 || s.Limits.Held[0].Bot != 42 || s.Limits.Held[0].Left < 30 {
 		t.Errorf("a bot is held back, and limits are %+v", s.Limits)
 	}
-	if code := run(t.Context(), p, []string{"status"}); code != 0 || !strings.Contains(out.String(), "a bot 30/s, a chat 1/s (3 at once), a group 20/min") || !strings.Contains(out.String(), "bot 42 sends nothing for another") {
+	if code := run(t.Context(), p, []string{"status"}); code != 0 || !strings.Contains(out.String(), "a bot none, a chat none (3 at once), a group none") || !strings.Contains(out.String(), "bot 42 sends nothing for another") {
 		t.Errorf("exits with %d: %s", code, out)
 	}
 	for _, id := range s.Workers[0].Holds {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -36,7 +35,7 @@ func inBucket(conn *broker.Conn) heldAsker {
 		if found, err := conn.Has(ctx, "KV_"+conn.Names().LimitsBucket()); err != nil || !found {
 			return nil, err
 		}
-		l := limit.NewNATS(conn.JetStream(), limit.Config{Bucket: conn.Names().LimitsBucket()}, slog.New(slog.DiscardHandler))
+		l := limit.NewNATS(conn.JetStream(), limit.Config{Bucket: conn.Names().LimitsBucket()})
 		return l.Held(ctx, bots)
 	}
 }
@@ -65,11 +64,11 @@ func askLimits(ctx context.Context, workers []fleet.Member, ask heldAsker) limit
 func (l limits) print(p config.Program) {
 	switch len(l.Set) {
 	case 0:
-		p.Printf("limits   not told by the workers' heartbeats\n")
+		p.Printf("ceilings not told by the workers' heartbeats\n")
 	case 1:
-		p.Printf("limits   %s\n", limitsText(l.Set[0]))
+		p.Printf("ceilings %s\n", limitsText(l.Set[0]))
 	default:
-		p.Printf("limits   workers were told different ones:\n")
+		p.Printf("ceilings workers were told different ones:\n")
 		for _, one := range l.Set {
 			p.Printf("         %s\n", limitsText(one))
 		}
@@ -85,7 +84,7 @@ func (l limits) print(p config.Program) {
 func limitsText(l fleet.Limits) string {
 	rate := func(n int, per string) string {
 		if n == 0 {
-			return "no limit"
+			return "none"
 		}
 		return strconv.Itoa(n) + per
 	}

@@ -61,13 +61,17 @@ type Forward struct {
 	Secret string `env:"CHATLANE_FORWARD_SECRET" secret:"true" help:"Secret that the existing bot expects in the webhook's secret header. Empty: the first of the bot's CHATLANE_WEBHOOK_SECRET."`
 }
 
-// Limits bound what is sent, over all workers. -1 is no limit. 0 is the default in a program, and no limit in
-// a variable.
+// Limits bound what is sent, over all workers. -1 is no limit; 0 is the default, where a
+// program sets the field, and no limit, where a person sets the variable.
 type Limits struct {
-	Bot   int `env:"CHATLANE_LIMIT_BOT" unit:"limit" default:"30" help:"Messages a second of one bot, over all workers; 0: no limit."`
-	Chat  int `env:"CHATLANE_LIMIT_CHAT" unit:"limit" default:"1" help:"Messages a second into one chat; 0: no limit."`
-	Burst int `env:"CHATLANE_LIMIT_CHAT_BURST" default:"3" help:"Messages that a chat may get at once before its limit holds."`
-	Group int `env:"CHATLANE_LIMIT_GROUP" unit:"limit" default:"20" help:"Messages a minute into one group; 0: no limit."`
+	Bot   int `env:"CHATLANE_LIMIT_BOT" unit:"limit" default:"0" help:"Ceiling of one bot, in messages a second, over all workers; 0: none, only what Telegram refuses is held back."`
+	Chat  int `env:"CHATLANE_LIMIT_CHAT" unit:"limit" default:"0" help:"Ceiling of one chat, in messages a second; 0: none."`
+	Burst int `env:"CHATLANE_LIMIT_CHAT_BURST" default:"3" help:"Messages that a chat may get at once before its ceiling holds."`
+	Group int `env:"CHATLANE_LIMIT_GROUP" unit:"limit" default:"0" help:"Ceiling of one group, in messages a minute; 0: none."`
+
+	BulkBot   int `env:"CHATLANE_BULK_BOT" unit:"limit" default:"30" help:"Bulk messages a second of one bot, over all workers; 0: no limit."`
+	BulkChat  int `env:"CHATLANE_BULK_CHAT" unit:"limit" default:"1" help:"Bulk messages a second into one chat; 0: no limit."`
+	BulkGroup int `env:"CHATLANE_BULK_GROUP" unit:"limit" default:"20" help:"Bulk messages a minute into one group; 0: no limit."`
 }
 
 const (
@@ -140,9 +144,16 @@ func (b BotAPI) validate(p *config.Problems) {
 
 func (l Limits) validate(p *config.Problems) {
 	p.Must("CHATLANE_LIMIT_CHAT_BURST", l.Burst >= 0, "set a number of 1 or more, such as 3")
-	p.Must("CHATLANE_LIMIT_BOT", l.Bot >= -1, "set a number of 0 or more, such as 30")
-	p.Must("CHATLANE_LIMIT_CHAT", l.Chat >= -1, "set a number of 0 or more, such as 1")
-	p.Must("CHATLANE_LIMIT_GROUP", l.Group >= -1, "set a number of 0 or more, such as 20")
+	for _, limit := range []struct {
+		name  string
+		value int
+		right string
+	}{
+		{"CHATLANE_LIMIT_BOT", l.Bot, "30"}, {"CHATLANE_LIMIT_CHAT", l.Chat, "1"}, {"CHATLANE_LIMIT_GROUP", l.Group, "20"},
+		{"CHATLANE_BULK_BOT", l.BulkBot, "30"}, {"CHATLANE_BULK_CHAT", l.BulkChat, "1"}, {"CHATLANE_BULK_GROUP", l.BulkGroup, "20"},
+	} {
+		p.Must(limit.name, limit.value >= -1, "set a number of 0 or more, such as "+limit.right)
+	}
 }
 
 // Check validates all parts.

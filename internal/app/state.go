@@ -11,19 +11,18 @@ import (
 	"github.com/chatlane/chatlane/internal/fsm/kvstore"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
 	"github.com/chatlane/chatlane/internal/limit"
-	"github.com/chatlane/chatlane/internal/telegram/api"
 	"github.com/chatlane/chatlane/internal/telegram/update"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-func (w *worker) openState(ctx context.Context) (api.Limiter, error) {
+func (w *worker) openState(ctx context.Context) (limit.Limiter, error) {
 	if w.cfg.State.Store == storeNATS {
 		return w.openBucket(ctx)
 	}
 	return w.openRedis()
 }
 
-func (w *worker) openBucket(ctx context.Context) (api.Limiter, error) {
+func (w *worker) openBucket(ctx context.Context) (limit.Limiter, error) {
 	cfg := w.bucketConfig()
 	cfg.Registerer = w.tel.Registry
 	err := w.await(ctx, "waiting for the state bucket", streamsCheck, func(ctx context.Context) error {
@@ -33,7 +32,7 @@ func (w *worker) openBucket(ctx context.Context) (api.Limiter, error) {
 		}
 		return err
 	})
-	return limit.NewNATS(w.conn.JetStream(), w.limits(), w.tel.Log), err
+	return limit.NewNATS(w.conn.JetStream(), w.limits()), err
 }
 
 func (w *worker) bucketConfig() kvstore.Config {
@@ -56,7 +55,7 @@ func (w *worker) restore(ctx context.Context) error {
 	return err
 }
 
-func (w *worker) openRedis() (api.Limiter, error) {
+func (w *worker) openRedis() (limit.Limiter, error) {
 	client, err := w.cfg.Redis.Dial()
 	if err != nil {
 		return nil, err
@@ -76,7 +75,8 @@ func (w *worker) limits() limit.Config {
 	return limit.Config{
 		Prefix: w.conn.Names().RedisPrefix(), Bucket: w.conn.Names().LimitsBucket(),
 		BotPerSecond: max(l.Bot, 0), ChatPerSecond: max(l.Chat, 0), ChatBurst: l.Burst, GroupPerMinute: max(l.Group, 0),
-		Replicas: w.cfg.Broker.Topology().Replicas,
+		BulkPerSecond: l.BulkBot, BulkChatPerSecond: l.BulkChat, BulkGroupPerMinute: l.BulkGroup,
+		Replicas: w.cfg.Broker.Topology().Replicas, Logger: w.tel.Log, Registerer: w.tel.Registry,
 	}
 }
 

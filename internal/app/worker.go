@@ -81,7 +81,7 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 	workers := fleet.New(fleet.Config{Linger: cfg.Broker.Topology().PinTTL / 10, Logger: w.tel.Log}, presence, func(ctx, work context.Context, p partition.ID) error {
 		return owner.Run(ctx, work, p, runner.Start)
 	})
-	return w.work(ctx, workers, timers.Run, w.preflight,
+	return w.work(ctx, workers, limiter.Run, timers.Run, w.preflight,
 		func(ctx context.Context) { w.learnNames(ctx, client, bots, runner.Named) })
 }
 

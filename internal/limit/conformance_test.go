@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/chatlane/chatlane/internal/limit"
 )
 
@@ -14,6 +16,18 @@ import (
 // more worker on the same server; the workers of the local kind are one process.
 func eachLimiter(t *testing.T, test func(t *testing.T, worker func(limit.Config) limit.Limiter)) {
 	t.Helper()
+	running := func(t *testing.T, kind func(limit.Config) limit.Limiter) func(limit.Config) limit.Limiter {
+		t.Helper()
+		return func(cfg limit.Config) limit.Limiter {
+			cfg.Poll = 20 * time.Millisecond
+			l := kind(cfg)
+			ctx, cancel := context.WithCancel(context.Background())
+			var done sync.WaitGroup
+			done.Go(func() { l.Run(ctx) })
+			t.Cleanup(func() { cancel(); done.Wait() })
+			return l
+		}
+	}
 	t.Run("local", func(t *testing.T) {
 		var once sync.Once
 		var l *limit.Local
@@ -24,14 +38,25 @@ func eachLimiter(t *testing.T, test func(t *testing.T, worker func(limit.Config)
 	})
 	t.Run("redis", func(t *testing.T) {
 		o := startRedis(t)
-		test(t, func(cfg limit.Config) limit.Limiter { return limit.NewRedis(connect(t, o), cfg) })
+		test(t, running(t, func(cfg limit.Config) limit.Limiter { return limit.NewRedis(connect(t, o), cfg) }))
 	})
 	t.Run("nats", func(t *testing.T) {
 		s := startNATS(t)
-		test(t, func(cfg limit.Config) limit.Limiter {
-			return limit.NewNATS(s.connect(t), cfg, discard())
-		})
+		test(t, running(t, func(cfg limit.Config) limit.Limiter { return limit.NewNATS(s.connect(t), cfg) }))
 	})
+}
+
+// awaitBlock returns once a worker refuses a call for longer than it would wait, and tells until when.
+func awaitBlock(t *testing.T, l limit.Limiter, chat int64, kind string) (until time.Time) {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < 5*time.Second; <-time.After(time.Millisecond) {
+		var held *limit.LaterError
+		if err := l.Wait(t.Context(), 42, chat, kind); errors.As(err, &held) {
+			return time.Now().Add(held.After)
+		}
+	}
+	t.Errorf("chat %d is not blocked for %s within 5s", chat, kind)
+	return until
 }
 
 func TestWorkersShareTheLimits(t *testing.T) {
@@ -51,7 +76,7 @@ func TestWorkersShareTheLimits(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range tt.n {
 				all.Go(func() {
-					if err := workers[i%2].Wait(t.Context(), 42, 1+int64(i)%tt.chats); err != nil {
+					if err := workers[i%2].Wait(t.Context(), 42, 1+int64(i)%tt.chats, limit.Message); err != nil {
 						t.Error(err)
 					}
 				})
@@ -91,33 +116,109 @@ func TestWorkersShareBlocks(t *testing.T) {
 	eachLimiter(t, func(t *testing.T, worker func(limit.Config) limit.Limiter) {
 		cfg := limit.Config{BotWide: 3}
 		a, b := worker(cfg), worker(cfg)
-		held := func(chat int64) time.Duration { return send(t, b, chat, 1)[0] }
-		block := func(chat int64, d time.Duration) {
-			if err := a.Block(t.Context(), 42, chat, d); err != nil {
+		block := func(chat int64, kind string, d time.Duration) (until time.Time) {
+			if err := a.Block(t.Context(), 42, chat, kind, d); err != nil {
+				t.Fatal(err)
+			}
+			return time.Now().Add(d)
+		}
+		learns := func(what string, chat int64, kind string, at time.Time) {
+			t.Helper()
+			got := awaitBlock(t, b, chat, kind)
+			if off := got.Sub(at); off < -time.Second || off > 5*time.Second {
+				t.Errorf("%s: blocked for %v longer than told", what, off)
+			}
+		}
+		at := block(5, "edit", time.Minute)
+		block(5, "edit", 20*time.Second)
+		learns("the chat", 5, "edit", at)
+		for _, kind := range []string{limit.Message, "edit"} {
+			if err := b.Wait(t.Context(), 42, 6, kind); err != nil {
+				t.Errorf("another chat: %v", err)
+			}
+		}
+		if err := b.Wait(t.Context(), 42, 5, limit.Message); err != nil {
+			t.Errorf("a message, where edits are blocked: %v", err)
+		}
+		for chat := range int64(3) {
+			at = block(10+chat, "edit", 2*time.Minute)
+		}
+		learns("a bot that several chats are limited of", 6, "edit", at)
+		learns("all of it", 0, "setmyname", block(0, "setmyname", 3*time.Minute))
+		learns("messages", 6, limit.Message, block(0, limit.Message, time.Minute))
+		heldBots(t, worker(cfg), map[int64]bool{42: true})
+		if err := b.Wait(t.Context(), 43, 6, limit.Message); err != nil {
+			t.Errorf("another bot: %v", err)
+		}
+	})
+}
+
+// Bulk messages of all workers keep to one rate, and take nothing from replies that have none.
+func TestWorkersShareTheBulkRates(t *testing.T) {
+	eachLimiter(t, func(t *testing.T, worker func(limit.Config) limit.Limiter) {
+		cfg := limit.Config{BulkPerSecond: 40, BulkChatPerSecond: -1, BulkGroupPerMinute: -1}
+		workers := []limit.Limiter{worker(cfg), worker(cfg)}
+		began := time.Now()
+		var all sync.WaitGroup
+		for i := range int64(20) {
+			all.Go(func() {
+				if err := workers[i%2].Wait(t.Context(), 42, 1+i, limit.Bulk); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		for i := range int64(200) {
+			if err := workers[i%2].Wait(t.Context(), 42, 1+i, limit.Message); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(began); took > 300*time.Millisecond {
+			t.Errorf("200 replies took %v", took)
+		}
+		all.Wait()
+		if took := time.Since(began); took < 450*time.Millisecond {
+			t.Errorf("20 bulk messages at 40 a second took %v", took)
+		}
+	})
+}
+
+// A worker that starts later learns what is left of a block.
+func TestANewWorkerLearnsBlocks(t *testing.T) {
+	eachLimiter(t, func(t *testing.T, worker func(limit.Config) limit.Limiter) {
+		a := worker(limit.Config{})
+		for chat := range int64(600) { // more than one page, but apart enough not to be the bot's
+			if err := a.Block(t.Context(), chat+1, 5, limit.Message, time.Hour); err != nil {
 				t.Fatal(err)
 			}
 		}
-		block(5, 400*time.Millisecond)
-		block(5, 100*time.Millisecond)
-		if d := held(6); d > 300*time.Millisecond {
-			t.Errorf("another chat waited %v", d)
-		}
-		if d := held(5); d < 250*time.Millisecond {
-			t.Errorf("the chat waited %v, want what was left of 400ms", d)
-		}
-		heldBots(t, b, map[int64]bool{})
-		block(0, 300*time.Millisecond)
-		heldBots(t, b, map[int64]bool{42: true})
-		if d := held(6); d < 250*time.Millisecond {
-			t.Errorf("the bot waited %v, want 300ms", d)
-		}
-		for chat := range int64(3) {
-			block(10+chat, 400*time.Millisecond)
-		}
-		if d := held(6); d < 250*time.Millisecond {
-			t.Errorf("the bot waited %v, want 400ms", d)
+		_ = a.Block(t.Context(), 42, 7, limit.Message, time.Hour)
+		b := worker(limit.Config{})
+		awaitBlock(t, b, 7, limit.Message)
+		var held *limit.LaterError
+		if err := b.Wait(t.Context(), 42, 7, limit.Message); !errors.As(err, &held) || held.After > time.Hour || held.After < 59*time.Minute {
+			t.Errorf("blocked for an hour: %v", err)
 		}
 	})
+}
+
+// By default a reply costs no request, and waits for nothing.
+func TestRepliesAskNobody(t *testing.T) {
+	dead := map[string]limit.Limiter{
+		"redis": limit.NewRedis(connect(t, &redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1}), limit.Config{}),
+		"nats":  limit.NewNATS(closedNATS(t), limit.Config{}),
+		"local": limit.NewLocal(limit.Config{}),
+	}
+	for name, l := range dead {
+		began := time.Now()
+		for chat := range int64(20000) {
+			if err := l.Wait(t.Context(), 42, -1-chat%100, limit.Message); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("%s: 20000 replies took %v", name, took)
+		}
+	}
 }
 
 // Another worker's block holds a message that already waits for its place.
@@ -128,8 +229,8 @@ func TestABlockOfAnotherWorkerHoldsAMessageThatWaits(t *testing.T) {
 		send(t, a, 5, 1)
 		began := time.Now()
 		done := make(chan error, 1)
-		go func() { done <- a.Wait(t.Context(), 42, 5) }()
-		if err := b.Block(t.Context(), 42, 5, 800*time.Millisecond); err != nil {
+		go func() { done <- a.Wait(t.Context(), 42, 5, limit.Message) }()
+		if err := b.Block(t.Context(), 42, 5, limit.Message, 800*time.Millisecond); err != nil {
 			t.Error(err)
 		}
 		if err := <-done; err != nil {
@@ -148,7 +249,7 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 		why := errors.New("turn has ended")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, why)
 		defer cancel()
-		if err := l.Wait(ctx, 42, 5); !errors.Is(err, why) {
+		if err := l.Wait(ctx, 42, 5, limit.Message); !errors.Is(err, why) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -164,7 +265,7 @@ func TestALongWaitIsRefusedByAllWorkers(t *testing.T) {
 		sent, later := 0, 0
 		for chat := range int64(60) { // for three seconds' worth there is half a second's patience
 			all.Go(func() {
-				err := workers[chat%2].Wait(t.Context(), 42, chat+1)
+				err := workers[chat%2].Wait(t.Context(), 42, chat+1, limit.Message)
 				var held *limit.LaterError
 				mu.Lock()
 				defer mu.Unlock()
@@ -182,20 +283,21 @@ func TestALongWaitIsRefusedByAllWorkers(t *testing.T) {
 		if sent == 0 || later == 0 || sent+later != 60 {
 			t.Errorf("%d sent, %d told to come later", sent, later)
 		}
-		if err := workers[0].Block(t.Context(), 42, 0, time.Hour); err != nil {
+		if err := workers[0].Block(t.Context(), 42, 0, limit.Message, time.Hour); err != nil {
 			t.Fatal(err)
 		}
+		awaitBlock(t, workers[1], 7, limit.Message)
 		var held *limit.LaterError
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if err := workers[1].Wait(ctx, 42, 7); !errors.As(err, &held) || held.After < 59*time.Minute {
+		if err := workers[1].Wait(ctx, 42, 7, limit.Message); !errors.As(err, &held) || held.After < 59*time.Minute {
 			t.Errorf("blocked for an hour: %v", err)
 		}
 	})
 }
 
 func TestConfigSaysWhatIsWrong(t *testing.T) {
-	if err := limit.Default().Validate(); err != nil {
+	if err := documented().Validate(); err != nil {
 		t.Error(err)
 	}
 	for _, cfg := range []limit.Config{{BotPerSecond: -1}, {ChatBurst: -1}, {Timeout: -1}} {
@@ -215,7 +317,7 @@ func heldBots(t *testing.T, l limit.Limiter, want map[int64]bool) {
 		return // of one process alone
 	}
 	held, err := shared.Held(t.Context(), []int64{42, 43})
-	if err != nil || len(held) != len(want) || want[42] != (held[42] > 0 && held[42] < time.Second) {
+	if err != nil || len(held) != len(want) || want[42] != (held[42] > 0 && held[42] <= time.Minute) {
 		t.Errorf("bots that are held back: %v, %v; want %v", held, err, want)
 	}
 }

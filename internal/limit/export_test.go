@@ -4,7 +4,9 @@ package limit
 func (l *Local) Size() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.buckets) + len(l.blocks) + len(l.refused)
+	l.buckets.mu.Lock()
+	defer l.buckets.mu.Unlock()
+	return len(l.buckets.full) + len(l.blocks) + len(l.refused)
 }
 
 // Known is how many records are known.

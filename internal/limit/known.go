@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// known holds the bucket's records as last seen. One change of a record at a time leaves only other workers to race.
+// known is what this worker knows of the bucket's records. It changes one record at a time, so
+// that only other workers come in between.
 type known struct {
 	bucket *bucket
 
@@ -69,18 +70,6 @@ func (k *known) change(ctx context.Context, key string, edit func(r *record, now
 	return fmt.Errorf("%w: other workers were quicker %d times", errAway, maxTries)
 }
 
-func (k *known) refresh(ctx context.Context, key string) error {
-	if err := k.bucket.open(ctx); err != nil {
-		return err
-	}
-	e, err := k.enter(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer k.leave(e)
-	return k.read(ctx, key, e)
-}
-
 func (k *known) read(ctx context.Context, key string, e *entry) error {
 	rec, rev, err := k.bucket.get(ctx, key)
 	if err == nil {
@@ -137,16 +126,7 @@ func (k *known) clean() {
 	k.prune = max(leastPrune, 2*len(k.entries))
 }
 
-func (k *known) blocked(key string) time.Duration {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if e := k.entries[key]; e != nil {
-		return e.rec.Blocked.Sub(k.bucket.now())
-	}
-	return 0
-}
-
-// senders is how many workers sent for a bot of late; 1 or more.
+// senders is how many workers sent for a bot of late, as far as is known; 1 or more.
 func (k *known) senders(key string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -1,7 +1,12 @@
-// Package limit keeps bots below Telegram's limits of sending: by second for a bot and a chat, by minute for a group,
-// and none while Telegram has asked to wait. [Redis] and [NATS] count for all workers together, [Local] for one
-// process. Each keeps a token bucket per chat, group and bot. A message that waits for its chat takes no place of the
-// bot. No limiter reads the worker's wall clock: Redis and the broker give the time, and elapsed time is monotonic.
+// Package limit keeps bots below what Telegram takes. Replies are not held back before Telegram has
+// asked to wait. A 429 blocks a chat, or the bot if several chats get it, for all workers; one that
+// blocks a bot also halves the bot's pace, which then grows back slowly. Bulk messages stay under
+// Telegram's figures for them, and behind replies. Fixed ceilings are a setting.
+//
+// [Redis] and [NATS] share blocks, ceilings and the bulk rates among all workers, [Local] has those of one
+// process. A message makes no request to a server, except for a ceiling or the bulk rates. Workers ask for the
+// blocks of the others every Config.Poll. No limiter reads the worker's wall clock: Redis and the
+// broker give the time, and elapsed time is monotonic.
 package limit
 
 import (
@@ -9,13 +14,22 @@ import (
 	"time"
 )
 
-// Limiter holds messages back. Implementations are safe for concurrent use.
+// Kinds of calls that have rates. Each other kind is held by its own blocks alone.
+const (
+	Message = "message" // a reply: anything that appears as a message
+	Bulk    = "bulk"    // a message to many
+)
+
+// Limiter holds calls back. Implementations are safe for concurrent use.
 type Limiter interface {
-	// Wait returns when a message may go into the chat; chat 0 counts for the bot alone. It fails with
-	// a *LaterError instead of waiting longer than Config.Patience.
-	Wait(ctx context.Context, bot, chat int64) error
-	// Block holds back the chat, or with chat 0 the bot. It never shortens an earlier block.
-	Block(ctx context.Context, bot, chat int64, d time.Duration) error
+	// Wait returns when a call may go into the chat; chat 0 is the bot alone. It fails with a
+	// *LaterError if the wait would be longer than Config.Patience, or a minute for Bulk.
+	Wait(ctx context.Context, bot, chat int64, kind string) error
+	// Block holds calls of this kind into the chat back for d, or with chat 0 all of the bot's. It never
+	// shortens an earlier block. Blocks of Message and Bulk are the same.
+	Block(ctx context.Context, bot, chat int64, kind string, d time.Duration) error
+	// Run learns what other workers are told, until ctx ends.
+	Run(ctx context.Context)
 }
 
 var (
@@ -23,6 +37,12 @@ var (
 	_ Limiter = (*Redis)(nil)
 	_ Limiter = (*NATS)(nil)
 )
+
+// call is what waits.
+type call struct {
+	bot, chat int64
+	kind      string
+}
 
 // LaterError means that a message would have to wait for longer than Config.Patience.
 type LaterError struct{ After time.Duration }

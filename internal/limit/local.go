@@ -6,15 +6,39 @@ import (
 	"time"
 )
 
-// Local counts in one process. Safe for concurrent use.
+// Local has the limits of one process.
 type Local struct {
+	*pacer
+	buckets *buckets
+}
+
+// NewLocal makes a limiter for one process; cfg must be valid.
+func NewLocal(cfg Config) *Local {
+	cfg = cfg.withDefaults()
+	return &Local{pacer: newPacer(cfg), buckets: newBuckets(cfg)}
+}
+
+// Wait implements [Limiter].
+func (l *Local) Wait(ctx context.Context, bot, chat int64, kind string) error {
+	return l.wait(ctx, call{bot, chat, kind}, l.buckets.take)
+}
+
+// Block implements [Limiter].
+func (l *Local) Block(ctx context.Context, bot, chat int64, kind string, d time.Duration) error {
+	l.block(ctx, call{bot, chat, kind}, d)
+	return nil
+}
+
+// Run implements [Limiter]: there is nobody to learn from.
+func (l *Local) Run(context.Context) {}
+
+// buckets are those of one process.
+type buckets struct {
 	cfg Config
 
-	mu      sync.Mutex
-	buckets map[bucketKey]time.Time // when the bucket is full again
-	blocks  map[bucketKey]time.Time // until when nothing goes
-	refused map[int64]*refusals
-	prune   int // size of the maps at which to clean
+	mu    sync.Mutex
+	full  map[bucketKey]time.Time // when the bucket is full again
+	prune int
 }
 
 type bucketKey struct {
@@ -22,150 +46,63 @@ type bucketKey struct {
 	name      string
 }
 
-type refusals struct {
-	since time.Time
-	chats map[int64]struct{}
+func newBuckets(cfg Config) *buckets {
+	return &buckets{cfg: cfg, full: make(map[bucketKey]time.Time), prune: leastPrune}
 }
 
-// leastPrune is the size below which nothing is cleaned.
-const leastPrune = 1024
-
-// NewLocal makes a limiter for one process; cfg must be valid.
-func NewLocal(cfg Config) *Local {
-	return &Local{
-		cfg: cfg.withDefaults(), prune: leastPrune,
-		buckets: make(map[bucketKey]time.Time), blocks: make(map[bucketKey]time.Time), refused: make(map[int64]*refusals),
-	}
-}
-
-// Wait implements [Limiter].
-func (l *Local) Wait(ctx context.Context, bot, chat int64) error {
-	return l.wait(ctx, bot, chat, l.cfg.rates(chat))
-}
-
-func (l *Local) wait(ctx context.Context, bot, chat int64, rates [3]rate) error {
-	if err := l.unblocked(ctx, bot, chat); err != nil {
-		return err
-	}
-	waited := false
+// take takes a place of each rate, one after the other, and waits for it.
+func (b *buckets) take(ctx context.Context, c call, rates rates) (waited bool, err error) {
 	for _, r := range rates {
 		if r.n == 0 {
 			continue
 		}
-		left, reserved := l.reserve(bot, chat, r)
-		if !reserved {
-			return &LaterError{After: left}
-		}
-		if left > 0 {
-			if err := pause(ctx, left); err != nil {
-				return err
+		for {
+			left, taken := b.reserve(c, r)
+			if left > b.cfg.patience(c.kind) {
+				return waited, &LaterError{After: left}
 			}
-			waited = true
+			if left > 0 {
+				if err := pause(ctx, left); err != nil {
+					return true, err
+				}
+				waited = true
+			}
+			if taken {
+				break
+			}
 		}
 	}
-	if waited { // Telegram may have asked for more time
-		return l.unblocked(ctx, bot, chat)
-	}
-	return nil
+	return waited, nil
 }
 
-func (l *Local) unblocked(ctx context.Context, bot, chat int64) error {
-	for {
-		left := l.blocked(bot, chat)
-		if left <= 0 {
-			return nil
-		}
-		if left > l.cfg.Patience {
-			return &LaterError{After: left}
-		}
-		if err := pause(ctx, left); err != nil {
-			return err
-		}
+// reserve takes the next place of one bucket, and says how long until it is there. A place too far away is
+// not taken. Places are given in the order of asking; a caller that gives up leaves its place empty.
+func (b *buckets) reserve(c call, r rate) (left time.Duration, taken bool) {
+	k := bucketKey{bot: c.bot, chat: c.chat, name: r.name}
+	if r.ofBot {
+		k.chat = 0
 	}
-}
-
-// Block implements [Limiter].
-func (l *Local) Block(_ context.Context, bot, chat int64, d time.Duration) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	now := time.Now()
-	l.clean(now)
-	if chat != 0 {
-		l.hold(bucketKey{bot: bot, chat: chat}, now.Add(d))
-		if !l.botWide(bot, chat, now) {
-			return nil
-		}
-	}
-	l.hold(bucketKey{bot: bot}, now.Add(d))
-	return nil
-}
-
-// hold needs l.mu.
-func (l *Local) hold(k bucketKey, until time.Time) {
-	if until.After(l.blocks[k]) {
-		l.blocks[k] = until
-	}
-}
-
-// botWide needs l.mu.
-func (l *Local) botWide(bot, chat int64, now time.Time) bool {
-	r := l.refused[bot]
-	if r == nil || now.Sub(r.since) > time.Second {
-		r = &refusals{since: now, chats: make(map[int64]struct{})}
-		l.refused[bot] = r
-	}
-	r.chats[chat] = struct{}{}
-	return len(r.chats) >= l.cfg.BotWide
-}
-
-func (l *Local) blocked(bot, chat int64) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	until := l.blocks[bucketKey{bot: bot}]
-	if chat != 0 && l.blocks[bucketKey{bot: bot, chat: chat}].After(until) {
-		until = l.blocks[bucketKey{bot: bot, chat: chat}]
-	}
-	if until.IsZero() {
-		return 0
-	}
-	return time.Until(until)
-}
-
-// reserve takes the next place of a bucket, unless it is too far away. Places go in the order of
-// asking; a caller that gives up leaves its place empty.
-func (l *Local) reserve(bot, chat int64, r rate) (left time.Duration, reserved bool) {
-	if r.name == "bot" {
-		chat = 0
-	}
-	k := bucketKey{bot: bot, chat: chat, name: r.name}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	l.clean(now)
-	next, left := r.reserve(l.buckets[k], now)
-	if left > l.cfg.Patience {
+	b.clean(now)
+	next, left := r.reserve(b.full[k], now)
+	if !b.cfg.takes(c.kind, left) {
 		return left, false
 	}
-	l.buckets[k] = next
+	b.full[k] = next
 	return left, true
 }
 
-// clean drops what has passed, once the maps have doubled. It needs l.mu.
-func (l *Local) clean(now time.Time) {
-	if len(l.buckets)+len(l.blocks) < l.prune {
+// clean needs b.mu.
+func (b *buckets) clean(now time.Time) {
+	if len(b.full) < b.prune {
 		return
 	}
-	for _, m := range [...]map[bucketKey]time.Time{l.buckets, l.blocks} {
-		for k, until := range m {
-			if until.Before(now) {
-				delete(m, k)
-			}
+	for k, full := range b.full {
+		if full.Before(now) {
+			delete(b.full, k)
 		}
 	}
-	for bot, r := range l.refused {
-		if now.Sub(r.since) > time.Second {
-			delete(l.refused, bot)
-		}
-	}
-	l.prune = max(leastPrune, 2*(len(l.buckets)+len(l.blocks)))
+	b.prune = max(leastPrune, 2*len(b.full))
 }

@@ -18,7 +18,7 @@ func send(t *testing.T, l limit.Limiter, chat int64, n int) (after []time.Durati
 	t.Helper()
 	began := time.Now()
 	for range n {
-		if err := l.Wait(t.Context(), 42, chat); err != nil {
+		if err := l.Wait(t.Context(), 42, chat, limit.Message); err != nil {
 			t.Error(err)
 		}
 		after = append(after, time.Since(began))
@@ -40,7 +40,7 @@ func TestAChatGetsItsRepliesAtOnceAndASeriesIsSlowed(t *testing.T) {
 		chat int64
 		want []time.Duration
 	}{
-		{"private", limit.Default(), 5, seconds(0, 0, 0, 1, 2, 3)},
+		{"private", documented(), 5, seconds(0, 0, 0, 1, 2, 3)},
 		{"private, no burst", limit.Config{ChatPerSecond: 2, ChatBurst: 1}, 5, seconds(0, 0.5, 1, 1.5)},
 		{"group", limit.Config{GroupPerMinute: 20, GroupBurst: 2}, -5, seconds(0, 0, 3, 6)},
 		{"group, both limits", limit.Config{ChatPerSecond: 1, ChatBurst: 1, GroupPerMinute: 20, GroupBurst: 3}, -5, seconds(0, 1, 2, 3, 6)},
@@ -58,12 +58,12 @@ func TestAChatGetsItsRepliesAtOnceAndASeriesIsSlowed(t *testing.T) {
 
 func TestChatsDoNotSlowEachOtherButForTheBotsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := limit.NewLocal(limit.Default())
+		l := limit.NewLocal(documented())
 		began := time.Now()
 		var all sync.WaitGroup
 		for chat := range int64(90) {
 			all.Go(func() {
-				if err := l.Wait(t.Context(), 42, chat+1); err != nil {
+				if err := l.Wait(t.Context(), 42, chat+1, limit.Message); err != nil {
 					t.Error(err)
 				}
 			})
@@ -73,7 +73,7 @@ func TestChatsDoNotSlowEachOtherButForTheBotsLimit(t *testing.T) {
 				t.Errorf("a chat's burst went after %v", got)
 			}
 		})
-		if err := l.Wait(t.Context(), 43, 5); err != nil || time.Since(began) != 0 {
+		if err := l.Wait(t.Context(), 43, 5, limit.Message); err != nil || time.Since(began) != 0 {
 			t.Errorf("another bot waited: %v", err)
 		}
 		all.Wait()
@@ -89,7 +89,7 @@ func TestAChatThatWaitsTakesNothingOfTheBots(t *testing.T) {
 		l := limit.NewLocal(limit.Config{BotPerSecond: 10, BotBurst: 1, ChatPerSecond: 1, ChatBurst: 1})
 		var all sync.WaitGroup
 		for range 20 {
-			all.Go(func() { _ = l.Wait(t.Context(), 42, 5) })
+			all.Go(func() { _ = l.Wait(t.Context(), 42, 5, limit.Message) })
 		}
 		synctest.Wait()
 		if got := send(t, l, 6, 1); got[0] > 100*time.Millisecond {
@@ -102,26 +102,26 @@ func TestAChatThatWaitsTakesNothingOfTheBots(t *testing.T) {
 func TestABlockHoldsTheChatOrTheBotAndIsNeverShortened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limit.NewLocal(limit.Config{BotWide: 3, Patience: time.Minute})
-		_ = l.Block(t.Context(), 42, 5, 10*time.Second)
-		_ = l.Block(t.Context(), 42, 5, 2*time.Second)
+		_ = l.Block(t.Context(), 42, 5, limit.Message, 10*time.Second)
+		_ = l.Block(t.Context(), 42, 5, limit.Message, 2*time.Second)
 		if got := send(t, l, 6, 1); got[0] != 0 {
 			t.Errorf("another chat waited %v", got)
 		}
 		if got := send(t, l, 5, 2); !slices.Equal(got, seconds(10, 10)) {
 			t.Errorf("the chat went after %v, want 10s", got)
 		}
-		_ = l.Block(t.Context(), 42, 0, 7*time.Second)
+		_ = l.Block(t.Context(), 42, 0, limit.Message, 7*time.Second)
 		if got := send(t, l, 6, 1); got[0] != 7*time.Second {
 			t.Errorf("the bot went after %v, want 7s", got)
 		}
 		for chat := range int64(3) { // too many at once to be each its own
-			_ = l.Block(t.Context(), 42, chat+1, 4*time.Second)
+			_ = l.Block(t.Context(), 42, chat+1, limit.Message, 4*time.Second)
 		}
 		if got := send(t, l, 9, 1); got[0] != 4*time.Second {
 			t.Errorf("the bot went after %v, want 4s", got)
 		}
 		for chat := range int64(6) {
-			_ = l.Block(t.Context(), 42, chat+1, 4*time.Second)
+			_ = l.Block(t.Context(), 42, chat+1, limit.Message, 4*time.Second)
 			time.Sleep(600 * time.Millisecond)
 		}
 		if got := send(t, l, 9, 1); got[0] != 0 {
@@ -138,11 +138,11 @@ func TestABlockHoldsThoseWhoWaitAlready(t *testing.T) {
 		began := time.Now()
 		done := make(chan time.Duration, 1)
 		go func() {
-			_ = l.Wait(t.Context(), 42, 5)
+			_ = l.Wait(t.Context(), 42, 5, limit.Message)
 			done <- time.Since(began)
 		}()
 		synctest.Wait()
-		_ = l.Block(t.Context(), 42, 5, 30*time.Second)
+		_ = l.Block(t.Context(), 42, 5, limit.Message, 30*time.Second)
 		if got := <-done; got != 30*time.Second {
 			t.Errorf("went after %v, want 30s", got)
 		}
@@ -155,11 +155,11 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 		l := limit.NewLocal(limit.Config{ChatPerSecond: 1, ChatBurst: 1, Patience: 2 * time.Hour})
 		for _, hold := range []func(){
 			func() { send(t, l, 5, 1) },
-			func() { _ = l.Block(t.Context(), 42, 5, time.Hour) },
+			func() { _ = l.Block(t.Context(), 42, 5, limit.Message, time.Hour) },
 		} {
 			hold()
 			ctx, cancel := context.WithTimeoutCause(t.Context(), 500*time.Millisecond, why)
-			if err := l.Wait(ctx, 42, 5); !errors.Is(err, why) {
+			if err := l.Wait(ctx, 42, 5, limit.Message); !errors.Is(err, why) {
 				t.Errorf("error %v", err)
 			}
 			cancel()
@@ -172,7 +172,7 @@ func TestWhatHasPassedIsForgotten(t *testing.T) {
 		l := limit.NewLocal(limit.Config{ChatPerSecond: 1})
 		for chat := range int64(20000) {
 			send(t, l, chat+1, 1)
-			_ = l.Block(t.Context(), 42, chat+1, time.Second)
+			_ = l.Block(t.Context(), 42, chat+1, limit.Message, time.Second)
 			time.Sleep(10 * time.Millisecond)
 		}
 		if n := l.Size(); n > 2048 {
@@ -185,7 +185,7 @@ func BenchmarkLocalWait(b *testing.B) {
 	l := limit.NewLocal(limit.Config{BotPerSecond: 1 << 30, ChatPerSecond: 1 << 30, ChatBurst: 1 << 20, BotBurst: 1 << 20})
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := l.Wait(b.Context(), 42, 5); err != nil {
+		if err := l.Wait(b.Context(), 42, 5, limit.Message); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -204,7 +204,7 @@ func TestALongWaitIsRefusedAndReservesNothing(t *testing.T) {
 		for chat := range int64(500) {
 			all.Go(func() {
 				for ctx.Err() == nil {
-					err := l.Wait(ctx, 42, chat+1)
+					err := l.Wait(ctx, 42, chat+1, limit.Message)
 					var held *limit.LaterError
 					switch {
 					case err == nil:
@@ -223,9 +223,9 @@ func TestALongWaitIsRefusedAndReservesNothing(t *testing.T) {
 		if took := time.Since(began); sent.Load() != 500 || took > 60*time.Second || later.Load() == 0 {
 			t.Errorf("%d of 500 sent in %v, %d refusals; want all of them at about 10 a second", sent.Load(), took, later.Load())
 		}
-		_ = l.Block(t.Context(), 42, 0, time.Hour)
+		_ = l.Block(t.Context(), 42, 0, limit.Message, time.Hour)
 		var held *limit.LaterError
-		if err := l.Wait(t.Context(), 42, 7); !errors.As(err, &held) || held.After < 59*time.Minute {
+		if err := l.Wait(t.Context(), 42, 7, limit.Message); !errors.As(err, &held) || held.After < 59*time.Minute {
 			t.Errorf("blocked for an hour: %v", err)
 		}
 	})

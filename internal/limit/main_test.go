@@ -1,7 +1,6 @@
 package limit_test
 
 import (
-	"log/slog"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -26,7 +25,10 @@ func connect(tb testing.TB, o *redis.Options) *redis.Client {
 	return c
 }
 
-func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+// documented is what Telegram documents for bulk messages, as a ceiling.
+func documented() limit.Config {
+	return limit.Config{BotPerSecond: 30, ChatPerSecond: 1, GroupPerMinute: 20}
+}
 
 // generous never makes a message wait.
 func generous() limit.Config {

@@ -4,33 +4,40 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"log/slog"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// NATS counts in a key-value bucket of the broker, for all workers that use it. Safe for concurrent use.
+// NATS keeps the limits in a key-value bucket of the broker, for all workers that use it: one record for each
+// bot and each chat that has rates, and one message for each block.
 //
-// A record is written by compare-and-set on the known revision: one round trip unless another worker wrote meanwhile.
-// A refusal needs none: waits only grow, so one too long by an old record is too long by the newest. While the broker
-// is away, each worker counts for itself, with an equal share of the bot's limit among the workers that sent lately.
+// A record is written by compare-and-set on the revision that this worker knows, which
+// costs one round trip unless another worker wrote to it since. A refusal needs none:
+// what is known of a record only grows, so a wait that is too long by an old record is
+// too long by the newest.
+//
+// While the broker is away, each worker counts for itself and takes its share of the
+// bot's limit: an equal part among the workers that sent for the bot of late.
 type NATS struct {
-	cfg    Config
-	worker string // among the senders of a record
-	local  *Local
-	known  *known
-	outage outage
+	shared
+	buckets *buckets // of this worker, while the broker is away
+	known   *known
+	outage  outage
 }
 
-// NewNATS makes its bucket on first need; cfg must be valid. The caller closes the connection.
-func NewNATS(js jetstream.JetStream, cfg Config, log *slog.Logger) *NATS {
+// NewNATS makes a limiter on a bucket, which is made when it is first needed; cfg must
+// be valid. The connection stays the caller's to close.
+func NewNATS(js jetstream.JetStream, cfg Config) *NATS {
 	cfg = cfg.withDefaults()
-	return &NATS{
-		cfg: cfg, worker: rand.Text()[:8], local: NewLocal(cfg),
-		known: newKnown(newBucket(js, cfg)), outage: outage{log: log},
+	b := newBucket(js, cfg)
+	l := &NATS{
+		shared: newShared(cfg, rand.Text()[:8]), buckets: newBuckets(cfg),
+		known: newKnown(b), outage: outage{log: cfg.Logger},
 	}
+	l.board = &natsBoard{bucket: b}
+	return l
 }
 
 func botKey(bot int64) string { return strconv.FormatInt(bot, 10) + ".bot" }
@@ -39,140 +46,85 @@ func chatKey(bot, chat int64) string {
 	return strconv.FormatInt(bot, 10) + ".chat." + strconv.FormatInt(chat, 10)
 }
 
-func keys(bot, chat int64) []string {
-	if chat == 0 {
-		return []string{botKey(bot)}
-	}
-	return []string{botKey(bot), chatKey(bot, chat)}
-}
-
 // Wait implements [Limiter].
-func (l *NATS) Wait(ctx context.Context, bot, chat int64) error {
-	if l.outage.ask() {
-		err := l.wait(ctx, bot, chat)
-		if !l.outage.note(ctx, err) {
-			return err
-		}
-	}
-	return l.local.wait(ctx, bot, chat, l.share(bot, chat))
+func (l *NATS) Wait(ctx context.Context, bot, chat int64, kind string) error {
+	return l.wait(ctx, call{bot, chat, kind}, l.take)
 }
 
 // Block implements [Limiter]. This worker keeps the block through an outage.
-func (l *NATS) Block(ctx context.Context, bot, chat int64, d time.Duration) error {
-	if err := l.local.Block(ctx, bot, chat, d); err != nil || !l.outage.ask() {
-		return err
-	}
-	err := l.block(ctx, bot, chat, d)
-	if l.outage.note(ctx, err) {
+func (l *NATS) Block(ctx context.Context, bot, chat int64, kind string, d time.Duration) error {
+	err := l.shared.Block(ctx, bot, chat, kind, d)
+	if errors.Is(err, errAway) {
 		return nil
 	}
 	return err
 }
 
-func (l *NATS) wait(ctx context.Context, bot, chat int64) error {
-	// A bot that is known to be blocked must not cost the chat its place.
-	waited, err := l.sit(ctx, l.known.blocked(botKey(bot)))
-	if err != nil {
-		return err
-	}
-	chats, bots := l.cfg.rates(chat), [3]rate{}
-	chats[ofBot], bots[ofBot] = rate{}, chats[ofBot]
-	if chat != 0 {
-		w, err := l.take(ctx, chatKey(bot, chat), chats)
-		if err != nil {
-			return err
+// take takes a place of the chat, then one of the bot, and waits for each.
+func (l *NATS) take(ctx context.Context, c call, r rates) (waited bool, err error) {
+	if l.outage.ask() {
+		waited, err = l.takeShared(ctx, c, r)
+		if !l.outage.note(ctx, err) {
+			return waited, err
 		}
-		waited = waited || w
 	}
-	w, err := l.take(ctx, botKey(bot), bots)
-	if err != nil || !waited && !w {
-		return err
-	}
-	return l.unblocked(ctx, keys(bot, chat)...) // Telegram may have asked for more time
+	return l.buckets.take(ctx, c, l.share(c.bot, r))
 }
 
-// take takes a place of each rate from one record and waits for it.
-func (l *NATS) take(ctx context.Context, key string, rates [3]rate) (waited bool, err error) {
-	if rates == [3]rate{} {
-		return false, l.unblocked(ctx, key)
+func (l *NATS) takeShared(ctx context.Context, c call, r rates) (waited bool, err error) {
+	chats, bots := r.split()
+	waited, err = l.takeRecord(ctx, c, chatKey(c.bot, c.chat), chats)
+	if err != nil {
+		return waited, err
+	}
+	w, err := l.takeRecord(ctx, c, botKey(c.bot), bots)
+	return waited || w, err
+}
+
+// takeRecord takes a place of each rate from one record, waits until they are there, and tells whether it had to.
+func (l *NATS) takeRecord(ctx context.Context, c call, key string, r rates) (waited bool, err error) {
+	if r == (rates{}) {
+		return false, nil
 	}
 	for {
 		var left time.Duration
 		taken := false
-		err := l.known.change(ctx, key, func(r *record, now time.Time) bool {
-			if left = r.Blocked.Sub(now); left > 0 {
-				return false
+		err := l.known.change(ctx, key, func(rec *record, now time.Time) bool {
+			left = rec.reserve(r, now)
+			if r[ofBot].n > 0 || r[bulkOfBot].n > 0 {
+				rec.sent(l.worker, now)
 			}
-			left = r.reserve(rates, now)
-			if rates[ofBot].n > 0 {
-				r.sent(l.worker, now)
-			}
-			taken = left <= l.cfg.Patience
+			taken = l.cfg.takes(c.kind, left)
 			return taken
 		})
 		if err != nil {
 			return waited, err
 		}
-		w, err := l.sit(ctx, left)
-		waited = waited || w
-		if err != nil || taken {
-			return waited, err
-		}
-	}
-}
-
-func (l *NATS) sit(ctx context.Context, d time.Duration) (waited bool, err error) {
-	switch {
-	case d <= 0:
-		return false, nil
-	case d > l.cfg.Patience:
-		return false, &LaterError{After: d}
-	}
-	return true, pause(ctx, d)
-}
-
-func (l *NATS) unblocked(ctx context.Context, keys ...string) error {
-	for {
-		var left time.Duration
-		for _, key := range keys {
-			if err := l.known.refresh(ctx, key); err != nil {
-				return err
+		switch {
+		case left > l.cfg.patience(c.kind):
+			return waited, &LaterError{After: left}
+		case left > 0:
+			if err := pause(ctx, left); err != nil {
+				return true, err
 			}
-			left = max(left, l.known.blocked(key))
+			waited = true
 		}
-		if waited, err := l.sit(ctx, left); err != nil || !waited {
-			return err
-		}
-	}
-}
-
-func (l *NATS) block(ctx context.Context, bot, chat int64, d time.Duration) error {
-	if chat != 0 {
-		err := l.known.change(ctx, chatKey(bot, chat), func(r *record, now time.Time) bool { return r.block(now.Add(d)) })
-		if err != nil {
-			return err
+		if taken {
+			return waited, nil
 		}
 	}
-	return l.known.change(ctx, botKey(bot), func(r *record, now time.Time) bool {
-		if chat == 0 {
-			return r.block(now.Add(d))
-		}
-		if r.refused(chat, now) >= l.cfg.BotWide {
-			r.block(now.Add(d))
-		}
-		return true
-	})
 }
 
 // share is what this worker may send while each counts for itself.
-func (l *NATS) share(bot, chat int64) [3]rate {
-	rates := l.cfg.rates(chat)
-	if r := &rates[ofBot]; r.n > 0 {
-		workers := l.known.senders(botKey(bot))
-		r.n, r.burst = max(r.n/workers, 1), max(r.burst/workers, 1)
+func (l *NATS) share(bot int64, r rates) rates {
+	for _, i := range []int{ofBot, bulkOfBot} {
+		if one := &r[i]; one.n > 0 {
+			workers := l.known.senders(botKey(bot))
+			one.n, one.burst = max(one.n/workers, 1), max(one.burst/workers, 1)
+		}
 	}
-	return rates
+	return r
 }
 
-// errAway means that the broker gave no usable answer.
+// errAway says that the broker gave no usable answer.
 var errAway = errors.New("the broker does not keep the limits of sending")

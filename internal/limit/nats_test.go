@@ -39,6 +39,14 @@ func (b broker) connect(tb testing.TB, opts ...nats.Option) jetstream.JetStream 
 	return js
 }
 
+// closedNATS is a connection that is closed.
+func closedNATS(tb testing.TB) jetstream.JetStream {
+	tb.Helper()
+	js := startNATS(tb).connect(tb)
+	js.Conn().Close()
+	return js
+}
+
 // warnings keeps what a limiter logs.
 type warnings struct {
 	slog.Handler
@@ -77,12 +85,12 @@ func bubble(t *testing.T, test func(t *testing.T, b broker, wire *natstest.Wire,
 
 func TestAWorkerKeepsItsShareWhileTheBrokerIsAway(t *testing.T) {
 	bubble(t, func(t *testing.T, b broker, wire *natstest.Wire, js jetstream.JetStream) {
-		cfg := limit.Config{BotPerSecond: 20, BotBurst: 4}
 		said := &warnings{}
-		l := limit.NewNATS(js, cfg, slog.New(said))
+		cfg := limit.Config{BotPerSecond: 20, BotBurst: 4, Logger: slog.New(said)}
+		l := limit.NewNATS(js, cfg)
 		other := b.connect(t)
 		defer other.Conn().Close()
-		send(t, limit.NewNATS(other, cfg, discard()), 6, 1)
+		send(t, limit.NewNATS(other, cfg), 6, 1)
 		send(t, l, 5, 1)
 		if all := said.take(); len(all) != 0 {
 			t.Errorf("logged %q", all)
@@ -106,7 +114,7 @@ func TestAWorkerKeepsItsShareWhileTheBrokerIsAway(t *testing.T) {
 
 func TestABrokerThatIsSilentHoldsNobodyUp(t *testing.T) {
 	bubble(t, func(t *testing.T, _ broker, wire *natstest.Wire, js jetstream.JetStream) {
-		l := limit.NewNATS(js, limit.Config{BotPerSecond: 1000}, discard())
+		l := limit.NewNATS(js, limit.Config{BotPerSecond: 1000})
 		for _, known := range []bool{false, true} {
 			if known {
 				wire.Thaw()
@@ -118,7 +126,7 @@ func TestABrokerThatIsSilentHoldsNobodyUp(t *testing.T) {
 			var all sync.WaitGroup
 			for chat := range int64(200) {
 				all.Go(func() {
-					if err := l.Wait(t.Context(), 42, chat+1); err != nil {
+					if err := l.Wait(t.Context(), 42, chat+1, limit.Message); err != nil {
 						t.Error(err)
 					}
 				})
@@ -133,14 +141,14 @@ func TestABrokerThatIsSilentHoldsNobodyUp(t *testing.T) {
 
 func TestABlockHoldsThroughAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, _ broker, wire *natstest.Wire, js jetstream.JetStream) {
-		l := limit.NewNATS(js, limit.Config{BotPerSecond: 30}, discard())
-		_ = l.Block(t.Context(), 42, 5, 3*time.Second)
+		l := limit.NewNATS(js, limit.Config{})
+		_ = l.Block(t.Context(), 42, 5, limit.Message, 3*time.Second)
 		wire.Hold()
 		if got := send(t, l, 5, 1); got[0] != 3*time.Second {
 			t.Errorf("the chat went after %v, want 3s", got)
 		}
 		began := time.Now()
-		_ = l.Block(t.Context(), 42, 5, 2*time.Second)
+		_ = l.Block(t.Context(), 42, 5, limit.Message, 2*time.Second)
 		send(t, l, 5, 1)
 		if took := time.Since(began); took != 2*time.Second {
 			t.Errorf("the chat went after %v, want 2s", took)
@@ -150,7 +158,7 @@ func TestABlockHoldsThroughAnOutage(t *testing.T) {
 
 func TestABucketThatIsGoneIsMadeAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, _ broker, _ *natstest.Wire, js jetstream.JetStream) {
-		l := limit.NewNATS(js, limit.Config{ChatPerSecond: 1}, discard())
+		l := limit.NewNATS(js, limit.Config{ChatPerSecond: 1})
 		send(t, l, 5, 1)
 		if err := js.DeleteStream(t.Context(), "KV_chatlane_limits"); err != nil {
 			t.Fatal(err)
@@ -166,14 +174,39 @@ func TestABucketThatIsGoneIsMadeAgain(t *testing.T) {
 	})
 }
 
+// A bucket that was made again counts its messages from 1.
+func TestBlocksInABucketThatIsMadeAgainAreLearnt(t *testing.T) {
+	bubble(t, func(t *testing.T, _ broker, _ *natstest.Wire, js jetstream.JetStream) {
+		a, b := limit.NewNATS(js, limit.Config{}), limit.NewNATS(js, limit.Config{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { b.Run(ctx) })
+		for chat := range int64(5) {
+			_ = a.Block(t.Context(), 100+chat, 5, limit.Message, time.Hour)
+		}
+		time.Sleep(time.Second)
+		if err := js.DeleteStream(t.Context(), "KV_chatlane_limits"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		_ = a.Block(t.Context(), 42, 7, limit.Message, time.Hour)
+		time.Sleep(time.Second)
+		if err := b.Wait(t.Context(), 42, 7, limit.Message); err == nil {
+			t.Error("a block in the new bucket is not known")
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
 func TestRecordsPass(t *testing.T) {
 	bubble(t, func(t *testing.T, _ broker, _ *natstest.Wire, js jetstream.JetStream) {
-		l := limit.NewNATS(js, limit.Default(), discard())
+		l := limit.NewNATS(js, documented())
 		for chat := range int64(3000) {
 			send(t, l, -1-chat, 1)
 			time.Sleep(time.Second)
 		}
-		_ = l.Block(t.Context(), 42, 5, 2*time.Minute)
+		_ = l.Block(t.Context(), 42, 5, limit.Message, 2*time.Minute)
 		s, err := js.Stream(t.Context(), "KV_chatlane_limits")
 		if err != nil {
 			t.Fatal(err)
@@ -192,10 +225,10 @@ func TestRecordsPass(t *testing.T) {
 }
 
 func BenchmarkNATSWait(b *testing.B) {
-	l := limit.NewNATS(startNATS(b).connect(b), generous(), discard())
+	l := limit.NewNATS(startNATS(b).connect(b), generous())
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := l.Wait(b.Context(), 42, 5); err != nil {
+		if err := l.Wait(b.Context(), 42, 5, limit.Message); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -14,16 +14,16 @@ import (
 func TestKeysAreTaggedAndPass(t *testing.T) {
 	o := startRedis(t)
 	c := connect(t, o)
-	l := limit.NewRedis(c, limit.Default())
+	l := limit.NewRedis(c, documented())
 	send(t, l, -5, 2)
-	_ = l.Block(t.Context(), 42, -5, time.Minute)
-	_ = l.Block(t.Context(), 42, 0, time.Minute)
+	_ = l.Block(t.Context(), 42, -5, limit.Message, time.Minute)
+	_ = l.Block(t.Context(), 42, 0, limit.Message, time.Minute)
 	keys := c.Keys(t.Context(), "*").Val()
-	if len(keys) != 6 {
+	if len(keys) != 4 {
 		t.Errorf("%d keys: %v", len(keys), keys)
 	}
 	for _, k := range keys {
-		if !strings.Contains(k, "chatlane:{limit:42}:") {
+		if !strings.Contains(k, "chatlane:{limit:42}:") && k != "chatlane:{limit}:blocks" {
 			t.Errorf("key %s has another tag", k)
 		}
 		if ttl := c.PTTL(t.Context(), k).Val(); ttl <= 0 || ttl > 2*time.Minute {
@@ -44,11 +44,11 @@ func TestAnACLUserWithTheRightsOfTheDocsIsLimited(t *testing.T) {
 	if err := all.Do(t.Context(), args...).Err(); err != nil {
 		t.Fatal(err)
 	}
-	l := limit.NewRedis(connect(t, &redis.Options{Addr: o.Addr, Username: "chatlane", Password: "s3cret"}), limit.Default())
-	if err := l.Wait(t.Context(), 42, 5); err != nil {
+	l := limit.NewRedis(connect(t, &redis.Options{Addr: o.Addr, Username: "chatlane", Password: "s3cret"}), documented())
+	if err := l.Wait(t.Context(), 42, 5, limit.Message); err != nil {
 		t.Errorf("wait: %v", err)
 	}
-	if err := l.Block(t.Context(), 42, 5, time.Minute); err != nil {
+	if err := l.Block(t.Context(), 42, 5, limit.Message, time.Minute); err != nil {
 		t.Errorf("block: %v", err)
 	}
 }
@@ -68,10 +68,10 @@ func TestABrokenRedisIsAnErrorSoon(t *testing.T) {
 	for _, addr := range []string{silent.Addr().String(), gone.Addr().String()} {
 		l := limit.NewRedis(connect(t, &redis.Options{Addr: addr, ContextTimeoutEnabled: true}), limit.Config{BotPerSecond: 30, Timeout: 100 * time.Millisecond})
 		began := time.Now()
-		if err := l.Wait(t.Context(), 42, 5); err == nil {
+		if err := l.Wait(t.Context(), 42, 5, limit.Message); err == nil {
 			t.Error("no error")
 		}
-		if err := l.Block(t.Context(), 42, 5, time.Second); err == nil {
+		if err := l.Block(t.Context(), 42, 5, limit.Message, time.Second); err == nil {
 			t.Error("no error")
 		}
 		if took := time.Since(began); took > 3*time.Second {
@@ -84,7 +84,7 @@ func BenchmarkRedisWait(b *testing.B) {
 	l := limit.NewRedis(connect(b, startRedis(b)), generous())
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := l.Wait(b.Context(), 42, 5); err != nil {
+		if err := l.Wait(b.Context(), 42, 5, limit.Message); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -128,6 +128,9 @@ func callMiddleware(p *bot.Program) []api.Around {
 			if bot.IsAtMostOnce(ctx) {
 				ctx = api.AtMostOnce(ctx)
 			}
+			if bot.IsBulk(ctx) {
+				ctx = api.Bulk(ctx)
+			}
 			result, err := next(ctx, method, params)
 			if errors.Is(err, api.ErrMaybeSent) {
 				err = fmt.Errorf("%w: %w", bot.ErrMaybeSent, err)

@@ -18,7 +18,8 @@ func (t *task) skipLate(context.Context) (progress, error) {
 // isPointless is false for a replay: a person asked for it.
 func (t *task) isPointless() bool {
 	limit := t.r.cfg.SkipAfter(t.d.Type)
-	return limit > 0 && t.d.Age() > limit && t.d.Replay == 0
+	age := t.d.Age()
+	return limit > 0 && age > limit && t.d.Replay == 0 && !t.r.held.after(t.d.Lane, time.Now().Add(-age))
 }
 
 // deadline is zero for never.

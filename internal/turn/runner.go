@@ -47,6 +47,7 @@ type Runner struct {
 	urgent   *urgentRuns
 	running  runningTurns
 	results  resultCache
+	held     heldLanes
 	skipped  skippedLog
 	names    sync.Map      // usernames learned later, by bot
 	albums   time.Duration // how long a lane waits for an album; 0: albums are not gathered

@@ -42,6 +42,9 @@ func (t *task) settle(ctx context.Context, err error) queue.Next {
 		t.r.metrics.turns.WithLabelValues(outRetried).Inc()
 		t.logVerdict(ctx, slog.LevelWarn, "attempt failed", v, attempt)
 	case actWait:
+		if v.reason == reasonLimited {
+			t.r.held.add(t.d.Lane, time.Now().Add(v.after))
+		}
 		if t.waits == 0 {
 			t.logVerdict(ctx, slog.LevelInfo, "lane waits", v, attempt)
 		}

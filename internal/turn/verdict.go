@@ -35,6 +35,9 @@ const (
 	actLeave                // the partition goes elsewhere: touch nothing more
 )
 
+// reasonLimited is the reason of a wait that Telegram, or a limit of ours, asks for.
+const reasonLimited = "rate_limited"
+
 type verdict struct {
 	action action
 	after  time.Duration // before the next attempt
@@ -87,7 +90,7 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 	var away *bot.UnavailableError
 	switch {
 	case errors.As(err, &no) && no.RetryAfter > 0 && floodWait(err) == 0:
-		return c.wait(jitter(no.RetryAfter, no.RetryAfter/10), "rate_limited"), true
+		return c.wait(jitter(no.RetryAfter, no.RetryAfter/10), reasonLimited), true
 	case errors.Is(err, fsm.ErrLockLost), errors.Is(err, fsm.ErrCursorMoved),
 		errors.Is(err, fsm.ErrStreamChanged), errors.Is(err, fsm.ErrClosed):
 		return verdict{action: actWait, after: pace(waits), reason: "fenced"}, true

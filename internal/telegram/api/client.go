@@ -22,6 +22,7 @@ type Client struct {
 	http    *http.Client
 	metrics *metrics
 	tracer  trace.Tracer
+	kinds   map[string]string
 	once    map[string]bool // methods that are at-most-once
 }
 
@@ -36,7 +37,7 @@ func NewClient(cfg Config, limiter Limiter, reg prometheus.Registerer) *Client {
 		once[Method(method)] = true
 	}
 	return &Client{
-		cfg: cfg, limiter: limiter, once: once,
+		cfg: cfg, limiter: limiter, once: once, kinds: kinds(),
 		http: &http.Client{
 			Transport:     cfg.Transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -23,11 +23,8 @@ type request struct {
 // at once cannot change.
 func (c *Client) deliver(ctx context.Context, token Token, r request) (json.RawMessage, error) {
 	chat := chatOf(r.params)
-	into := int64(0) // the chat as the caller named it
-	if isSending(r.method) {
-		into = chat
-	}
-	if err := c.wait(ctx, token, r.method, chat); err != nil {
+	place := c.placeOf(ctx, token, r, chat)
+	if err := c.wait(ctx, place, r.method); err != nil {
 		return nil, err
 	}
 	moved, wait := false, backoff.BackOff(nil)
@@ -44,11 +41,11 @@ func (c *Client) deliver(ctx context.Context, token Token, r request) (json.RawM
 				return nil, err
 			}
 			c.migrated(token, chat, no.MigrateTo)
-			r.params, chat, moved = params, no.MigrateTo, true
+			r.params, place.chat, moved = params, no.MigrateTo, true
 			continue
 		case errors.Is(err, ErrTooMany):
-			c.block(ctx, token, r.method, chat, no.RetryAfter)
-			no.Into = into
+			c.block(ctx, place, no.RetryAfter)
+			no.Into = place.into
 			return nil, err
 		case attempt >= c.cfg.Attempts, !r.again(err):
 			return nil, c.settled(r, err)
@@ -84,16 +81,44 @@ type laterError interface {
 	RetryAfter() time.Duration
 }
 
-func (c *Client) wait(ctx context.Context, token Token, method string, chat int64) error {
-	if c.limiter == nil || !isSending(method) {
+// place is what a call counts for.
+type place struct {
+	bot, chat int64
+	kind      string
+	into      int64 // the chat that it sends into, as the caller named it; see Error.Into
+}
+
+func (c *Client) placeOf(ctx context.Context, token Token, r request, chat int64) place {
+	kind, known := c.kinds[r.method]
+	if !known {
+		kind = kindOf(r.method)
+	}
+	p := place{bot: token.Bot(), chat: chat, kind: kind}
+	if chat == 0 {
+		p.chat = namedChat(r.params)
+	}
+	switch {
+	case kind == kindMessage, kind == kindEdit && p.chat != 0:
+		p.into = chat
+	case kind == kindEdit:
+		p.kind = kindInlineEdit
+	}
+	if kind == kindMessage && isBulk(ctx) {
+		p.kind = kindBulk
+	}
+	return p
+}
+
+func (c *Client) wait(ctx context.Context, p place, method string) error {
+	if c.limiter == nil {
 		return nil
 	}
-	err := c.limiter.Wait(ctx, token.Bot(), chat)
+	err := c.limiter.Wait(ctx, p.bot, p.chat, p.kind)
 	if err == nil {
 		return nil
 	}
 	if later, ok := errors.AsType[laterError](err); ok { // in the form of Telegram's own answer
-		return &Error{Method: method, Code: http.StatusTooManyRequests, Description: later.Error(), RetryAfter: max(later.RetryAfter(), time.Second), Into: chat}
+		return &Error{Method: method, Code: http.StatusTooManyRequests, Description: later.Error(), RetryAfter: max(later.RetryAfter(), time.Second), Into: p.into}
 	}
 	if ctx.Err() != nil {
 		return noAnswer(ctx, method, false, err)
@@ -102,15 +127,14 @@ func (c *Client) wait(ctx context.Context, token Token, method string, chat int6
 	return nil
 }
 
-// block makes all workers obey a 429: for the chat, for all that the bot sends if chat is 0, and not at all
-// for a method that sends nothing and has no chat.
-func (c *Client) block(ctx context.Context, token Token, method string, chat int64, d time.Duration) {
-	if c.limiter == nil || chat == 0 && !isSending(method) {
+// block makes all workers obey a 429.
+func (c *Client) block(ctx context.Context, p place, d time.Duration) {
+	if c.limiter == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.RecordTime)
 	defer cancel()
-	if err := c.limiter.Block(ctx, token.Bot(), chat, d); err != nil {
+	if err := c.limiter.Block(ctx, p.bot, p.chat, p.kind, d); err != nil {
 		c.metrics.unlimited.Inc()
 	}
 }

@@ -2,6 +2,6 @@ package api
 
 // What tests outside need.
 var (
-	Methods   = methods
-	IsSending = isSending
+	Methods = methods
+	KindOf  = kindOf
 )

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"hash/fnv"
 	"strconv"
 	"sync"
 	"time"
@@ -10,13 +11,23 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Limiter keeps a bot below Telegram's limits. Chat 0 means no chat in particular. If the limiter itself
-// fails, the call goes through: Telegram's 429 decides.
+// Limiter holds calls back that Telegram would refuse. Chat 0 stands for no chat in particular; kind is message,
+// bulk, edit, or a method in lower case. Errors of its own let the call through: the 429 is the truth.
 type Limiter interface {
-	// Wait returns when a message may be sent, or with the error of ctx.
-	Wait(ctx context.Context, bot, chat int64) error
-	// Block holds back messages to the chat for d; for chat 0, all of the bot's.
-	Block(ctx context.Context, bot, chat int64, d time.Duration) error
+	// Wait returns when a call may be made, or with the error of ctx.
+	Wait(ctx context.Context, bot, chat int64, kind string) error
+	// Block holds such calls into the chat back for d; for chat 0, all of the bot's.
+	Block(ctx context.Context, bot, chat int64, kind string, d time.Duration) error
+}
+
+type bulkKey struct{}
+
+// Bulk marks the messages under ctx as bulk: they go behind replies, and stay under Telegram's figures for bulk.
+func Bulk(ctx context.Context) context.Context { return context.WithValue(ctx, bulkKey{}, true) }
+
+func isBulk(ctx context.Context) bool {
+	bulk, _ := ctx.Value(bulkKey{}).(bool)
+	return bulk
 }
 
 func chatOf(params []byte) int64 {
@@ -102,4 +113,17 @@ func withChat(params []byte, chat int64) ([]byte, bool) {
 	out = append(out, params[:at[0]]...)
 	out = strconv.AppendInt(out, chat, 10)
 	return append(out, params[at[1]:]...), true
+}
+
+// namedChat stands for a chat that a call names by its @username: below 0, as only groups and channels have one. It
+// is 0 where the call names none.
+func namedChat(params []byte) int64 {
+	_, at := findChat(params)
+	name := params[at[0]:at[1]]
+	if len(name) < 3 || name[1] != '@' {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write(bytes.ToLower(name))
+	return -1<<53 - int64(h.Sum64()>>2) //nolint:gosec // below the number of any chat
 }

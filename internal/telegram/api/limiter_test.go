@@ -14,64 +14,78 @@ import (
 // watch is a limiter that notes what it is asked.
 type watch struct {
 	mu     sync.Mutex
-	waits  [][2]int64
-	blocks []blocked
+	waits  []held
+	blocks []held
 	err    error
 }
 
-type blocked struct {
+type held struct {
 	bot, chat int64
+	kind      string
 	d         time.Duration
 }
 
-func (w *watch) Wait(ctx context.Context, bot, chat int64) error {
+func (w *watch) Wait(ctx context.Context, bot, chat int64, kind string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.waits = append(w.waits, [2]int64{bot, chat})
+	w.waits = append(w.waits, held{bot, chat, kind, 0})
 	return errors.Join(w.err, ctx.Err())
 }
 
-func (w *watch) Block(_ context.Context, bot, chat int64, d time.Duration) error {
+func (w *watch) Block(_ context.Context, bot, chat int64, kind string, d time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.blocks = append(w.blocks, blocked{bot, chat, d})
+	w.blocks = append(w.blocks, held{bot, chat, kind, d})
 	return w.err
 }
 
-func TestOnlySendingWaitsForTheLimit(t *testing.T) {
+// Only what appears as a message counts as one; an edit or another method is held by its own 429 alone.
+func TestOnlyMessagesCountAsMessages(t *testing.T) {
 	a := start(t, say(200, `{"ok":true,"result":true}`))
 	l := &watch{}
 	c := a.client(api.Config{}, l)
 	for _, call := range []struct {
 		method string
 		chat   any
-		want   int64 // -1: does not wait
+		want   int64 // above 0: a group or channel by its name
+		kind   string
 	}{
-		{"sendMessage", 5, 5},
-		{"sendPhoto", "-100123", -100123},
-		{"copyMessages", "@channel", 0},
-		{"forwardMessage", -7, -7},
-		{"editMessageText", nil, 0}, // an inline message
-		{"sendChatAction", 5, -1},
-		{"sendMessageDraft", 5, -1},
-		{"editForumTopic", 5, -1},
-		{"getChat", 5, -1},
-		{"deleteMessage", 5, -1},
-		{"answerCallbackQuery", nil, -1},
+		{"sendMessage", 5, 5, "message"},
+		{"SENDmessage", 5, 5, "message"},
+		{"sendPhoto", "-100123", -100123, "message"},
+		{"copyMessages", "@channel", 1, "message"},
+		{"forwardMessage", -7, -7, "message"},
+		{"editMessageText", 5, 5, "edit"},
+		{"editMessageText", nil, 0, "edit_inline"},
+		{"sendChatAction", 5, 5, "sendchataction"},
+		{"sendMessageDraft", 5, 5, "sendmessagedraft"},
+		{"editForumTopic", 5, 5, "editforumtopic"},
+		{"getChat", 5, 5, "getchat"},
+		{"deleteMessage", 5, 5, "deletemessage"},
+		{"answerCallbackQuery", nil, 0, "answercallbackquery"},
 	} {
-		l.waits = nil
-		params := map[string]any{"a": map[string]int{"chat_id": 9}, "text": "x"}
-		if call.chat != nil {
-			params["chat_id"] = call.chat
-		}
-		if _, err := c.Call(t.Context(), token(t), call.method, params); err != nil {
-			t.Fatal(err)
-		}
-		switch {
-		case call.want == -1 && len(l.waits) != 0:
-			t.Errorf("%s waited", call.method)
-		case call.want != -1 && (len(l.waits) != 1 || l.waits[0] != [2]int64{tokenBot, call.want}):
-			t.Errorf("%s waited for %v, want %d", call.method, l.waits, call.want)
+		for _, bulk := range []bool{false, true} {
+			l.waits = nil
+			params := map[string]any{"a": map[string]int{"chat_id": 9}, "text": "x"}
+			if call.chat != nil {
+				params["chat_id"] = call.chat
+			}
+			ctx, kind := t.Context(), call.kind
+			if bulk {
+				if ctx = api.Bulk(ctx); kind == "message" {
+					kind = "bulk"
+				}
+			}
+			if _, err := c.Call(ctx, token(t), call.method, params); err != nil {
+				t.Fatal(err)
+			}
+			got := l.waits[0]
+			if call.want == 1 && got.chat < -1<<52 {
+				got.chat = 1
+			}
+			if len(l.waits) != 1 || got != (held{tokenBot, call.want, kind, 0}) {
+				t.Errorf("%s waited for %v, want %d as %s", call.method, l.waits, call.want, kind)
+			}
 		}
 	}
 }
@@ -81,17 +95,26 @@ func TestA429HoldsTheLimiterAndReturnsAtOnce(t *testing.T) {
 	l := &watch{}
 	c := a.client(api.Config{}, l)
 	began := time.Now()
-	for _, params := range []string{`{"chat_id":5}`, `{"inline_message_id":"x"}`} {
-		raw := []byte(params)
-		if _, err := c.Call(t.Context(), token(t), "editMessageText", jsonRaw(raw)); api.RetryAfter(a.met(err)) != 30*time.Second {
-			t.Errorf("error %v", err)
+	for _, call := range []struct {
+		method, params string
+		want           held
+		into           int64
+	}{
+		{"editMessageText", `{"chat_id":5}`, held{tokenBot, 5, "edit", 30 * time.Second}, 5},
+		{"editMessageText", `{"inline_message_id":"x"}`, held{tokenBot, 0, "edit_inline", 30 * time.Second}, 0},
+		{"answerCallbackQuery", `{}`, held{tokenBot, 0, "answercallbackquery", 30 * time.Second}, 0},
+		{"sendMessage", `{"chat_id":-5}`, held{tokenBot, -5, "message", 30 * time.Second}, -5},
+		{"deleteMessage", `{"chat_id":5}`, held{tokenBot, 5, "deletemessage", 30 * time.Second}, 0},
+	} {
+		l.blocks = nil
+		_, err := c.Call(t.Context(), token(t), call.method, jsonRaw([]byte(call.params)))
+		no, ok := errors.AsType[*api.Error](a.met(err))
+		if !ok || no.RetryAfter != 30*time.Second || no.Into != call.into {
+			t.Errorf("%s: error %+v", call.method, no)
 		}
-	}
-	if _, err := c.Call(t.Context(), token(t), "answerCallbackQuery", nil); !errors.Is(a.met(err), api.ErrTooMany) {
-		t.Errorf("error %v", err)
-	}
-	if len(l.blocks) != 2 || l.blocks[0] != (blocked{tokenBot, 5, 30 * time.Second}) || l.blocks[1] != (blocked{tokenBot, 0, 30 * time.Second}) {
-		t.Errorf("blocks %v", l.blocks)
+		if len(l.blocks) != 1 || l.blocks[0] != call.want {
+			t.Errorf("%s: blocks %v, want %v", call.method, l.blocks, call.want)
+		}
 	}
 	if time.Since(began) > 5*time.Second {
 		t.Error("the client waited itself")

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
@@ -109,25 +110,35 @@ func isTransient(method string) bool {
 	return false
 }
 
-func isSending(method string) bool {
-	if isTransient(method) {
-		return false
+// Kinds of calls for the limiter. All others are held by what Telegram says of their method alone.
+const (
+	kindMessage = "message" // appears as a message
+	kindBulk    = "bulk"    // a message under Bulk
+	kindEdit    = "edit"    // of a message
+
+	kindInlineEdit = "edit_inline" // of a message that names no chat
+)
+
+// kindOf takes a name as Telegram does, without regard to case.
+func kindOf(method string) string {
+	m := strings.ToLower(method)
+	switch {
+	case slices.Contains([]string{"sendchataction", "sendmessagedraft", "sendrichmessagedraft"}, m):
+	case strings.HasPrefix(m, "editmessage"), m == "editephemeralmessagetext":
+		return kindEdit
+	case strings.HasPrefix(m, "send"), strings.HasPrefix(m, "copy"), strings.HasPrefix(m, "forward"):
+		return kindMessage
 	}
-	for _, verb := range [...]string{"send", "copy", "forward", "edit"} {
-		if strings.HasPrefix(method, verb) {
-			return !isManaging(method)
-		}
-	}
-	return false
+	return m
 }
 
-func isManaging(method string) bool {
-	switch method {
-	case "editForumTopic", "editGeneralForumTopic", "editChatInviteLink",
-		"editChatSubscriptionInviteLink", "editUserStarSubscription", "editStory":
-		return true
+// kinds has the kinds of all methods, so that a call looks its own up.
+func kinds() map[string]string {
+	all := make(map[string]string, 192)
+	for _, method := range methods() {
+		all[method] = kindOf(method)
 	}
-	return false
+	return all
 }
 
 func isMethod(method string) bool {
