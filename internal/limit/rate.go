@@ -27,13 +27,13 @@ const (
 func (c Config) rates(of call) (r rates) {
 	chat, group := of.chat != 0, of.chat < 0
 	if of.kind == Bulk {
-		r.set(bulkOfChat, chat, rate{name: "bulk_chat", n: c.BulkChatPerSecond, burst: 1, per: time.Second})
-		r.set(bulkOfGroup, group, rate{name: "bulk_group", n: c.BulkGroupPerMinute, burst: 1, per: time.Minute})
-		r.set(bulkOfBot, true, rate{name: "bulk_bot", n: c.BulkPerSecond, burst: 1, per: time.Second, ofBot: true})
+		r = r.with(bulkOfChat, chat, rate{name: "bulk_chat", n: c.BulkChatPerSecond, burst: 1, per: time.Second})
+		r = r.with(bulkOfGroup, group, rate{name: "bulk_group", n: c.BulkGroupPerMinute, burst: 1, per: time.Minute})
+		r = r.with(bulkOfBot, true, rate{name: "bulk_bot", n: c.BulkPerSecond, burst: 1, per: time.Second, ofBot: true})
 	}
-	r.set(ofChat, chat, rate{name: "chat", n: c.ChatPerSecond, burst: c.ChatBurst, per: time.Second})
-	r.set(ofGroup, group, rate{name: "group", n: c.GroupPerMinute, burst: c.GroupBurst, per: time.Minute})
-	r.set(ofBot, true, rate{name: "bot", n: c.BotPerSecond, burst: c.BotBurst, per: time.Second, ofBot: true})
+	r = r.with(ofChat, chat, rate{name: "chat", n: c.ChatPerSecond, burst: c.ChatBurst, per: time.Second})
+	r = r.with(ofGroup, group, rate{name: "group", n: c.GroupPerMinute, burst: c.GroupBurst, per: time.Minute})
+	r = r.with(ofBot, true, rate{name: "bot", n: c.BotPerSecond, burst: c.BotBurst, per: time.Second, ofBot: true})
 	if of.kind == Bulk { // half of each ceiling's burst is left to replies
 		for i := range bulkOfChat {
 			r[i].burst = max(r[i].burst/2, 1)
@@ -42,10 +42,11 @@ func (c Config) rates(of call) (r rates) {
 	return r
 }
 
-func (r *rates) set(i int, applies bool, one rate) {
+func (r rates) with(i int, applies bool, one rate) rates {
 	if applies && one.n > 0 {
 		r[i] = one
 	}
+	return r
 }
 
 // split separates the limits of the chat from those of the bot.

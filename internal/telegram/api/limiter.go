@@ -125,5 +125,5 @@ func namedChat(params []byte) int64 {
 	}
 	h := fnv.New64a()
 	_, _ = h.Write(bytes.ToLower(name))
-	return -1<<53 - int64(h.Sum64()>>2) //nolint:gosec // below the number of any chat
+	return -1<<53 - int64(h.Sum64()>>2) // below the number of any chat
 }
