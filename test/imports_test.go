@@ -40,7 +40,7 @@ internal/testport:
 internal/handlers: bot/...
 internal/ingress: internal/broker internal/config internal/lane internal/lifecycle internal/partition internal/queue internal/queue/deadletter internal/telegram/api internal/telegram/update internal/telemetry
 internal/forward: bot internal/telegram/api internal/telemetry
-internal/turn: bot internal/broker internal/fsm internal/lane internal/queue internal/queue/deadletter internal/queue/timer internal/telegram/... internal/telemetry
+internal/turn: bot internal/broker internal/fsm internal/lane internal/partition internal/queue internal/queue/deadletter internal/queue/timer internal/telegram/... internal/telemetry
 
 internal/queue/ownership: internal/broker internal/fleet internal/lane internal/partition internal/queue internal/queue/parking
 internal/queue/parking: internal/broker internal/lane internal/partition internal/queue
@@ -48,7 +48,7 @@ internal/queue/deadletter: internal/broker internal/lane internal/partition inte
 internal/queue/timer: internal/broker internal/partition internal/queue
 internal/queue/queuetest: internal/broker internal/broker/embedded internal/broker/natstest internal/lane internal/partition internal/queue internal/queue/ownership
 internal/queue: internal/broker internal/lane internal/partition
-internal/fleet: internal/broker internal/partition
+internal/fleet: internal/broker internal/partition internal/preflight
 internal/broker: internal/lane internal/partition internal/preflight
 internal/broker/embedded:
 internal/broker/natstest: internal/broker/embedded

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
+	"github.com/chatlane/chatlane/internal/fleet"
 	"github.com/chatlane/chatlane/internal/fsm/redisstore"
 	"github.com/chatlane/chatlane/internal/preflight"
 )
@@ -53,8 +55,22 @@ func (c *checkCommand) broker(ctx context.Context, p config.Program) ([]prefligh
 		return nil, err
 	}
 	defer conn.Close(ctx)
-	return conn.Preflight(ctx, c.Broker.Topology())
+	census, err := fleet.NewCensus(conn)
+	if err != nil {
+		return nil, err
+	}
+	defer census.Close()
+	heard := time.After(censusWait)
+	found, err := conn.Preflight(ctx, c.Broker.Topology())
+	select {
+	case <-heard:
+	case <-ctx.Done():
+	}
+	return append(found, census.Differences()...), err
 }
+
+// censusWait is two heartbeats.
+const censusWait = time.Second
 
 func (c *checkCommand) redis(ctx context.Context) ([]preflight.Finding, error) {
 	if c.Store == "nats" {

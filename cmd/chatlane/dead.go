@@ -83,6 +83,13 @@ func (c *deadList) Run(ctx context.Context, d *deadCommand, p config.Program) er
 // errEnough ends a listing without being a failure.
 var errEnough = errors.New("no more are wanted")
 
+func failure(err error) error {
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
 // listedLetter is a letter without its body, as JSON.
 type listedLetter struct {
 	deadletter.Letter
@@ -219,11 +226,8 @@ func (d *deadCommand) each(ctx context.Context, p config.Program, verb string, i
 		if err == nil {
 			err = do(store, pub, l)
 		}
-		if errors.Is(err, errEnough) {
-			return nil
-		}
 		if err != nil {
-			return err
+			return failure(err)
 		}
 	}
 	if unread > 0 && changes {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -67,14 +69,15 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 		return clean(ctx, err)
 	}
 	timers := timer.New(timer.Config{Partitions: cfg.Broker.Topology().Partitions, MaxBytes: cfg.Broker.Topology().TimersMaxBytes, Logger: w.tel.Log}, w.conn, w.tel.Registry)
-	runner := turn.New(w.turnConfig(), turn.Deps{
-		Program: program, Store: w.store, Client: client, Dead: deadletter.New(w.conn), Timers: timers, Bots: bots,
-	}, w.tel.Log, w.tel.Registry)
-	w.OnStop("urgent handlers", func(context.Context) error { runner.Wait(); return nil })
 	presence := fleet.NewPresence(w.conn, fleet.PresenceConfig{
-		Worker: cfg.Name, Partitions: cfg.Broker.Topology().Partitions, Every: min(cfg.Broker.PinTTL/4, 500*time.Millisecond), Logger: w.tel.Log,
+		Worker: cfg.Name, Bots: slices.Sorted(maps.Keys(bots)), Partitions: cfg.Broker.Topology().Partitions, Every: min(cfg.Broker.PinTTL/4, 500*time.Millisecond), Logger: w.tel.Log,
 		About: w.about(bots),
 	})
+	w.tellLacking(presence)
+	runner := turn.New(w.turnConfig(), turn.Deps{
+		Program: program, Store: w.store, Client: client, Dead: deadletter.New(w.conn), Timers: timers, Bots: bots, Fleet: presence,
+	}, w.tel.Log, w.tel.Registry)
+	w.OnStop("urgent handlers", func(context.Context) error { runner.Wait(); return nil })
 	owner := ownership.New(ownership.Config{
 		PinTTL: cfg.Broker.PinTTL, Window: cfg.Broker.Window, Role: presence.Role, Hold: presence.Hold, Logger: w.tel.Log,
 	}, w.conn, lane.NewSlots(cfg.Turns.Concurrency), w.tel.Registry)

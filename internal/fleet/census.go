@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/partition"
+	"github.com/chatlane/chatlane/internal/preflight"
 )
 
 // censusLimit bounds how many workers a census counts: names are not authenticated.
@@ -25,6 +27,8 @@ type Member struct {
 	Seen   time.Time      `json:"seen"`  // when the heartbeat arrived
 
 	About // zero of a worker whose release tells nothing
+
+	serves []int64 // all bots; empty: it does not say
 }
 
 // Census counts the workers by their heartbeats, in a process that is no worker. Safe for concurrent use.
@@ -60,7 +64,7 @@ func (c *Census) receive(m *nats.Msg) {
 		return
 	}
 	if _, known := c.seen[b.Worker]; known || len(c.seen) < censusLimit {
-		one := Member{Worker: b.Worker, Holds: b.Holds, Seen: time.Now()}
+		one := Member{Worker: b.Worker, Holds: b.Holds, Seen: time.Now(), serves: b.Bots}
 		if b.About != nil {
 			one.About = *b.About
 		}
@@ -79,4 +83,31 @@ func (c *Census) Members() []Member {
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.seen, func(_ string, m Member) bool { return time.Since(m.Seen) > censusTTL })
 	return slices.SortedFunc(maps.Values(c.seen), func(a, b Member) int { return strings.Compare(a.Worker, b.Worker) })
+}
+
+// Differences are findings about workers that lack a bot which others serve.
+func (c *Census) Differences() []preflight.Finding {
+	members := c.Members()
+	all := make(map[int64]bool)
+	for _, m := range members {
+		for _, bot := range m.serves {
+			all[bot] = true
+		}
+	}
+	var found []preflight.Finding
+	for _, m := range members {
+		var lacks []string
+		for _, bot := range slices.Sorted(maps.Keys(all)) {
+			if len(m.serves) > 0 && !slices.Contains(m.serves, bot) {
+				lacks = append(lacks, strconv.FormatInt(bot, 10))
+			}
+		}
+		if len(lacks) > 0 {
+			found = append(found, preflight.Finding{
+				Server: "worker " + m.Worker, Setting: "CHATLANE_BOTS_FILE or CHATLANE_BOT_TOKEN", Have: "lacks bot " + strings.Join(lacks, ", "),
+				Set: "the bots of the other workers", Why: "updates of a bot wait for a worker that serves it; such workers carry its partitions alone",
+			})
+		}
+	}
+	return found
 }

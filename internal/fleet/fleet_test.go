@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -59,6 +60,9 @@ type member struct {
 	conn *broker.Conn
 	reg  *prometheus.Registry
 	stop func()
+
+	presence     *fleet.Presence
+	done, waited atomic.Int64 // attempts
 }
 
 func newCrew(t *testing.T, s *embedded.Server, partitions int) *crew {
@@ -91,11 +95,23 @@ func (c *crew) connect() *broker.Conn {
 
 func (c *crew) join() *member {
 	c.t.Helper()
+	return c.joinFor(nil)
+}
+
+// joinFor adds a worker that serves some bots; nil: all. It tries updates of others again.
+func (c *crew) joinFor(bots []int64) *member {
+	c.t.Helper()
 	m := &member{conn: c.connect(), reg: prometheus.NewRegistry()}
-	presence := fleet.NewPresence(m.conn, fleet.PresenceConfig{Worker: fmt.Sprintf("worker-%d", len(c.members)), Partitions: c.topology.Partitions})
+	presence := fleet.NewPresence(m.conn, fleet.PresenceConfig{Worker: fmt.Sprintf("worker-%d", len(c.members)), Partitions: c.topology.Partitions, Bots: bots})
 	owner := ownership.New(ownership.Config{PinTTL: c.topology.PinTTL, Role: presence.Role, Hold: presence.Hold}, m.conn, lane.NewSlots(64), m.reg)
 	attempt := func(d *queue.Delivery) queue.Attempt {
+		presence.Met(d.Partition, d.Scope.Bot)
 		return func(ctx context.Context) queue.Next {
+			if bots != nil && !slices.Contains(bots, d.Scope.Bot) {
+				m.waited.Add(1)
+				return queue.Next{Again: time.Second}
+			}
+			m.done.Add(1)
 			time.Sleep(time.Duration(c.turns.Load()))
 			_ = d.Ack(ctx)
 			return queue.Next{}
@@ -104,6 +120,7 @@ func (c *crew) join() *member {
 	workers := fleet.New(fleet.Config{Linger: c.topology.PinTTL / 10}, presence, func(ctx, work context.Context, p partition.ID) error {
 		return owner.Run(ctx, work, p, attempt)
 	})
+	m.presence = presence
 	ctx, cancel := context.WithCancel(c.t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = workers.Run(ctx, c.t.Context()) }()
@@ -134,12 +151,17 @@ func (c *crew) settle() (takeovers, released int) {
 // say publishes an update from each of so many chats.
 func (c *crew) say(chats int64) {
 	c.t.Helper()
+	c.sayTo(42, chats)
+}
+
+func (c *crew) sayTo(bot, chats int64) {
+	c.t.Helper()
 	p := queue.NewPublisher(c.public, c.topology.Partitions, nil)
 	for chat := range chats {
 		c.said++
-		key := lane.Key(fmt.Sprintf("42:c:%d", 1000+chat))
+		key := lane.Key(fmt.Sprintf("%d:c:%d", bot, 1000+chat))
 		u := queue.Update{ID: c.said, Type: "message", Lane: key, Body: []byte(`{}`), Received: time.Now()}
-		u.Scope = lane.Scope{Bot: 42, Kind: lane.KindChat, Chat: 1000 + chat}
+		u.Scope = lane.Scope{Bot: bot, Kind: lane.KindChat, Chat: 1000 + chat}
 		if err := p.Publish(c.t.Context(), u); err != nil {
 			c.t.Fatal(err)
 		}

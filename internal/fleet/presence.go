@@ -22,6 +22,7 @@ import (
 type PresenceConfig struct {
 	Worker     string        // unique for the life of the process
 	Partitions int           // as in Topology
+	Bots       []int64       // that it serves, sorted; nil: it does not say, and counts as serving all
 	Every      time.Duration // between heartbeats, at most a quarter of the pin's TTL; 0 means 500 ms
 	// TTL is the silence after which a worker counts as gone; 0 means 5/2 heartbeats. Keep it below the pin's TTL:
 	// the heir of a partition then plans without the dead worker. A live worker counted as gone keeps its pins.
@@ -52,12 +53,16 @@ type Presence struct {
 	holds   map[partition.ID]bool
 	held    map[partition.ID]bool // owned since forgetHeld
 	seats   []partition.Seats
+	needs   map[need]time.Time // when a heartbeat last named it
 	left    bool
+
+	bots bots // has a lock of its own
 }
 
 type peer struct {
 	at    time.Time                  // of the last heartbeat
 	holds map[partition.ID]time.Time // what it owns, and since when
+	bots  []int64                    // sorted; nil: it does not say
 }
 
 // About is what a worker tells people about itself; no worker reads it. An older release tells nothing.
@@ -84,6 +89,9 @@ type beat struct {
 	About   *About         `json:"about,omitempty"`
 	Leaving bool           `json:"leaving,omitempty"`
 	Joining bool           `json:"joining,omitempty"` // asks the others for a heartbeat at once
+
+	Bots  []int64                  `json:"bots,omitempty"`  // that it serves
+	Needs map[int64][]partition.ID `json:"needs,omitempty"` // bots that not all serve, and whose updates these partitions have
 }
 
 // NewPresence prepares a presence; [Presence.Run] starts it.
@@ -93,6 +101,7 @@ func NewPresence(conn *broker.Conn, cfg PresenceConfig) *Presence {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	cfg.About.Bots = cfg.About.Bots[:min(len(cfg.About.Bots), AboutBots)]
 	return &Presence{
+		needs: make(map[need]time.Time), bots: bots{met: make([]met, cfg.Partitions), rotated: time.Now()},
 		conn: conn, cfg: cfg, dirty: make(chan struct{}, 1), peers: make(map[string]peer), holds: make(map[partition.ID]bool), held: make(map[partition.ID]bool),
 	}
 }
@@ -107,6 +116,11 @@ func (p *Presence) update(change func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	change()
+	p.stir()
+}
+
+// stir has the next heartbeat sent soon.
+func (p *Presence) stir() {
 	select {
 	case p.dirty <- struct{}{}:
 	default:
@@ -215,8 +229,9 @@ func (p *Presence) silent(w peer) bool { return time.Since(w.at) > p.cfg.TTL }
 // send may lose a heartbeat: the next carries the same.
 func (p *Presence) send(b beat) {
 	p.mu.Lock()
+	p.bots.rotate(time.Now())
 	left := p.left && !b.Leaving
-	b.Holds, b.About = slices.Sorted(maps.Keys(p.holds)), &p.cfg.About
+	b.Holds, b.About, b.Bots, b.Needs = slices.Sorted(maps.Keys(p.holds)), &p.cfg.About, p.cfg.Bots, p.ownNeeds()
 	p.mu.Unlock()
 	if left {
 		return
@@ -246,7 +261,11 @@ func (p *Presence) receive(ctx context.Context, m *nats.Msg) (due bool) {
 	if !known && b.Worker != p.cfg.Worker && len(p.peers) >= p.limit() {
 		return p.refuse(ctx)
 	}
-	now := peer{at: time.Now(), holds: make(map[partition.ID]time.Time)}
+	now := peer{at: time.Now(), holds: make(map[partition.ID]time.Time), bots: before.bots}
+	if !slices.Equal(b.Bots, before.bots) {
+		now.bots = slices.Sorted(slices.Values(b.Bots[:min(len(b.Bots), maxBots)]))
+		p.stir() // what this worker needs may differ now
+	}
 	for _, part := range b.Holds {
 		if int(part) >= p.cfg.Partitions || part < 0 {
 			continue
@@ -261,14 +280,15 @@ func (p *Presence) receive(ctx context.Context, m *nats.Msg) (due bool) {
 	if b.Worker == p.cfg.Worker && known && p.cutOff(now.at.Sub(before.at)) {
 		p.trustAll(now.at)
 	}
-	return !known || !maps.Equal(before.holds, now.holds)
+	fresh := p.learn(b.Needs, now.at)
+	return !known || fresh || !slices.Equal(before.bots, now.bots) || !maps.Equal(before.holds, now.holds)
 }
 
 func (p *Presence) replan() Plan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	workers := p.counted()
-	p.seats = partition.Assign(workers, p.holders())
+	p.seats = partition.AssignAble(workers, p.holders(), p.able())
 	plan := Plan{Workers: len(workers)}
 	for i, s := range p.seats {
 		switch p.cfg.Worker {

@@ -79,7 +79,7 @@ func (p *Presence) expire() bool {
 			moved = true
 		}
 	}
-	return moved
+	return p.forgetNeeds(time.Now()) || moved
 }
 
 // counted are the workers that a plan seats. It needs p.mu.

@@ -144,3 +144,39 @@ func BenchmarkAssign(b *testing.B) {
 		_ = partition.Assign(workers, holders)
 	}
 }
+
+// Where only some workers are able to own a partition, one of them does, and the others share what is left.
+func TestAssignAbleKeepsToThoseWhoAre(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		workers, holders := fleet(rt)
+		lacking := make(map[string]bool)
+		for _, w := range workers {
+			lacking[w] = rapid.Bool().Draw(rt, "lacks")
+		}
+		bound := make([]bool, len(holders))
+		for p := range bound {
+			bound[p] = rapid.IntRange(0, 3).Draw(rt, "bound") == 0
+		}
+		able := func(w string, p partition.ID) bool { return !bound[p] || !lacking[w] }
+		some := slices.ContainsFunc(workers, func(w string) bool { return !lacking[w] })
+		seats := partition.AssignAble(workers, holders, able)
+		for p, s := range seats {
+			if !slices.Contains(workers, s.Owner) || s.Owner == s.Standby || (s.Standby == "") != (len(workers) == 1) {
+				rt.Fatalf("partition %d has seats %+v", p, s)
+			}
+			if some && !able(s.Owner, partition.ID(p)) {
+				rt.Fatalf("partition %d is at %s, which is not able", p, s.Owner)
+			}
+		}
+		again := owners(partition.AssignAble(workers, owners(seats), able))
+		for range 3 { // it comes to rest
+			again = owners(partition.AssignAble(workers, again, able))
+		}
+		if next := owners(partition.AssignAble(workers, again, able)); !slices.Equal(again, next) {
+			rt.Fatalf("%d partitions go on moving", len(moved(again, next)))
+		}
+		if free := partition.AssignAble(workers, holders, func(string, partition.ID) bool { return true }); !slices.Equal(free, partition.Assign(workers, holders)) {
+			rt.Fatal("where all are able the plan differs")
+		}
+	})
+}

@@ -51,7 +51,8 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(struct { // an error means that the client is gone
 		Ready   bool              `json:"ready"`
 		Reasons map[string]string `json:"reasons,omitempty"`
-	}{len(reasons) == 0, reasons})
+		Notes   map[string]string `json:"notes,omitempty"`
+	}{len(reasons) == 0, reasons, h.Notes()})
 }
 
 // ServeHTTP answers as the admin server does.

@@ -15,6 +15,7 @@ type Health struct {
 	mu     sync.Mutex
 	checks map[string]func(context.Context) error
 	down   map[string]string // reason by name
+	notes  map[string]func() string
 }
 
 // Check adds a named check, which runs at each call of Reasons, for 2 s at most.
@@ -25,6 +26,30 @@ func (h *Health) Check(name string, check func(context.Context) error) {
 		h.checks = map[string]func(context.Context) error{}
 	}
 	h.checks[name] = check
+}
+
+// Note adds what an operator should know of a process that is ready all the same; empty is nothing. It is public.
+func (h *Health) Note(name string, note func() string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.notes == nil {
+		h.notes = map[string]func() string{}
+	}
+	h.notes[name] = note
+}
+
+// Notes returns the notes by name.
+func (h *Health) Notes() map[string]string {
+	h.mu.Lock()
+	all := maps.Clone(h.notes)
+	h.mu.Unlock()
+	notes := map[string]string{}
+	for name, note := range all {
+		if text := note(); text != "" {
+			notes[name] = text
+		}
+	}
+	return notes
 }
 
 // SetReady removes the reason that SetNotReady set under the name.

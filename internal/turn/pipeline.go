@@ -12,8 +12,9 @@ import (
 )
 
 // stages lists the stages of an attempt, in their order.
-func stages() [13]stage {
+func stages() [14]stage {
 	return [...]stage{
+		(*task).requireBot,     // bots.go: an update whose bot this worker lacks waits for one that has it
 		(*task).admit,          // admission.go: gates refuse an update before it takes a lock
 		(*task).open,           // open.go: lock the lane; load state, cursor and journal
 		(*task).skipDuplicate,  // duplicate.go: an update that is committed already gets no second answer

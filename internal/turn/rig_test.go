@@ -57,6 +57,9 @@ type rig struct {
 	wire     *natstest.Wire                          // of the workers to the broker; nil: one that is always open
 	sessions fsm.Store                               // of all workers; nil: a bucket of the broker
 
+	fleet turn.Fleet // what the workers know of others
+	lacks bool       // the workers lack the bot
+
 	mu     sync.Mutex
 	calls  []string // "method text"
 	answer func(method string, params map[string]any) (code int, body string)
@@ -126,10 +129,14 @@ func (r *rig) work(b *bot.Router) *worker {
 	if r.wrapDead != nil {
 		dead = r.wrapDead(dead)
 	}
+	bots := map[int64]turn.Identity{botID: {Token: id, Username: "test_bot"}}
+	if r.lacks {
+		bots = nil
+	}
 	runner := turn.New(r.cfg, turn.Deps{
 		Program: compiled(r.t, b), Store: store, Dead: dead,
 		Client: api.NewClient(api.Config{Transport: r}, r.limits, nil),
-		Bots:   map[int64]turn.Identity{botID: {Token: id, Username: "test_bot"}},
+		Bots:   bots, Fleet: r.fleet,
 	}, cmp.Or(r.log, slog.New(slog.DiscardHandler)), reg)
 	owner := ownership.New(ownership.Config{PinTTL: pinTTL}, conn, lane.NewSlots(64), nil)
 	ctx, cancel := context.WithCancel(context.Background())

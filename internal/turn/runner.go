@@ -31,6 +31,8 @@ type Deps struct {
 	Dead    DeadLetters
 	Timers  Timers
 	Bots    map[int64]Identity
+	// Fleet knows the bots of the other workers. Nil: there are none.
+	Fleet Fleet
 }
 
 // Runner runs turns. Safe for concurrent use: the executor and the lock keep a lane to one turn at a time.
@@ -72,6 +74,9 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Ru
 // Start makes the turn of one delivery, and starts its urgent run.
 func (r *Runner) Start(d *queue.Delivery) queue.Attempt {
 	t := &task{r: r, d: d, keys: r.keys(d)}
+	if r.deps.Fleet != nil {
+		r.deps.Fleet.Met(d.Partition, d.Scope.Bot)
+	}
 	t.startUrgent()
 	return t.run
 }

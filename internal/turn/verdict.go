@@ -109,8 +109,12 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 		return c.wait(jitter(away.RetryAfter, away.RetryAfter/10), "away"), true
 	case errors.As(err, &away):
 		return verdict{action: actWait, after: pace(waits), reason: "away"}, true
+	case errors.Is(err, errServedElsewhere) && waits < 3:
+		return verdict{action: actWait, after: jitter(time.Second/2, time.Second/2), reason: "no_bot"}, true
+	case errors.Is(err, errServedElsewhere):
+		return c.wait(noBotWait, "no_bot"), true
 	case errors.Is(err, ErrNoBot):
-		return c.wait(c.MaxBackoff, "no_bot"), true
+		return c.wait(noBotPause, "no_bot"), true
 	}
 	return verdict{}, false
 }
