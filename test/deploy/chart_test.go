@@ -24,7 +24,7 @@ func matrix() map[string]values {
 		with("webhook", map[string]any{"register": true, "url": "https://bot.example.com", "allowedUpdates": []any{"message", "callback_query"}}).
 		with("ingress.httpRoute", map[string]any{"enabled": true, "parentRefs": []any{map[string]any{"name": "public"}}, "hostnames": []any{"bot.example.com"}}).
 		with("ingress.ingress", map[string]any{"enabled": true, "hosts": []any{"bot.example.com"}, "tlsSecret": "cert", "className": "nginx"}).
-		with("ingress.autoscaling.enabled", true).with("worker.autoscaling.type", "keda").
+		with("ingress.autoscaling.enabled", true).with("worker.autoscaling.type", "keda").with("networkPolicy.adminFrom", keda()).
 		with("networkPolicy.egress.enabled", true).with("tracing.endpoint", "http://collector:4318").
 		with("image.pullSecrets", []any{"pull"}).with("labels", map[string]any{"team": "bots"}).with("annotations", map[string]any{"a": "b"}).
 		with("ingress.service.trafficDistribution", "PreferSameZone").with("namespace", "blue")
@@ -47,6 +47,11 @@ func matrix() map[string]values {
 			with("worker.extraVolumes", []any{map[string]any{"name": "x", "emptyDir": map[string]any{}}}).with("worker.extraVolumeMounts", []any{map[string]any{"name": "x", "mountPath": "/x"}}).
 			with("worker.extraContainers", []any{map[string]any{"name": "side", "image": "side:1"}}).with("worker.image.repository", "registry.example.com/mybot").with("worker.image.tag", "v1"),
 	}
+}
+
+// keda are the peers that ask from the namespace of KEDA.
+func keda() []any {
+	return []any{map[string]any{"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": "keda"}}}}
 }
 
 func TestEveryWayOfInstallingIsValidKubernetes(t *testing.T) {
@@ -88,6 +93,8 @@ func TestWrongValuesNameTheValueToSet(t *testing.T) {
 		"worker.autoscaling.maxReplicas: more workers":   least().with("worker.autoscaling.maxReplicas", 65),
 		"worker.autoscaling.minReplicas: set at most":    least().with("worker.autoscaling.minReplicas", 17),
 		"streamReplicas: the quickstart's NATS":          least().with("quickstart.enabled", true).with("streamReplicas", 3),
+		"adminFrom: KEDA asks":                           least().with("worker.autoscaling.type", "keda"),
+		"adminFrom: Prometheus asks":                     least().with("monitoring.monitors", true),
 		"nats.tlsSecret: set the Secret":                 least().with("nats.clientCertificate", true),
 		"bot.fileKey: it names a key":                    least().with("bot.existingSecret", "").with("bot.token", token).with("bot.webhookSecret", "s").with("bot.fileKey", "k"),
 		"env.CHATLANE_BOT_TOKEN: a secret in plain text": least().with("worker.env", map[string]any{"CHATLANE_BOT_TOKEN": token}),
@@ -161,7 +168,7 @@ func TestGracePeriodHoldsSleepAndDrain(t *testing.T) {
 
 func TestScalersExcludeEachOtherAndReplicas(t *testing.T) {
 	for kind, want := range map[string]string{"none": "", "hpa": "HorizontalPodAutoscaler", "keda": "ScaledObject"} {
-		all := objects(t, render(t, least().with("worker.autoscaling.type", kind)))
+		all := objects(t, render(t, least().with("worker.autoscaling.type", kind).with("networkPolicy.adminFrom", keda())))
 		for _, scaler := range []string{"HorizontalPodAutoscaler", "ScaledObject"} {
 			if got := all[scaler+"/prod-chatlane-worker"] != nil; got != (scaler == want) {
 				t.Errorf("%s: %s is there: %v", kind, scaler, got)
@@ -174,7 +181,7 @@ func TestScalersExcludeEachOtherAndReplicas(t *testing.T) {
 }
 
 func TestScaledObjectAsksIngressForTheWorkersWanted(t *testing.T) {
-	o := objects(t, render(t, least().with("worker.autoscaling.type", "keda")))["ScaledObject/prod-chatlane-worker"]
+	o := objects(t, render(t, least().with("worker.autoscaling.type", "keda").with("networkPolicy.adminFrom", keda())))["ScaledObject/prod-chatlane-worker"]
 	want := map[string]any{"url": "http://prod-chatlane-ingress-admin.bots.svc:9090/scale", "valueLocation": "workers", "targetValue": "1"}
 	if diff := cmp.Diff(want, o.at("spec", "triggers", 0, "metadata")); diff != "" {
 		t.Error(diff)
@@ -356,6 +363,24 @@ func TestNamesOfALongReleaseFit(t *testing.T) {
 		}
 		if len(o.name()) > most {
 			t.Errorf("%s has %d characters, want %d at most", id, len(o.name()), most)
+		}
+	}
+}
+
+// helm test asks the admin port, from a pod of the release.
+func TestPolicyLetsTheReleaseAskItself(t *testing.T) {
+	for name, v := range matrix() {
+		for id, o := range objects(t, render(t, v)) {
+			if o.kind() != "NetworkPolicy" {
+				continue
+			}
+			rules, _ := o.at("spec", "ingress").([]any)
+			admin := object(rules[len(rules)-1].(map[string]any))
+			own := map[string]any{"podSelector": map[string]any{"matchLabels": map[string]any{"app.kubernetes.io/instance": "prod"}}}
+			peers, _ := admin.at("from").([]any)
+			if !slices.ContainsFunc(peers, func(p any) bool { return cmp.Equal(p, any(own)) }) {
+				t.Errorf("%s: %s lets only %v ask", name, id, peers)
+			}
 		}
 	}
 }

@@ -29,6 +29,10 @@
 {{- if and $v.ingress.httpRoute.enabled (not $v.ingress.httpRoute.parentRefs) }}{{ $wrong = append $wrong "ingress.httpRoute.parentRefs: name the Gateway, such as [{name: public, namespace: gateways}]" }}{{ end -}}
 {{- if and $v.ingress.ingress.enabled (not $v.ingress.ingress.hosts) }}{{ $wrong = append $wrong "ingress.ingress.hosts: set the host names, such as [bot.example.com]" }}{{ end -}}
 {{- if gt (int $v.worker.autoscaling.maxReplicas) (int $v.partitions) }}{{ $wrong = append $wrong (printf "worker.autoscaling.maxReplicas: more workers than partitions are idle; set at most %d" (int $v.partitions)) }}{{ end -}}
+{{- if and $v.networkPolicy.enabled (not $v.networkPolicy.adminFrom) -}}
+{{- if eq $v.worker.autoscaling.type "keda" }}{{ $wrong = append $wrong "networkPolicy.adminFrom: KEDA asks ingress from its own namespace; set [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: keda}}}], or networkPolicy.enabled=false" }}{{ end -}}
+{{- if $v.monitoring.monitors }}{{ $wrong = append $wrong "networkPolicy.adminFrom: Prometheus asks from its own namespace; set [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}], or networkPolicy.enabled=false" }}{{ end -}}
+{{- end -}}
 {{- range $c := list "ingress" "worker" -}}
 {{- $a := (get $v $c).autoscaling -}}
 {{- if gt (int $a.minReplicas) (int $a.maxReplicas) }}{{ $wrong = append $wrong (printf "%s.autoscaling.minReplicas: set at most maxReplicas, %d" $c (int $a.maxReplicas)) }}{{ end -}}
