@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/config"
+	"github.com/chatlane/chatlane/internal/lifecycle"
 )
 
 // Health is a command that asks a running program whether it is ready: the health check of containers without
@@ -18,6 +20,8 @@ import (
 type Health struct {
 	URL         string `arg:"" optional:"" help:"What to ask; by default /readyz of the admin address on this machine."`
 	AdminListen string `env:"CHATLANE_ADMIN_LISTEN" default:":9090" help:"Admin address of the program that is asked."`
+
+	Within time.Duration `name:"within" help:"Ask again for so long until it is ready; 0: ask once."`
 }
 
 // healthWait lets a check end before its caller gives up.
@@ -36,6 +40,23 @@ func (h *Health) Run(ctx context.Context) error {
 		}
 		url = "http://" + net.JoinHostPort(host, port) + "/readyz"
 	}
+	if h.Within == 0 {
+		return ask(ctx, url)
+	}
+	waiting, cancel := context.WithTimeout(ctx, h.Within)
+	defer cancel()
+	var last error
+	err := lifecycle.Backoff{First: 250 * time.Millisecond, Most: time.Second}.Await(waiting, func(ctx context.Context) error {
+		last = ask(ctx, url)
+		return last
+	})
+	if err != nil {
+		return cmp.Or(last, err)
+	}
+	return nil
+}
+
+func ask(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, healthWait)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

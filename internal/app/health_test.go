@@ -1,10 +1,14 @@
 package app
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/chatlane/chatlane/internal/telemetry"
 )
@@ -30,4 +34,23 @@ func TestHealthSaysWhyAProgramIsNotReady(t *testing.T) {
 	if err := h.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "not reached") {
 		t.Errorf("%v, want that nothing answers", err)
 	}
+}
+
+// After a rollout a Service's address may refuse connections for a moment.
+func TestHealthAsksAgainUntilItsTimeIsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		h := &Health{URL: "http://service.invalid/readyz", Within: 30 * time.Second}
+		asked := 0
+		old := http.DefaultTransport
+		defer func() { http.DefaultTransport = old }()
+		http.DefaultTransport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			asked++
+			return nil, net.ErrClosed
+		}}
+		err := h.Run(t.Context())
+		if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "not reached") || took < 29*time.Second || took > 31*time.Second || asked < 20 {
+			t.Errorf("%v after %v and %d questions, want 30 s of them and the last reason", err, took, asked)
+		}
+	})
 }

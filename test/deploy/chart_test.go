@@ -384,3 +384,11 @@ func TestPolicyLetsTheReleaseAskItself(t *testing.T) {
 		}
 	}
 }
+
+// A Service's address may refuse connections just after a rollout.
+func TestHelmTestAsksAgain(t *testing.T) {
+	args, _ := objects(t, render(t, least()))["Pod/prod-chatlane-test"].at("spec", "containers", 0, "args").([]any)
+	if !slices.Contains(args, any("--within=30s")) {
+		t.Errorf("helm test runs %v", args)
+	}
+}
