@@ -14,8 +14,10 @@ import (
 // busy makes two turns a worker the most at once, and calls slow, so that one worker is too few.
 func busy(tr *traffic, set ...string) []string {
 	tr.slow(100 * time.Millisecond)
-	return inline(append([]string{"ingress.replicas=1", "botApiUrl=" + tr.url, "ingress.service.type=NodePort", "env.CHATLANE_LIMIT_BOT=0", "env.CHATLANE_LIMIT_CHAT=0",
-		"worker.env.CHATLANE_CONCURRENCY=2", "ingress.env.CHATLANE_SCALE_AGE=2s"}, set...)...)
+	return inline(append([]string{
+		"ingress.replicas=1", "botApiUrl=" + tr.url, "ingress.service.type=NodePort", "env.CHATLANE_LIMIT_BOT=0", "env.CHATLANE_LIMIT_CHAT=0",
+		"worker.env.CHATLANE_CONCURRENCY=2", "ingress.env.CHATLANE_SCALE_AGE=2s",
+	}, set...)...)
 }
 
 // autoscaler does to a Deployment what KEDA's metrics-api trigger does with /scale: as many pods as
