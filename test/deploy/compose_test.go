@@ -118,3 +118,20 @@ func TestComposeMountsFilesThatExist(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Docker refuses to start a service with a read-only root and a config whose content is in the compose file.
+func TestComposeConfigsAreFiles(t *testing.T) {
+	p := compose(t, nil, "demo")
+	for name, c := range p.Configs {
+		if _, err := os.Stat(c.File); c.Content != "" || err != nil {
+			t.Errorf("config %s: content in place, file %q: %v", name, c.File, err)
+		}
+	}
+	for name, s := range p.Services {
+		for _, c := range s.Configs {
+			if _, ok := p.Configs[c.Source]; !ok {
+				t.Errorf("%s: there is no config %s", name, c.Source)
+			}
+		}
+	}
+}
