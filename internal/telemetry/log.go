@@ -1,8 +1,11 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
+	"log"
 	"log/slog"
+	"regexp"
 
 	"go.opentelemetry.io/otel/trace"
 )
@@ -49,4 +52,32 @@ func (h traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h traceHandler) WithGroup(name string) slog.Handler {
 	return traceHandler{h.Handler.WithGroup(name)}
+}
+
+// standard takes what libraries write by package log, such as net/http about an answer that nobody asked for, which
+// may quote what was sent.
+type standard struct{ log *slog.Logger }
+
+// tokens finds what looks like a bot's token.
+var tokens = regexp.MustCompile(`\d{4,}(?::|%3[Aa])[\w-]{20,}`) //nolint:gochecknoglobals // a constant
+
+// Write logs one line.
+func (s standard) Write(line []byte) (int, error) {
+	text := tokens.ReplaceAll(bytes.TrimSpace(line), []byte("[redacted]"))
+	s.log.Warn("a library reports", slog.String("text", string(text))) //nolint:sloglint // there is no context
+	return len(line), nil
+}
+
+// takeStandard sends the standard logger's lines to ours until give is called.
+func takeStandard(to *slog.Logger) (give func(context.Context) error) {
+	out, flags, prefix := log.Writer(), log.Flags(), log.Prefix()
+	log.SetOutput(standard{to})
+	log.SetFlags(0)
+	log.SetPrefix("")
+	return func(context.Context) error {
+		log.SetOutput(out)
+		log.SetFlags(flags)
+		log.SetPrefix(prefix)
+		return nil
+	}
 }

@@ -121,6 +121,7 @@ func Start(ctx context.Context, cfg Config) (*Telemetry, error) {
 	otel.SetTracerProvider(t.Tracers)
 	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
 	otel.SetErrorHandler(newErrorHandler(context.WithoutCancel(ctx), t.Log))
+	t.flush = append(t.flush, takeStandard(t.Log))
 	t.Admin = newAdmin(cfg, t)
 	return t, nil
 }

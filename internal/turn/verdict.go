@@ -80,7 +80,7 @@ func (c Config) decide(ctx context.Context, err error, attempts, waits int) verd
 	if attempts+1 >= c.MaxAttempts || hopeless(err) {
 		return verdict{action: actDead, reason: reason}
 	}
-	after := max(c.backoff(attempts), floodWait(err))
+	after := max(c.backoff(attempts), floodWait(err), c.brokenWait(err, attempts))
 	return verdict{action: actRetry, after: after, park: c.parks(after), reason: reason}
 }
 
@@ -127,6 +127,16 @@ func floodWait(err error) time.Duration {
 		return 0
 	}
 	return jitter(told.Refusal.RetryAfter, told.Refusal.RetryAfter/10)
+}
+
+// brokenWait is the wait after an answer of the Bot API that could not be read: each attempt may repeat the
+// call, so there are few, over some minutes.
+func (c Config) brokenWait(err error, attempts int) time.Duration {
+	var broken *api.TransportError
+	if !errors.As(err, &broken) || !broken.Broken {
+		return 0
+	}
+	return jitter(min(5*time.Second<<(2*min(attempts, 8)), c.MaxBackoff), time.Second)
 }
 
 func (c Config) wait(after time.Duration, reason string) verdict {

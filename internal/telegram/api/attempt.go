@@ -17,7 +17,7 @@ import (
 
 var errSlow = errors.New("no answer in time")
 
-var errTooLong = errors.New("answer is too long")
+var errTooLong = errors.New("answer is too long; the call may have had its effect")
 
 // errURL replaces an error of net/http that would show the URL, and with it the token.
 var errURL = errors.New("make request: the server's URL is wrong")
@@ -56,14 +56,27 @@ func (c *Client) roundTrip(ctx context.Context, token Token, r request) (json.Ra
 		return nil, noAnswer(ctx, r.method, wire.Busy(), withoutURL(limited, token, err))
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxAnswer+1))
+	most := c.maxAnswer(r.method)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF) && limited.Err() == nil && resp.StatusCode < http.StatusMultipleChoices:
+		return nil, &TransportError{Method: r.method, Lost: true, Broken: true, Cause: errors.New("answer is cut short")}
 	case err != nil && resp.StatusCode < http.StatusMultipleChoices:
 		return nil, noAnswer(ctx, r.method, true, withoutURL(limited, token, err))
-	case int64(len(body)) > c.cfg.MaxAnswer:
+	case int64(len(body)) > most:
 		return nil, fmt.Errorf("telegram %s: %w", r.method, errTooLong)
 	}
 	return readAnswer(token, r.method, resp, body)
+}
+
+// maxCallAnswer bounds the answers of all methods but getUpdates, in bytes: many may come at once.
+const maxCallAnswer = 1 << 20
+
+func (c *Client) maxAnswer(method string) int64 {
+	if strings.EqualFold(method, "getUpdates") {
+		return c.cfg.MaxAnswer
+	}
+	return min(c.cfg.MaxAnswer, maxCallAnswer)
 }
 
 // lingering lets the attempt outlive the call's context by Config.Linger if its outcome goes to the journal
@@ -153,7 +166,7 @@ func readAnswer(token Token, method string, resp *http.Response, body []byte) (j
 	case err == nil && a.OK:
 		return a.Result, nil
 	case err != nil && resp.StatusCode < http.StatusMultipleChoices:
-		return nil, &TransportError{Method: method, Lost: true, Cause: errors.New("answer is not the Bot API's")}
+		return nil, &TransportError{Method: method, Lost: true, Broken: true, Cause: errors.New("answer is not the Bot API's")}
 	}
 	no := &Error{
 		Method: method, Code: a.Code, Description: token.hide(strings.ToValidUTF8(a.Description, "?")),

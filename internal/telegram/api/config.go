@@ -19,7 +19,7 @@ type Config struct {
 	Backoff     time.Duration // before the second attempt, then doubled; 0 means 150 ms
 	// Linger is how long a journaled call waits for its answer after its context has ended; 0 means 2 s.
 	Linger     time.Duration
-	MaxAnswer  int64         // bytes; 0 means 64 MiB, what getUpdates may give
+	MaxAnswer  int64         // bytes of what getUpdates may give; 0 means 64 MiB; other methods at most 1 MiB of it
 	MaxUpload  int64         // bytes of a call's files that cannot be read twice and are held in memory; 0 means 64 MiB
 	RecordTime time.Duration // for writing the journal, also after a call's context ended; 0 means 5 s
 	// AtMostOnce names methods that are never repeated once they may have had their effect. For a single

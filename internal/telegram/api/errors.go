@@ -116,20 +116,26 @@ func (e *Error) Final() bool {
 type TransportError struct {
 	Method string
 	Lost   bool  // the request was on its way; else it never left
+	Broken bool  // an answer came, and is none that can be read
 	Cause  error // without the URL, which holds the token
 }
 
 func (e *TransportError) Error() string {
-	return fmt.Sprintf("telegram %s: %v: %v", e.Method, e.sentinel(), e.Cause)
+	text := fmt.Sprintf("telegram %s: %v: %v", e.Method, e.sentinel(), e.Cause)
+	if e.Broken {
+		text += "; the call may have had its effect"
+	}
+	return text
 }
 
 func (e *TransportError) Is(target error) bool { return target == e.sentinel() }
 
 func (e *TransportError) Unwrap() error { return e.Cause }
 
-// Blameless reports that no handler is at fault; a handler that ran out of time is.
+// Blameless reports that no handler is at fault; a handler that ran out of time is. A broken answer uses up an attempt,
+// because it may be as broken each time.
 func (e *TransportError) Blameless() bool {
-	return !errors.Is(e.Cause, context.Canceled) && !errors.Is(e.Cause, context.DeadlineExceeded)
+	return !e.Broken && !errors.Is(e.Cause, context.Canceled) && !errors.Is(e.Cause, context.DeadlineExceeded)
 }
 
 func (e *TransportError) sentinel() error {
