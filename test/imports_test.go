@@ -36,6 +36,7 @@ internal/config:
 internal/telemetry:
 internal/preflight:
 internal/testport:
+internal/testlog:
 
 internal/handlers: bot/...
 internal/ingress: internal/broker internal/config internal/lane internal/lifecycle internal/partition internal/queue internal/queue/deadletter internal/telegram/api internal/telegram/update internal/telemetry
@@ -70,6 +71,7 @@ internal/telegram/update: internal/lane internal/telegram/codec
 internal/partition:
 internal/lane:
 
+internal/simulator/simtest: internal/simulator
 internal/simulator: internal/telegram/rules
 test/...: bot worker internal/... test/...
 `
@@ -167,7 +169,7 @@ func within(path, folder string) bool {
 
 // isForTests is whether a package holds help for tests alone.
 func isForTests(pkg string) bool {
-	return pkg == "internal/testport" || strings.HasSuffix(pkg, "test") && pkg != "bottest" || within(pkg, "test")
+	return pkg == "internal/testport" || pkg == "internal/testlog" || strings.HasSuffix(pkg, "test") && pkg != "bottest" || within(pkg, "test")
 }
 
 func importsOf(t *testing.T, path string) (imported []string) {

@@ -89,9 +89,9 @@ func TestLaneShowOfAChatWithoutUpdates(t *testing.T) {
 		t.Errorf("watching exits with %d after %d lines", code, lines.lines)
 	}
 	for line, want := range map[string]string{"lane show 317": "nothing of chat 317 is stored", "lane show chat": "neither a chat id nor a lane"} {
-		out.take()
-		if code := run(t.Context(), p, strings.Fields(line)); code != 2 || !out.has(want) {
-			t.Errorf("%s: exits with %d: %s", line, code, out.take())
+		out.Take()
+		if code := run(t.Context(), p, strings.Fields(line)); code != 2 || !out.Has(want) {
+			t.Errorf("%s: exits with %d: %s", line, code, out.Take())
 		}
 	}
 }

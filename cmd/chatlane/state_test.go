@@ -1,14 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/chatlane/chatlane/internal/testlog"
 
 	"github.com/redis/go-redis/v9"
 
@@ -23,30 +23,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/queuetest"
 )
 
-// buffer collects what a command prints while it runs.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) take() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	defer b.text.Reset()
-	return b.text.String()
-}
-
-func (b *buffer) has(text string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Contains(b.text.String(), text)
-}
+type buffer = testlog.Buffer
 
 // eachStore runs a case with a broker and a worker's store of each kind.
 func eachStore(t *testing.T, test func(t *testing.T, p config.Program, out *buffer, worker fsm.Store)) {
@@ -106,11 +83,11 @@ func turnOf(t *testing.T, worker fsm.Store, seq uint64) *fsm.Session {
 // command runs a command that has to succeed, and returns what it prints.
 func command(t *testing.T, p config.Program, out *buffer, line string) string {
 	t.Helper()
-	out.take()
+	out.Take()
 	if code := run(t.Context(), p, strings.Fields(line)); code != 0 {
-		t.Fatalf("%s: exits with %d: %s", line, code, out.take())
+		t.Fatalf("%s: exits with %d: %s", line, code, out.Take())
 	}
-	return out.take()
+	return out.Take()
 }
 
 func TestStateIsReadSetAndCleared(t *testing.T) {
@@ -158,18 +135,18 @@ func TestStateSetWaitsForARunningTurn(t *testing.T) {
 	eachStore(t, func(t *testing.T, p config.Program, out *buffer, worker fsm.Store) {
 		turn := turnOf(t, worker, 1)
 		turn.SetState("order:size")
-		if code := run(t.Context(), p, []string{"state", "set", "42:c:316", "order:amount", "--wait=300ms"}); code != 1 || !out.has("nothing was changed") || !out.has("is locked: a turn runs") {
-			t.Errorf("exits with %d: %s", code, out.take())
+		if code := run(t.Context(), p, []string{"state", "set", "42:c:316", "order:amount", "--wait=300ms"}); code != 1 || !out.Has("nothing was changed") || !out.Has("is locked: a turn runs") {
+			t.Errorf("exits with %d: %s", code, out.Take())
 		}
-		out.take()
+		out.Take()
 		ended := make(chan int)
 		go func() { ended <- run(t.Context(), p, []string{"state", "set", "42:c:316", "order:amount"}) }()
-		until(t, "the command says what it waits for", func() bool { return out.has("waiting for its end, at most 30s") })
+		until(t, "the command says what it waits for", func() bool { return out.Has("waiting for its end, at most 30s") })
 		if err := turn.Commit(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if code := <-ended; code != 0 || !out.has("42:c:316:u:316: order:amount, was order:size") {
-			t.Errorf("exits with %d: %s", code, out.take())
+		if code := <-ended; code != 0 || !out.Has("42:c:316:u:316: order:amount, was order:size") {
+			t.Errorf("exits with %d: %s", code, out.Take())
 		}
 	})
 }
@@ -193,9 +170,9 @@ func TestStateSaysWhatIsMissing(t *testing.T) {
 		"state set 42:c:316 order:size --data={":    "set JSON",
 		"state get 42:c:316 --fsm-strategy=someone": "CHATLANE_FSM_STRATEGY",
 	} {
-		out.take()
-		if code := run(t.Context(), p, strings.Fields(line)); code == 0 || !out.has(want) {
-			t.Errorf("%s: exits with %d: %s", line, code, out.take())
+		out.Take()
+		if code := run(t.Context(), p, strings.Fields(line)); code == 0 || !out.Has(want) {
+			t.Errorf("%s: exits with %d: %s", line, code, out.Take())
 		}
 	}
 	conn, err := broker.Connect(t.Context(), broker.Settings{URL: server.URL()}.Config("test"))

@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -10,9 +9,10 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/chatlane/chatlane/internal/testlog"
 
 	"github.com/chatlane/chatlane/internal/app"
 	"github.com/chatlane/chatlane/internal/broker"
@@ -282,23 +282,7 @@ func settings() ingress.Config {
 	return ingress.Config{Bots: config.Bots{All: []config.Bot{{Token: ingressToken, Secrets: []config.Secret{ingressSecret}}}}}
 }
 
-// log is a log that may be read while it is written.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type log = testlog.Buffer
 
 // showsNothing fails if a log shows what it must not.
 func showsNothing(t *testing.T, l *log) {

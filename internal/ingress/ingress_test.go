@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/chatlane/chatlane/internal/testlog"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
@@ -38,23 +40,7 @@ func settings() ingress.Config {
 	return ingress.Config{Bots: config.Bots{All: []config.Bot{{Token: token, Secrets: []config.Secret{secret, older}}}}}
 }
 
-// log may be read while it is written.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type log struct{ testlog.Buffer }
 
 func (l *log) logger() *slog.Logger {
 	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -14,13 +14,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/internal/simulator/simtest"
 )
 
 type object = map[string]any
 
 func TestRefusalsAreTelegrams(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	tg.Person(1, "Ann").Say("hello")
 	tg.Person(2, "Ben").Block()
 	tg.Group(-5, "Old").Migrate(-1_000_000_000_005)
@@ -64,7 +65,7 @@ func TestRefusalsAreTelegrams(t *testing.T) {
 
 func TestParametersComeInEveryForm(t *testing.T) {
 	tg := simulator.New(simulator.Config{AnyChat: true})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	to := base + "/bot" + simulator.Token + "/SENDmessage"
 	form := url.Values{"chat_id": {"1"}, "text": {"hi"}, "reply_markup": {`{"inline_keyboard":[[{"text":"A","callback_data":"a"}]]}`}}
 	var parts bytes.Buffer
@@ -95,7 +96,7 @@ func TestParametersComeInEveryForm(t *testing.T) {
 
 func TestUploadsAreRecordedByNameSizeAndDigest(t *testing.T) {
 	tg := simulator.New(simulator.Config{AnyChat: true})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	var body bytes.Buffer
 	mw := multipart.NewWriter(&body)
 	_ = mw.WriteField("chat_id", "1")
@@ -120,7 +121,7 @@ func TestUploadsAreRecordedByNameSizeAndDigest(t *testing.T) {
 // bottest has the same rules: a call that passes a test there passes here.
 func TestCallsAreRefusedByTheRules(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	tg.Person(1, "Ann")
 	call(t, base, simulator.Token, "sendMessage", object{"chat_id": 1, "text": "one"})
 	call(t, base, simulator.Token, "sendPhoto", object{"chat_id": 1, "photo": "F", "caption": "two"})
@@ -149,7 +150,7 @@ func TestCallsAreRefusedByTheRules(t *testing.T) {
 
 func TestEditsAndDeletesShowInChats(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	ann := tg.Person(1, "Ann")
 	for _, text := range []string{"one", "two", "three"} {
 		call(t, base, simulator.Token, "sendMessage", object{"chat_id": 1, "text": text})
@@ -171,7 +172,7 @@ func TestEditsAndDeletesShowInChats(t *testing.T) {
 
 func TestPollingDeliversConfirmsAndYields(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	get := func(params object) (ids []int64, a answerJSON) {
 		a, _ = call(t, base, simulator.Token, "getUpdates", params)
 		var updates []struct {
@@ -230,7 +231,7 @@ func TestPollingDeliversConfirmsAndYields(t *testing.T) {
 
 func TestWebhookIsSetOnceASecondAndKeepsItsTypes(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	set := func(params object) answerJSON {
 		a, _ := call(t, base, simulator.Token, "setWebhook", params)
 		return a
@@ -264,7 +265,7 @@ func TestWebhookIsSetOnceASecondAndKeepsItsTypes(t *testing.T) {
 
 func TestQueriesAreAnsweredUntilTheyExpire(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	ann := tg.Person(1, "Ann")
 	id := ann.Press(1, "go")
 	if a, _ := call(t, base, simulator.Token, "answerCallbackQuery", object{"callback_query_id": id, "text": "gone"}); !a.OK {
@@ -281,7 +282,7 @@ func TestQueriesAreAnsweredUntilTheyExpire(t *testing.T) {
 
 func TestFilesCanBeFetched(t *testing.T) {
 	tg := simulator.New(simulator.Config{})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	m := tg.Person(1, "Ann").Document("list.txt", "see", []byte("hello"))
 	a, _ := call(t, base, simulator.Token, "getFile", object{"file_id": m.Document.ID})
 	var f struct {
@@ -301,7 +302,7 @@ func TestFilesCanBeFetched(t *testing.T) {
 
 func TestFloodIsRefusedWithRetryAfter(t *testing.T) {
 	tg := simulator.New(simulator.Config{AnyChat: true, Flood: simulator.Flood{ChatPerSecond: 1, GroupPerMinute: 2}})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	if a, _ := call(t, base, simulator.Token, "sendMessage", object{"chat_id": 1, "text": "a"}); !a.OK {
 		t.Fatal(a)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/internal/simulator/simtest"
 	"github.com/chatlane/chatlane/test/simctl"
 )
 
@@ -42,7 +43,7 @@ func TestFaultsHitBySeedWhateverTheOrder(t *testing.T) {
 			simctl.Rule{Method: "sendMessage", Rate: 0.3, Fault: simulator.Fault{Status: 429, RetryAfter: 3}},
 			simctl.Rule{Chat: 2, Skip: 1, Times: 1, Fault: simulator.Fault{Status: 500}},
 		))
-		base := serve(t, tg)
+		base := simtest.Serve(t, tg)
 		out := map[int][]int{}
 		for _, chat := range chats {
 			out[chat] = append(out[chat], try(t.Context(), base, chat))
@@ -82,7 +83,7 @@ func TestEachFaultHasItsEffect(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tg := simulator.New(simulator.Config{AnyChat: true})
 			tg.Faults(simctl.Faults(0, simctl.Rule{Chat: 1, Times: 1, Fault: c.fault}))
-			base := serve(t, tg)
+			base := simtest.Serve(t, tg)
 			ctx, cancel := context.WithTimeout(t.Context(), c.patience)
 			defer cancel()
 			if status := try(ctx, base, 1); status != c.status {
@@ -121,7 +122,7 @@ func request(chat int) string {
 
 func TestCallerThatLeavesWithTheAnswerUnreadIsGone(t *testing.T) {
 	tg := simulator.New(simulator.Config{AnyChat: true})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	for chat := 1; chat <= 2; chat++ {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
 		if err != nil {
@@ -199,7 +200,7 @@ func killCaller(t *testing.T, base, reads string) {
 func TestCallOfAKilledCallerIsGoneUnlessItReadTheAnswer(t *testing.T) {
 	for reads, gone := range map[string]bool{"": true, "yes": false} {
 		tg := simulator.New(simulator.Config{AnyChat: true})
-		base := serve(t, tg)
+		base := simtest.Serve(t, tg)
 		killCaller(t, base, reads)
 		if gone {
 			err := tg.Await(within(t, 5*time.Second), func(calls []simulator.Call) bool { return len(calls) == 1 && calls[0].Gone })

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/internal/simulator/simtest"
 )
 
 // everything allows all types that these tests push, also those that the default leaves out.
@@ -19,7 +20,7 @@ var everything = []string{
 // updates returns the fields of each update that getUpdates gives.
 func updates(t *testing.T, tg *simulator.Telegram) []map[string]json.RawMessage {
 	t.Helper()
-	a, _ := call(t, serve(t, tg), simulator.Token, "getUpdates", nil)
+	a, _ := call(t, simtest.Serve(t, tg), simulator.Token, "getUpdates", nil)
 	var out []map[string]json.RawMessage
 	if err := json.Unmarshal(a.Result, &out); err != nil {
 		t.Fatal(err)
@@ -110,7 +111,7 @@ func TestUnrequestedTypesAreNotDelivered(t *testing.T) {
 
 func TestBotsAreIsolated(t *testing.T) {
 	tg := simulator.New(simulator.Config{More: []simulator.BotConfig{{Token: "77:second"}}})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	tg.Bot(77).Person(1, "Ann").Say("to the second")
 	if a, _ := call(t, base, simulator.Token, "sendMessage", object{"chat_id": 1, "text": "hi"}); a.Description != "Bad Request: chat not found" {
 		t.Errorf("the first bot: %+v", a)

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/internal/simulator/simtest"
 )
 
 func TestMethodInTheAnswerIsExecuted(t *testing.T) {
@@ -215,7 +216,7 @@ func TestTargetsTakeTurnsAndFailOver(t *testing.T) {
 	tg := simulator.New(simulator.Config{Webhook: simulator.WebhookConfig{
 		URL: "http://bot.test/webhook/42", Targets: []string{first.Listener.Addr().String(), second.URL, refused}, Failover: true,
 	}})
-	serve(t, tg)
+	simtest.Serve(t, tg)
 	for i := range 90 {
 		tg.Say(int64(i+1), "Ann", "hello")
 	}
@@ -237,7 +238,7 @@ func TestRefusedConnectionShowsInWebhookInfo(t *testing.T) {
 	}
 	_ = dead.Close()
 	tg := simulator.New(simulator.Config{Webhook: simulator.WebhookConfig{URL: "http://" + dead.Addr().String(), RetryBase: time.Hour}})
-	base := serve(t, tg)
+	base := simtest.Serve(t, tg)
 	tg.Say(1, "Ann", "hello")
 	for tg.First().Sent().Failed < 2 {
 		select {

@@ -1,43 +1,34 @@
 package turn_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
-	"sync"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/chatlane/chatlane/internal/testlog"
 
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
 	"github.com/chatlane/chatlane/internal/turn"
 )
 
-type logBook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBook) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
+type logBook struct{ testlog.Buffer }
 
 // attempts lists the attempt numbers of the lines with a message.
 func (l *logBook) attempts(t *testing.T, msg string) (n []int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range bytes.Lines(l.buf.Bytes()) {
+	t.Helper()
+	for line := range strings.Lines(l.String()) {
 		var entry struct {
 			Msg     string
 			Attempt int
 		}
-		if err := json.Unmarshal(line, &entry); err != nil {
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatal(err)
 		}
 		if entry.Msg == msg {

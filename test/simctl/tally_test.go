@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/chatlane/chatlane/internal/simulator"
+	"github.com/chatlane/chatlane/internal/simulator/simtest"
 	"github.com/chatlane/chatlane/test/simctl"
 )
 
@@ -25,25 +25,6 @@ func within(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// serve serves the simulator on loopback and gives its address.
-func serve(t *testing.T, tg *simulator.Telegram) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- tg.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	return "http://" + l.Addr().String()
 }
 
 // send makes a call of sendMessage; false: it got no answer.
@@ -121,7 +102,7 @@ func TestTallyAddsUp(t *testing.T) {
 		return []string{numbered(k, text)}
 	})
 	tg := simulator.New(simulator.Config{Webhook: simulator.WebhookConfig{URL: bot.URL}})
-	base = serve(t, tg)
+	base = simtest.Serve(t, tg)
 	good, err := simctl.Tally(within(t, 20*time.Second), tg, simctl.TallyConfig{First: 20, Chats: 10, Texts: 5})
 	if err != nil || !good.Clean() || good.Replies != 60 || good.Max == 0 {
 		t.Errorf("%v, %v", err, good)
@@ -158,7 +139,7 @@ func TestTallyExcusesARepeatWhoseFirstCallerWasGone(t *testing.T) {
 		simctl.Rule{Method: "sendMessage", Skip: 2, Times: 1, Fault: simulator.Fault{LoseAnswer: true}},
 		simctl.Rule{Method: "sendMessage", Skip: 4, Times: 1, Fault: simulator.Fault{Withhold: 5 * time.Second}},
 	))
-	base = serve(t, tg)
+	base = simtest.Serve(t, tg)
 	r, err := simctl.Tally(within(t, 20*time.Second), tg, simctl.TallyConfig{First: 1, Chats: 3, Texts: 5})
 	if err != nil || !r.Clean() || r.Excused != 6 {
 		t.Errorf("%v, %v %v", err, r, r.Details)

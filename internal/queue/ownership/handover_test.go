@@ -103,10 +103,7 @@ func TestHandOverWaitsForNoOtherPartition(t *testing.T) {
 }
 
 func TestHandOverKeepsThePinWhileATurnRuns(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
-		defer a.Close(t.Context())
-		defer b.Close(t.Context())
+	queuetest.Two(t, func(t *testing.T, a, b *broker.Conn) {
 		var j queuetest.Journal
 		var ended atomic.Bool
 		began := make(chan struct{}, 1)
@@ -138,10 +135,7 @@ func TestHandOverKeepsThePinWhileATurnRuns(t *testing.T) {
 }
 
 func TestPinLostWhileHandingOverCancelsRunningTurns(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
-		defer a.Close(t.Context())
-		defer b.Close(t.Context())
+	queuetest.Two(t, func(t *testing.T, a, b *broker.Conn) {
 		began, cause := make(chan struct{}, 1), make(chan error, 1)
 		stop, reg := queuetest.Run(t.Context(), t, a, stuck(began, cause))
 		queuetest.Publish(t, a, 1, 1)
@@ -164,10 +158,7 @@ func TestPinLostWhileHandingOverCancelsRunningTurns(t *testing.T) {
 
 // The next owner is pinned with what the former one held and had not begun.
 func TestHandOverOfADeliveredBacklogIsNotWaitedFor(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
-		defer a.Close(t.Context())
-		defer b.Close(t.Context())
+	queuetest.Two(t, func(t *testing.T, a, b *broker.Conn) {
 		var j queuetest.Journal
 		stopA, _ := queuetest.Run(t.Context(), t, a, func(d *queue.Delivery) queue.Attempt {
 			return func(ctx context.Context) queue.Next {

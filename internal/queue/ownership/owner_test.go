@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/broker/embedded"
 	"github.com/chatlane/chatlane/internal/broker/natstest"
 	"github.com/chatlane/chatlane/internal/queue"
@@ -83,10 +84,7 @@ func TestStalePinCancelsRunningTurns(t *testing.T) {
 
 // The watchdog would find it only after its silence.
 func TestRefusedPinEndsTheTermWithinOneTick(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
-		defer a.Close(t.Context())
-		defer b.Close(t.Context())
+	queuetest.Two(t, func(t *testing.T, a, b *broker.Conn) {
 		began, cause := make(chan struct{}, 1), make(chan error, 1)
 		queuetest.Run(t.Context(), t, a, stuck(began, cause))
 		queuetest.Publish(t, a, 1, 2)

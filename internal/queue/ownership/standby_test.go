@@ -43,10 +43,7 @@ func answeredSoon(t *testing.T, c *broker.Conn, j *queuetest.Journal, from, to i
 // A worker that won a partition beside its owner gives it back. When the plan then names that
 // worker, it must not wait for the former owner.
 func TestReleasedPartitionIsTakenAgainWhenThePlanTurns(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
-		defer a.Close(t.Context())
-		defer b.Close(t.Context())
+	queuetest.Two(t, func(t *testing.T, a, b *broker.Conn) {
 		var j queuetest.Journal
 		stopA := queuetest.Start(t, a, j.Attempt)
 		queuetest.Publish(t, a, 1, 3)
@@ -137,10 +134,7 @@ func TestPlannedMovePausesForTheLongestRunningAttempt(t *testing.T) {
 
 // The plan's owner may be alive and not take the partition, and a dead owner may hold updates.
 func TestBystanderTakesWhatNobodyElseDoes(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		a, b := queuetest.Connect(t, s), queuetest.Connect(t, s)
-		defer a.Close(t.Context())
-		defer b.Close(t.Context())
+	queuetest.Two(t, func(t *testing.T, a, b *broker.Conn) {
 		handled := func(j *queuetest.Journal, n int) {
 			t.Helper()
 			for began := time.Now(); len(j.Seen()) < n; {

@@ -43,6 +43,17 @@ func Connect(t *testing.T, s *embedded.Server) *broker.Conn {
 	return c
 }
 
+// Two runs a test in virtual time with a broker and the connections of two workers.
+func Two(t *testing.T, test func(t *testing.T, a, b *broker.Conn)) {
+	t.Helper()
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		a, b := Connect(t, s), Connect(t, s)
+		defer a.Close(t.Context())
+		defer b.Close(t.Context())
+		test(t, a, b)
+	})
+}
+
 // Wired returns a connection that a test can hold up or cut.
 func Wired(t *testing.T, s *embedded.Server) (*broker.Conn, *natstest.Wire) {
 	t.Helper()

@@ -71,6 +71,16 @@ func wind(t *testing.T, s *embedded.Server) *clockwork {
 	return w
 }
 
+// wound runs a test in virtual time with one broker and one relay.
+func wound(t *testing.T, test func(t *testing.T, w *clockwork)) {
+	t.Helper()
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		w := wind(t, s)
+		defer w.stop()
+		test(t, w)
+	})
+}
+
 func connect(t *testing.T, s *embedded.Server) *broker.Conn {
 	t.Helper()
 	c, err := broker.Connect(t.Context(), broker.Config{Options: []nats.Option{s.Option()}})
@@ -142,9 +152,7 @@ func (w *clockwork) expect(tokens ...string) {
 }
 
 func TestTimerFiresIntoItsLaneOnTheSecond(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		w := wind(t, s)
-		defer w.stop()
+	wound(t, func(t *testing.T, w *clockwork) {
 		time.Sleep(5*time.Second + 300*time.Millisecond) // not on a whole second
 		began := time.Now()
 		w.arm("a.1", 90*time.Second)
@@ -169,9 +177,7 @@ func TestTimerFiresIntoItsLaneOnTheSecond(t *testing.T) {
 }
 
 func TestArmingTheSameAgainReplaces(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		w := wind(t, s)
-		defer w.stop()
+	wound(t, func(t *testing.T, w *clockwork) {
 		w.arm("a", time.Minute)
 		time.Sleep(50 * time.Second)
 		w.arm("a", time.Minute) // the turn is tried again
@@ -185,9 +191,7 @@ func TestArmingTheSameAgainReplaces(t *testing.T) {
 }
 
 func TestTimerThatFiredCanBeArmedAgain(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		w := wind(t, s)
-		defer w.stop()
+	wound(t, func(t *testing.T, w *clockwork) {
 		w.arm("a", time.Second)
 		time.Sleep(10 * time.Second)
 		w.arm("a", time.Second) // a dead letter that is replayed, within the duplicate window
@@ -197,9 +201,7 @@ func TestTimerThatFiredCanBeArmedAgain(t *testing.T) {
 }
 
 func TestCancelledTimerDoesNotFire(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		w := wind(t, s)
-		defer w.stop()
+	wound(t, func(t *testing.T, w *clockwork) {
 		w.arm("a", time.Minute)
 		w.arm("b", time.Minute)
 		w.cancel("a")
@@ -211,9 +213,7 @@ func TestCancelledTimerDoesNotFire(t *testing.T) {
 
 // A worker that lost its lane in mid-turn acts late. The timer of the turn that followed elsewhere stands.
 func TestLateArmAndCancelTouchNoOtherTimer(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		w := wind(t, s)
-		defer w.stop()
+	wound(t, func(t *testing.T, w *clockwork) {
 		w.arm("new", time.Minute)
 		w.arm("old", time.Hour)
 		w.cancel("older")
@@ -279,9 +279,7 @@ func TestTimersFireOnceWhenTheRelayDiesBeforeItsAck(t *testing.T) {
 }
 
 func TestTimersWaitWhileTheStreamIsFull(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		w := wind(t, s)
-		defer w.stop()
+	wound(t, func(t *testing.T, w *clockwork) {
 		w.arm("a", time.Second)
 		if err := timer.Limit(t.Context(), w.conn, 1); err != nil {
 			t.Fatal(err)
@@ -365,9 +363,7 @@ func TestTimerOfANewerVersionIsRelayed(t *testing.T) {
 
 // A full TIMERS refuses timers, and their turns are tried again.
 func TestArmedTimersSurviveAFullStream(t *testing.T) {
-	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
-		w := wind(t, s)
-		defer w.stop()
+	wound(t, func(t *testing.T, w *clockwork) {
 		bounded := timer.New(timer.Config{Partitions: 1, MaxBytes: 4 << 10}, w.conn, nil)
 		var stored []string
 		for i := range 100 {
