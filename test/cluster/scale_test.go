@@ -66,12 +66,12 @@ func TestScaleSignalScalesWorkersOutAndIn(t *testing.T) {
 	var scaling sync.WaitGroup
 	scaling.Go(func() { s.autoscaler(ctx, t, "bots-chatlane-worker", 1, 6) })
 	defer func() { stop(); scaling.Wait() }()
-	s.outAndIn(t, tr, 1, 3)
+	s.outAndIn(t, tr, 40, 1, 3)
 }
 
 // outAndIn sends more than the workers can answer until there are enough of them, then nothing until
 // they are gone.
-func (s *space) outAndIn(t *testing.T, tr *traffic, least, enough int32) {
+func (s *space) outAndIn(t *testing.T, tr *traffic, chats int, least, enough int32) {
 	t.Helper()
 	const deployment = "bots-chatlane-worker"
 	at := func(done func(wanted, ready int32) bool) func(context.Context) (bool, string) {
@@ -81,7 +81,7 @@ func (s *space) outAndIn(t *testing.T, tr *traffic, least, enough int32) {
 		}
 	}
 	tr.deliver(s, "bots")
-	tr.begin(40, time.Second)
+	tr.begin(chats, time.Second)
 	out := eventually(t, 4*time.Minute, "scaled out", at(func(_, ready int32) bool { return ready >= enough }))
 	report := tr.end(3 * time.Minute)
 	in := eventually(t, 6*time.Minute, "scaled in", at(func(wanted, ready int32) bool { return wanted == least && ready == least }))
@@ -121,10 +121,11 @@ func TestProcessorTimeScalesOutAndIn(t *testing.T) {
 	}
 	s := c.namespace(t, restricted())
 	tr := c.telegram(t)
-	set := append(busy(tr, "worker.autoscaling.type=hpa", "worker.autoscaling.minReplicas=1", "worker.autoscaling.maxReplicas=4", "worker.autoscaling.targetCPU=50",
-		"worker.resources.requests.cpu=15m", "worker.env.CHATLANE_CONCURRENCY=16"), quick("worker.autoscaling")...)
+	// A worker without work takes about 40m, and must be under half the target for the last step in.
+	set := append(busy(tr, "worker.autoscaling.type=hpa", "worker.autoscaling.minReplicas=1", "worker.autoscaling.maxReplicas=4", "worker.autoscaling.targetCPU=60",
+		"worker.resources.requests.cpu=150m", "worker.env.CHATLANE_CONCURRENCY=16"), quick("worker.autoscaling")...)
 	s.mustInstall(t, helm4{}, "bots", set, true)
-	s.outAndIn(t, tr, 1, 2)
+	s.outAndIn(t, tr, 100, 1, 2)
 }
 
 func TestKEDAScalesOutAndIn(t *testing.T) {
@@ -137,5 +138,5 @@ func TestKEDAScalesOutAndIn(t *testing.T) {
 	set := append(busy(tr, "worker.autoscaling.type=keda", "worker.autoscaling.minReplicas=1", "worker.autoscaling.maxReplicas=6", "worker.autoscaling.targetCPU=1000",
 		"worker.autoscaling.pollingInterval=5", "networkPolicy.enabled=false"), quick("worker.autoscaling")...)
 	s.mustInstall(t, helm4{}, "bots", set, true)
-	s.outAndIn(t, tr, 1, 3)
+	s.outAndIn(t, tr, 40, 1, 3)
 }
