@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -140,7 +141,11 @@ func (in *intake) serveWebhook(ctx context.Context, group *errgroup.Group, updat
 			return fmt.Errorf("CHATLANE_LISTEN: %w; set a free address such as :8080", err)
 		}
 	}
-	cfg.Grace = 3 * (cfg.Grace - cfg.DrainDelay) / 4 // the rest is for the later stop steps
+	cfg.Grace = 3 * (cfg.Grace - max(cfg.DrainDelay, 0)) / 4 // the rest is for the later stop steps
+	if cfg.ConnMaxAge < shortAge {
+		in.tel.Log.WarnContext(ctx, "connections are closed so soon that Telegram spends its time on opening them; set CHATLANE_CONN_MAX_AGE to 10s or more",
+			slog.Duration("age", cfg.ConnMaxAge))
+	}
 	server := ingress.NewServer(cfg, hook, in.tel.Log)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
@@ -148,21 +153,25 @@ func (in *intake) serveWebhook(ctx context.Context, group *errgroup.Group, updat
 		return server.Serve(serving, ln)
 	})
 	group.Go(func() error {
-		in.drain(ctx, serving, stop)
+		in.drain(ctx, serving, server, stop)
 		return nil
 	})
 	in.tel.Log.InfoContext(ctx, "ingress listens", slog.String("address", ln.Addr().String()), slog.Int("bots", len(cfg.Bots.All)))
 	return nil
 }
 
+// shortAge is the age of connections below which a warning is due.
+const shortAge = 10 * time.Second
+
 // drain makes the ingress not ready, lets the load balancer notice, and stops the server.
-func (in *intake) drain(ctx, serving context.Context, stop context.CancelFunc) {
+func (in *intake) drain(ctx, serving context.Context, server *ingress.Server, stop context.CancelFunc) {
 	select {
 	case <-serving.Done(): // the server failed
 	case <-ctx.Done():
 		in.tel.Health.SetNotReady(in.health, "stopping")
 		in.tel.Log.InfoContext(serving, "ingress drains")
-		lifecycle.Sleep(serving, in.cfg.DrainDelay)
+		server.Leave()
+		lifecycle.Sleep(serving, max(in.cfg.DrainDelay, 0))
 		stop()
 	}
 }

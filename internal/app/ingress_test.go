@@ -293,3 +293,23 @@ func showsNothing(t *testing.T, l *log) {
 		}
 	}
 }
+
+// An id that fits into no header, and a body that is no update, are one dead letter each, however often they come.
+func TestWhatCanNeverBeStoredIsOneDeadLetter(t *testing.T) {
+	conn := dialURL(t, startBroker(t))
+	r := startIngress(t, settings(), conn)
+	r.await("ready", r.ready)
+	long := `{"update_id":8,"business_message":{"message_id":1,"business_connection_id":"` + strings.Repeat("x", 100_000) + `","date":1,"chat":{"id":42,"type":"private"}}}`
+	for _, text := range []string{long, "no JSON", long, "no JSON", long} {
+		if code := r.post(text); code != http.StatusOK {
+			t.Errorf("answered %d", code)
+		}
+	}
+	if n := stored(t, conn, broker.Names{}.DeadLetters()); n != 2 {
+		t.Errorf("there are %d dead letters, want 2", n)
+	}
+	r.stop()
+	if err := <-r.done; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lifecycle"
 )
@@ -32,7 +34,9 @@ type standing struct {
 
 	created time.Time // of UPDATES
 	wrong   string
-	failed  int // looks in a row without an answer
+	failed  int    // looks in a row without an answer
+	oldest  uint64 // dead letter
+	dropped prometheus.Counter
 }
 
 // run looks until ctx ends.
@@ -87,6 +91,21 @@ func (s *standing) look(ctx context.Context) {
 	}
 }
 
+// countDropped counts the dead letters that made room for new ones. A person who drops the oldest ones of a
+// nearly full stream is counted, too.
+func (s *standing) countDropped(ctx context.Context) {
+	first, full, err := s.conn.OldestLetter(ctx)
+	if err != nil {
+		return
+	}
+	if n := first - min(s.oldest, first); full && s.oldest > 0 && n > 0 {
+		s.dropped.Add(float64(n))
+		s.tel.Log.ErrorContext(ctx, "dead letters are full: the oldest were dropped; replay or drop some, or raise CHATLANE_DEAD_LETTERS_MAX_BYTES",
+			slog.Uint64("dropped", n))
+	}
+	s.oldest = first
+}
+
 // compare makes anew what is gone. A stream that was made anew is empty: what it held is lost.
 func (s *standing) compare(ctx context.Context) error {
 	if err := s.restore(ctx); err != nil {
@@ -95,6 +114,9 @@ func (s *standing) compare(ctx context.Context) error {
 	created, consumers, err := s.conn.Identity(ctx)
 	if err != nil {
 		return err
+	}
+	if s.dropped != nil {
+		s.countDropped(ctx)
 	}
 	anew := !s.created.IsZero() && !created.Equal(s.created)
 	s.created = created

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/chatlane/chatlane/bot"
@@ -114,6 +116,9 @@ func (w *worker) work(ctx context.Context, workers *fleet.Fleet, loops ...func(c
 	g.Go(func() error { return workers.Run(ctx, work) })
 	g.Go(func() error { return w.conn.Watch(ctx) })
 	stand := standing{process: &w.process, topology: w.cfg.Broker.Topology(), restore: w.restore, workers: true, blocked: func(error) {}}
+	stand.dropped = promauto.With(w.tel.Registry).NewCounter(prometheus.CounterOpts{
+		Name: "chatlane_dead_letters_dropped_total", Help: "Oldest dead letters that made room for new ones, as each worker sees it.",
+	})
 	g.Go(func() error { return stand.run(ctx) })
 	for _, run := range loops {
 		g.Go(func() error { run(ctx); return nil })

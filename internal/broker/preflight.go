@@ -110,7 +110,7 @@ func (n Names) fill(info *jetstream.StreamInfo, bound int64) []preflight.Finding
 func (n Names) fullMeans(stream string) string {
 	switch stream {
 	case n.DeadLetters():
-		return "at the bound an update that is to become a dead letter holds its lane: replay or drop some"
+		return "at the bound the oldest dead letters are dropped for new ones: replay or drop some"
 	case n.Timers():
 		return "at the bound a turn that sets a timeout waits until other timers have fired"
 	case n.Parked():

@@ -26,7 +26,7 @@ type Settings struct {
 	Partitions          int           `env:"CHATLANE_PARTITIONS" min:"1" default:"64" help:"Number of partitions; fixed once the stream is made."`
 	StreamReplicas      int           `env:"CHATLANE_STREAM_REPLICAS" min:"1" default:"1" help:"Copies of the streams in a NATS cluster: 3 in production."`
 	StreamMaxBytes      int64         `env:"CHATLANE_STREAM_MAX_BYTES" min:"1" default:"1GiB" unit:"bytes" help:"Size at which the stream refuses updates, which Telegram then keeps."`
-	DeadLettersMaxBytes int64         `env:"CHATLANE_DEAD_LETTERS_MAX_BYTES" min:"1" default:"1GiB" unit:"bytes" help:"Size at which dead letters are refused; their lanes then wait for a person to replay or drop some."`
+	DeadLettersMaxBytes int64         `env:"CHATLANE_DEAD_LETTERS_MAX_BYTES" min:"1" default:"1GiB" unit:"bytes" help:"Size at which the oldest dead letters are dropped for new ones."`
 	TimersMaxBytes      int64         `env:"CHATLANE_TIMERS_MAX_BYTES" min:"1" default:"256MiB" unit:"bytes" help:"Size at which timeouts are refused; their lanes then wait until some have fired."`
 	StateMaxBytes       int64         `env:"CHATLANE_STATE_MAX_BYTES" min:"1" default:"1GiB" unit:"bytes" help:"Size at which a state bucket (CHATLANE_STORE=nats) refuses; lanes then wait for more room."`
 	LaneKey             string        `env:"CHATLANE_LANE_KEY" default:"chat" help:"What one lane is made of: chat, chat_topic, chat_user or user."`

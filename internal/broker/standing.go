@@ -51,3 +51,15 @@ func (c *Conn) Changes(ctx context.Context) (<-chan struct{}, error) {
 	}()
 	return changed, nil
 }
+
+// OldestLetter is the sequence of the oldest dead letter, 1 beyond the last if there is none, and whether the stream
+// is near its bound: then the broker drops the oldest.
+func (c *Conn) OldestLetter(ctx context.Context) (first uint64, full bool, err error) {
+	s, err := c.Stream(ctx, c.names.DeadLetters())
+	if err != nil {
+		return 0, false, err
+	}
+	info := s.CachedInfo()
+	bound := info.Config.MaxBytes
+	return info.State.FirstSeq, bound > 0 && int64(info.State.Bytes) > bound-bound/4, nil
+}

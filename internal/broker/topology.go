@@ -83,7 +83,7 @@ func (t Topology) streams(n Names) []jetstream.StreamConfig {
 			Name: n.DeadLetters(), Subjects: []string{n.DeadLettersPrefix() + ">"},
 			Description: "updates that used up their attempts or could not be read",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
-			Discard: jetstream.DiscardNew, MaxBytes: t.DeadLettersMaxBytes, MaxAge: t.DeadLetterAge, Duplicates: duplicateWindow,
+			Discard: jetstream.DiscardOld, MaxBytes: t.DeadLettersMaxBytes, MaxAge: t.DeadLetterAge, Duplicates: duplicateWindow,
 			Replicas: t.Replicas, AllowDirect: true,
 		},
 		{
@@ -123,7 +123,7 @@ func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) er
 		return fmt.Errorf("stream %s: %w", want.Name, err)
 	}
 	info := s.CachedInfo()
-	if want.Name == c.names.DeadLetters() && info.Config.MaxBytes != want.MaxBytes {
+	if want.Name == c.names.DeadLetters() && (info.Config.MaxBytes != want.MaxBytes || info.Config.Discard != want.Discard) {
 		if info, err = c.bound(ctx, info, want.MaxBytes); err != nil {
 			return err
 		}
@@ -133,17 +133,18 @@ func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) er
 
 const errCodeNoStorage = 10047 // the broker's "insufficient storage resources available"
 
-// bound sets a first or a higher limit, if the stream is smaller: else the broker would drop messages.
+// bound sets a first or a higher limit, if the stream is smaller: else the broker would drop messages. From then on
+// the broker drops the oldest at the limit.
 func (c *Conn) bound(ctx context.Context, info *jetstream.StreamInfo, limit int64) (*jetstream.StreamInfo, error) {
 	cfg := info.Config
 	if lower := cfg.MaxBytes > 0 && cfg.MaxBytes > limit; lower {
 		return info, nil // compareStream refuses it
 	}
-	if used := int64(info.State.Bytes); used > limit-limit/8 {
+	if used := int64(info.State.Bytes); cfg.MaxBytes <= 0 && used > limit-limit/8 {
 		return nil, fmt.Errorf("%w: stream %s has no limit yet and holds %d bytes, too many for a limit of %d; set %s higher, or replay or drop dead letters first",
 			ErrTopology, cfg.Name, used, limit, c.names.boundName(cfg.Name))
 	}
-	cfg.MaxBytes = limit
+	cfg.MaxBytes, cfg.Discard = limit, jetstream.DiscardOld
 	s, err := c.js.UpdateStream(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("limit stream %s to %d bytes: %w", cfg.Name, limit, err)

@@ -24,7 +24,8 @@ type Config struct {
 	MaxBody        int64         `env:"CHATLANE_MAX_BODY" default:"1MiB" unit:"bytes" help:"Largest update that is accepted; the broker's own limit holds too."`
 	PublishTimeout time.Duration `env:"CHATLANE_PUBLISH_TIMEOUT" default:"2s" help:"How long one update may wait to be stored before Telegram is asked to send it again."`
 	ConnMaxAge     time.Duration `env:"CHATLANE_CONN_MAX_AGE" default:"5m" help:"Age at which a connection is closed, so that new instances get their share; a fifth more or less."`
-	DrainDelay     time.Duration `env:"CHATLANE_DRAIN_DELAY" default:"0s" help:"How long to go on accepting after SIGTERM, not ready, until the load balancer has noticed."`
+	MaxConns       int           `env:"CHATLANE_MAX_CONNS" default:"4096" help:"Connections that may be open; above it a new one replaces the oldest that has not brought an update."`
+	DrainDelay     time.Duration `env:"CHATLANE_DRAIN_DELAY" default:"1s" help:"How long to go on accepting after SIGTERM, not ready and closing each connection with its answer, until the load balancer has noticed. A negative one: not at all."`
 	Grace          time.Duration `env:"CHATLANE_GRACE" default:"25s" help:"How long stopping may take."`
 
 	ScaleAge time.Duration `env:"CHATLANE_SCALE_AGE" default:"5s" help:"Age of the oldest waiting update that is aimed at: /scale on the admin address asks for more workers when it is exceeded."`
@@ -38,6 +39,9 @@ type Config struct {
 // WithDefaults fills in the environment's defaults.
 func (c Config) WithDefaults() Config {
 	config.Defaults(&c)
+	if c.DrainDelay == time.Second { // the default leaves room in a short grace period
+		c.DrainDelay = min(c.DrainDelay, c.Grace/4)
+	}
 	if c.Telemetry.Service == "" {
 		c.Telemetry.Service = "chatlane-ingress"
 	}
@@ -61,7 +65,8 @@ func (c Config) Validate() error {
 	p.Must("CHATLANE_PUBLISH_TIMEOUT", c.PublishTimeout > 0 && c.PublishTimeout <= 10*time.Second,
 		"set a duration up to 10s, such as 2s; a longer one risks to store an update behind later ones")
 	p.Must("CHATLANE_CONN_MAX_AGE", c.ConnMaxAge >= time.Second, "set 1s or more, such as 5m")
-	p.Must("CHATLANE_DRAIN_DELAY", c.DrainDelay >= 0 && c.DrainDelay < c.Grace, "set less than CHATLANE_GRACE, such as 5s")
+	p.Must("CHATLANE_MAX_CONNS", c.MaxConns >= 16, "set 16 or more, such as 4096")
+	p.Must("CHATLANE_DRAIN_DELAY", c.DrainDelay < c.Grace, "set less than CHATLANE_GRACE, such as 5s")
 	p.Must("CHATLANE_GRACE", c.Grace > 0, "set a duration such as 25s")
 	p.Must("CHATLANE_BOT_API_URL", isURL(c.BotAPIURL, "http", "https"), "set a URL such as https://api.telegram.org")
 	if c.WebhookURL != "" {

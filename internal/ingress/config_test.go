@@ -24,11 +24,11 @@ func TestWebhookRefusesToStartWithoutSecret(t *testing.T) {
 func TestWrongSettingsAreAllNamed(t *testing.T) {
 	err := ingress.Config{
 		AllowedIPs: []string{"telegram", "10.0.0.0/99"}, TrustedProxies: []string{"proxy"}, MaxBody: 1,
-		PublishTimeout: time.Hour, ConnMaxAge: time.Millisecond, Grace: -1, BotAPIURL: "api", WebhookURL: "x", Polling: true,
+		PublishTimeout: time.Hour, ConnMaxAge: time.Millisecond, MaxConns: 1, Grace: -1, BotAPIURL: "api", WebhookURL: "x", Polling: true,
 		Bots: config.Bots{All: []config.Bot{}},
 	}.Validate()
 	for _, name := range []string{
-		"ALLOWED_IPS", "TRUSTED_PROXIES", "MAX_BODY", "PUBLISH_TIMEOUT", "CONN_MAX_AGE", "DRAIN_DELAY", "GRACE",
+		"ALLOWED_IPS", "TRUSTED_PROXIES", "MAX_BODY", "PUBLISH_TIMEOUT", "CONN_MAX_AGE", "MAX_CONNS", "DRAIN_DELAY", "GRACE",
 		"BOT_API_URL", "WEBHOOK_URL", "BOT_TOKEN",
 	} {
 		if err == nil || !strings.Contains(err.Error(), "CHATLANE_"+name+": ") {

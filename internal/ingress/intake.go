@@ -86,11 +86,20 @@ func (in *Intake) take(ctx context.Context, bot int64, body []byte) outcome {
 		ID: read.UpdateID, Type: read.Type, Scope: read.Scope, Lane: in.by.Key(read.Scope), Received: time.Now(), Body: body,
 		Album: albumOf(read),
 	})
-	if err != nil {
-		return in.refuse(ctx, bot, err)
+	switch {
+	case err == nil:
+		return accepted
+	case errors.Is(err, queue.ErrTooLarge): // it always will be
+		return in.reject(ctx, bot, body[:min(len(body), maxKept)], err)
+	case errors.Is(err, queue.ErrFull):
+		in.refuse(ctx, bot, err)
+		return full
 	}
-	return accepted
+	return in.refuse(ctx, bot, err)
 }
+
+// maxKept is what a dead letter keeps of an update that is larger than the broker takes, in bytes.
+const maxKept = 64 << 10
 
 // albumOf is the media group of a new message; an edit is of a single message.
 func albumOf(e update.Envelope) string {

@@ -1,6 +1,10 @@
 package ingress
 
-import "net/http"
+import (
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+)
 
 // outcome is how a webhook request ended: a closed set, fit for a metric label.
 type outcome uint8
@@ -15,6 +19,8 @@ const (
 	unauthorized                // without a valid secret
 	aborted                     // the sender disconnected, or was too slow, before the end of the body
 	unavailable                 // not stored: the sender must repeat it
+	full                        // the stream has no room: the sender must repeat it later
+	crowded                     // no memory for its body now
 	panicked                    // a defect of ours; the sender must repeat it
 	outcomes                    // the number of outcomes
 )
@@ -22,7 +28,7 @@ const (
 func (o outcome) String() string {
 	return [outcomes]string{
 		"accepted", "dead_letter", "not_found", "wrong_method", "too_large",
-		"forbidden", "unauthorized", "aborted", "unavailable", "panicked",
+		"forbidden", "unauthorized", "aborted", "unavailable", "full", "crowded", "panicked",
 	}[o]
 }
 
@@ -30,7 +36,7 @@ func (o outcome) status() int {
 	return [outcomes]int{
 		http.StatusOK, http.StatusOK, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge,
 		http.StatusForbidden, http.StatusUnauthorized, http.StatusBadRequest, http.StatusServiceUnavailable,
-		http.StatusServiceUnavailable,
+		http.StatusServiceUnavailable, http.StatusServiceUnavailable, http.StatusServiceUnavailable,
 	}[o]
 }
 
@@ -41,7 +47,11 @@ func (o outcome) answer(w http.ResponseWriter) {
 		w.Header()["Allow"] = []string{http.MethodPost}
 	case http.StatusServiceUnavailable:
 		// Telegram waits exactly that long; without the header its pauses double, up to two minutes.
-		w.Header()["Retry-After"] = []string{"1"}
+		pause := 1
+		if o == full || o == crowded {
+			pause += rand.IntN(3) //nolint:gosec // spreads load, guards nothing
+		}
+		w.Header()["Retry-After"] = []string{strconv.Itoa(pause)}
 	}
 	w.WriteHeader(o.status())
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,13 +29,19 @@ type Server struct {
 	maxAge  time.Duration
 	grace   time.Duration
 	log     *slog.Logger
+	conns   conns
+	leaving atomic.Bool
 }
 
-// NewServer serves h. It takes ConnMaxAge and Grace from cfg.
+// NewServer serves h. It takes ConnMaxAge, MaxConns and Grace from cfg.
 func NewServer(cfg Config, h http.Handler, log *slog.Logger) *Server {
 	cfg = cfg.WithDefaults()
-	return &Server{handler: h, maxAge: cfg.ConnMaxAge, grace: cfg.Grace, log: log}
+	return &Server{handler: h, maxAge: cfg.ConnMaxAge, grace: cfg.Grace, log: log, conns: conns{max: cfg.MaxConns}}
 }
+
+// Leave closes each connection with its next answer, and goes on accepting: senders open their next
+// connections elsewhere before the listener closes.
+func (s *Server) Leave() { s.leaving.Store(true) }
 
 // Serve accepts from ln until ctx ends, then closes ln and idle connections and answers requests in flight
 // within the grace period.
@@ -42,6 +49,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.aging(s.handler),
 		ConnContext:       s.connContext,
+		ConnState:         s.conns.changed,
 		ReadHeaderTimeout: headTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      2 * readTimeout,
@@ -67,19 +75,17 @@ func (s *Server) drain(ctx context.Context, srv *http.Server) error {
 	return nil
 }
 
-type deadline struct{}
-
 // connContext sets a connection's deadline: the maximum age, a fifth more or less.
-func (s *Server) connContext(ctx context.Context, _ net.Conn) context.Context {
+func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
 	jitter := 0.8 + 0.4*rand.Float64() //nolint:gosec // spreads load, guards nothing
-	return context.WithValue(ctx, deadline{}, time.Now().Add(time.Duration(jitter*float64(s.maxAge))))
+	return s.conns.add(c, time.Now().Add(time.Duration(jitter*float64(s.maxAge)))).in(ctx)
 }
 
-// aging closes a connection with the first answer after its deadline. All other answers keep it open: without
-// keep-alive Telegram slows down to 20 updates a second.
+// aging closes a connection with the first answer after its deadline, and with any answer once the server
+// leaves. All other answers keep it open: without keep-alive Telegram slows down to 20 updates a second.
 func (s *Server) aging(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if end, ok := r.Context().Value(deadline{}).(time.Time); ok && time.Now().After(end) {
+		if c, ok := connOf(r); s.leaving.Load() || ok && time.Now().After(c.end) {
 			w.Header()["Connection"] = []string{"close"}
 		}
 		next.ServeHTTP(w, r)

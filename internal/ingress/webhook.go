@@ -150,8 +150,13 @@ func (h *Webhook) store(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return result
 	}
 	h.metrics.bytes.Add(float64(body.Len()))
-	if result = h.intake.take(ctx, bot, body.Bytes()); result != unavailable {
-		h.bodies.give(body) // only after the confirmation: until then the client may still send the bytes
+	if result = h.intake.take(ctx, bot, body.Bytes()); result == unavailable {
+		body.drop() // without a confirmation the client may still send the bytes
+	} else {
+		body.done()
+	}
+	if result == accepted || result == deadLetter {
+		proveUseful(r)
 	}
 	return result
 }
@@ -159,7 +164,7 @@ func (h *Webhook) store(ctx context.Context, w http.ResponseWriter, r *http.Requ
 // refused logs requests that point to a wrong setting; metrics count the others.
 func (h *Webhook) refused(ctx context.Context, result outcome) {
 	switch result {
-	case tooLarge, forbidden, unauthorized:
+	case tooLarge, forbidden, unauthorized, crowded:
 	default:
 		return
 	}

@@ -58,9 +58,26 @@ func (p *Publisher) Publish(ctx context.Context, u Update) (err error) {
 	ack, err := p.store(ctx, msg)
 	p.metrics.observe(ack, err, time.Since(began))
 	if err != nil {
-		return fmt.Errorf("publish update %d: %w", u.ID, err)
+		return fmt.Errorf("publish update %d: %w", u.ID, named(err))
 	}
 	return nil
+}
+
+// Errors of Publish that callers tell apart.
+var (
+	ErrFull     = errors.New("the stream is full")
+	ErrTooLarge = errors.New("the update is larger than a message may be")
+)
+
+func named(err error) error {
+	var api *jetstream.APIError
+	switch {
+	case errors.As(err, &api) && api.ErrorCode == errCodeStreamFull:
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	case errors.Is(err, nats.ErrMaxPayload):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return err
 }
 
 func (p *Publisher) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/chatlane/chatlane/bot"
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
@@ -29,7 +31,7 @@ func TestUpdateIsHeldUntilItsDeadLetterIsWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			cfg := s.CachedInfo().Config
-			cfg.MaxMsgs = most
+			cfg.MaxMsgs, cfg.Discard = most, jetstream.DiscardNew // here the broker refuses letters
 			if _, err := r.conn.JetStream().UpdateStream(t.Context(), cfg); err != nil {
 				t.Fatal(err)
 			}

@@ -46,6 +46,8 @@ type Letter struct {
 	Died      time.Time
 	Trace     string // trace id
 	Body      []byte
+
+	Digest string // of a body that has no position in UPDATES: a repetition is the same letter
 	// Journal is of the calls and steps that the update has made, for a replay; nil for none.
 	Journal []byte `json:"-"`
 	// JournalLost means that there was a journal, too large to be kept.

@@ -2,6 +2,7 @@ package deadletter
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -40,9 +41,11 @@ func (s *Store) Replay(ctx context.Context, p *queue.Publisher, l Letter, fresh 
 // Reject stores an authentic body that cannot be routed. It has no partition: its letter is filed under 0.
 func (s *Store) Reject(ctx context.Context, bot int64, body []byte, why string) error {
 	now := time.Now()
+	digest := sha256.Sum256(body)
 	return s.Put(ctx, Letter{
 		Bot: bot, Lane: lane.ByChat.Key(lane.Scope{Bot: bot, Kind: lane.KindOther, ID: "unreadable"}),
 		Reason: ReasonUnreadable, Error: why, Received: now, Died: now,
 		Trace: trace.SpanContextFromContext(ctx).TraceID().String(), Body: body,
+		Digest: fmt.Sprintf("unreadable:%d:%x", bot, digest[:16]),
 	})
 }

@@ -27,8 +27,11 @@ func (s *Store) Put(ctx context.Context, l Letter) error {
 		l.Journal, l.JournalLost = nil, true
 	}
 	msg := l.message(s.conn.Names().DeadLettersPrefix())
-	if l.Seq != 0 {
+	switch {
+	case l.Seq != 0:
 		msg.Header[jetstream.MsgIDHeader] = []string{queue.PositionID(l.Lane, l.Stream, l.Seq)}
+	case l.Digest != "":
+		msg.Header[jetstream.MsgIDHeader] = []string{l.Digest}
 	}
 	if _, err := s.conn.JetStream().PublishMsg(ctx, msg, jetstream.WithExpectStream(s.conn.Names().DeadLetters())); err != nil {
 		return fmt.Errorf("store dead letter of update %d in lane %s: %w", l.Update, l.Lane, err)

@@ -69,12 +69,18 @@ func (w *walker) address(e Envelope, bot, id int64, payloads int, known bool) (E
 	}
 	e.UpdateID = id
 	e.Album = w.top.album
+	if len(e.Type) > maxName || len(e.Album) > maxName {
+		return e, TooLong
+	}
 	var routed bool
 	if e.Scope, routed = w.route(e.Type); !routed {
 		if known {
 			return e, NoRoute
 		}
 		e.Scope = lane.Scope{Kind: lane.KindOther, ID: strconv.FormatInt(id, 10)}
+	}
+	if len(e.Scope.ID) > maxName {
+		return e, TooLong
 	}
 	e.Bot = bot
 	return e, ""

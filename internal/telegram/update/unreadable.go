@@ -19,13 +19,17 @@ const (
 	BadPayload  Reason = "bad_payload"  // a known type that is no object
 	TwoPayloads Reason = "two_payloads" // more than one member that is an object
 	BadID       Reason = "bad_id"       // a chat's or user's id that is no whole number
+	TooLong     Reason = "too_long"     // an id or a type's name that is longer than headers of a message may be
 	NoRoute     Reason = "no_route"     // a known type without the chat or user that it must have
 )
+
+// maxName is the longest id or name of a type, in bytes: they become headers. Telegram's have 100 at most.
+const maxName = 512
 
 // Reasons lists them all.
 func Reasons() []Reason {
 	return []Reason{
-		TooBig, TooDeep, NotJSON, NotObject, NoUpdateID, NoPayload, BadPayload, TwoPayloads, BadID, NoRoute,
+		TooBig, TooDeep, NotJSON, NotObject, NoUpdateID, NoPayload, BadPayload, TwoPayloads, BadID, TooLong, NoRoute,
 	}
 }
 
