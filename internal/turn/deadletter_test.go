@@ -36,8 +36,8 @@ func TestUpdateIsHeldUntilItsDeadLetterIsWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		r.work(b) // it lets the broker drop the oldest again
 		full(1)
-		r.work(b)
 		first := r.say(1, "poison")
 		time.Sleep(time.Second)
 		held := r.say(2, "poison")
