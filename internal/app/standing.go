@@ -15,10 +15,9 @@ import (
 )
 
 const (
-	lookEvery = 5 * time.Second
+	lookEvery = 3 * time.Second
 	lookWait  = 5 * time.Second
-	// calm passes before a look that an advisory asks for: nats-server 2.15 confirms nothing to a
-	// stream that is made while one of that name is still being deleted.
+	// calm passes after a reconnection, and more at random, so that not all look at once.
 	calm = time.Second
 )
 
@@ -41,10 +40,7 @@ type standing struct {
 
 // run looks until ctx ends.
 func (s *standing) run(ctx context.Context) error {
-	changed, err := s.conn.Changes(ctx)
-	if err != nil {
-		return err
-	}
+	changed := s.conn.Reconnected(ctx)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -52,7 +48,10 @@ func (s *standing) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-changed:
+		case _, open := <-changed:
+			if !open {
+				return nil
+			}
 			lifecycle.Sleep(ctx, calm+rand.N(calm))
 		case <-tick.C:
 		}

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,38 +17,11 @@ func (c *Conn) Identity(ctx context.Context) (created time.Time, consumers int, 
 	return info.Created, info.State.Consumers, nil
 }
 
-// Changes sends when a stream of the account may have been made or deleted: by the broker's
-// advisories, and after each reconnection. It may send too often, and misses what a broker
-// without the right to subscribe to advisories does not tell. It ends with ctx.
-func (c *Conn) Changes(ctx context.Context) (<-chan struct{}, error) {
-	changed := make(chan struct{}, 1)
-	note := func() {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	}
-	sub, err := c.nc.Subscribe("$JS.EVENT.ADVISORY.STREAM.*.*", func(*nats.Msg) { note() })
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to advisories of streams: %w", err)
-	}
+// Reconnected sends after each reconnection, until ctx ends: the broker may have come back with an empty store.
+func (c *Conn) Reconnected(ctx context.Context) <-chan nats.Status {
 	connected := c.nc.StatusChanged(nats.CONNECTED)
-	go func() {
-		defer func() { _ = sub.Unsubscribe() }()
-		defer c.nc.RemoveStatusListener(connected)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case _, open := <-connected:
-				if !open {
-					return
-				}
-				note()
-			}
-		}
-	}()
-	return changed, nil
+	context.AfterFunc(ctx, func() { c.nc.RemoveStatusListener(connected) })
+	return connected
 }
 
 // OldestLetter is the sequence of the oldest dead letter, 1 beyond the last if there is none, and whether the stream
