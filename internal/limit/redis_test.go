@@ -36,7 +36,7 @@ func TestKeysAreTaggedAndPass(t *testing.T) {
 func TestAnACLUserWithTheRightsOfTheDocsIsLimited(t *testing.T) {
 	o := startRedis(t)
 	all := connect(t, o)
-	rule := "on >s3cret ~chatlane:* ~rate:chatlane:* resetchannels -@all +@read +@write +@scripting +@connection +wait +time +info +config|get +cluster"
+	rule := "on >s3cret ~chatlane:* ~rate:chatlane:* resetchannels -@all +@read +@write +@scripting +@connection -@dangerous +wait +time +info +config|get +cluster|slots +cluster|shards +cluster|info"
 	args := []any{"ACL", "SETUSER", "chatlane"}
 	for word := range strings.FieldsSeq(rule) {
 		args = append(args, word)

@@ -68,7 +68,7 @@ func TestTLSIsSpokenWithCertificatesOfBothSides(t *testing.T) {
 func TestAnACLUserWithTheRightsOfTheDocsDoesWholeTurns(t *testing.T) {
 	server := redistest.Start(t)
 	for _, c := range []string{
-		"ACL SETUSER chatlane on >s3cret ~chatlane:* ~rate:chatlane:* resetchannels -@all +@read +@write +@scripting +@connection +wait +time +info +config|get +cluster",
+		"ACL SETUSER chatlane on >s3cret ~chatlane:* ~rate:chatlane:* resetchannels -@all +@read +@write +@scripting +@connection -@dangerous +wait +time +info +config|get +cluster|slots +cluster|shards +cluster|info",
 		"ACL SETUSER default off",
 	} {
 		if answer, err := redistest.Do(t.Context(), server.Addr, c); err != nil || strings.HasPrefix(answer, "-") {
@@ -81,6 +81,20 @@ func TestAnACLUserWithTheRightsOfTheDocsDoesWholeTurns(t *testing.T) {
 	}
 	if found, err := s.Preflight(t.Context()); err != nil || len(found) != 0 {
 		t.Errorf("preflight: %v, %v", found, err)
+	}
+	client, err := redisstore.Settings{URL: server.URL, User: "chatlane", Password: "s3cret"}.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	for _, c := range []string{"FLUSHALL", "KEYS *", "CONFIG SET maxmemory 1", "CLIENT PAUSE 1", "CLUSTER RESET", "GET other", "ACL LIST"} {
+		var args []any
+		for word := range strings.FieldsSeq(c) {
+			args = append(args, word)
+		}
+		if err := client.Do(t.Context(), args...).Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+			t.Errorf("%s: %v, want NOPERM", c, err)
+		}
 	}
 	inURL := "redis://chatlane:s3cret@" + server.Addr + "/0"
 	if err := turn(t, store(t, redisstore.Settings{URL: inURL}), 2); err != nil {
