@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/chatlane/chatlane/internal/broker"
@@ -20,6 +21,7 @@ type Cluster struct {
 
 type member struct {
 	name, health string
+	url          string
 	args         []string
 	process      *Process
 }
@@ -38,7 +40,7 @@ func (r *Rig) Cluster() *Cluster {
 	for i, port := range ports {
 		client, monitor := testport.Free(r.tb), testport.Free(r.tb)
 		urls = append(urls, fmt.Sprintf("nats://127.0.0.1:%d", client))
-		m := &member{name: fmt.Sprintf("n%d", i+1), health: fmt.Sprintf("http://127.0.0.1:%d/healthz", monitor)}
+		m := &member{name: fmt.Sprintf("n%d", i+1), health: fmt.Sprintf("http://127.0.0.1:%d/healthz", monitor), url: urls[i]}
 		m.args = []string{
 			"-a", "127.0.0.1", "-p", strconv.Itoa(client), "-m", strconv.Itoa(monitor), "-n", m.name, "-js", "-sd", r.tb.TempDir(),
 			"--cluster_name", "rig", "--cluster", "nats://127.0.0.1:" + strconv.Itoa(port), "--routes", strings.Join(routes, ","),
@@ -70,6 +72,34 @@ func (c *Cluster) Leader() (name string) {
 func (c *Cluster) Kill(name string) {
 	c.r.tb.Helper()
 	c.member(name).process.Kill()
+}
+
+// LameDuck asks a server to give its leadership and its clients to the others, before it is replaced.
+func (c *Cluster) LameDuck(name string) {
+	c.r.tb.Helper()
+	_ = c.member(name).process.cmd.Process.Signal(syscall.SIGUSR2)
+}
+
+// Freeze stops a server's threads, as if the network had cut it from servers and clients; the result lets it run again.
+func (c *Cluster) Freeze(name string) (thaw func()) {
+	c.r.tb.Helper()
+	p := c.member(name).process
+	p.Freeze(c.r.tb)
+	return p.Thaw
+}
+
+// Names are those of all servers.
+func (c *Cluster) Names() (names []string) {
+	for _, m := range c.members {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// URL is the address at which clients reach one server.
+func (c *Cluster) URL(name string) string {
+	c.r.tb.Helper()
+	return c.member(name).url
 }
 
 func leader(ctx context.Context, conn *broker.Conn) string {

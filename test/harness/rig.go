@@ -128,3 +128,11 @@ func (r *Rig) Guarded(config string, env ...string) {
 	r.env = append(r.env, env...)
 	r.StartNATS()
 }
+
+// MoveNATS restarts the single broker with an empty store in dir.
+func (r *Rig) MoveNATS(dir string) {
+	r.tb.Helper()
+	r.NATS.Kill()
+	r.natsArgs = append(r.natsArgs, "-sd", dir)
+	r.StartNATS()
+}

@@ -115,6 +115,33 @@ func TestRecordOfANewerSchemaIsLeftAlone(t *testing.T) {
 	}
 }
 
+// A key that something else wrote makes its own lane wait, as a record of a newer version does; it is no outage of Redis.
+func TestKeyOfAnotherTypeConcernsItsLaneAlone(t *testing.T) {
+	c := dial(t, redistest.Start(t).URL)
+	s := redisstore.New(c, redisstore.Config{})
+	commit(t, s, keys(), 1, "a")
+	all, err := c.Keys(t.Context(), "*").Result()
+	if err != nil || len(all) < 3 {
+		t.Fatalf("records: %v, %v", all, err)
+	}
+	for _, key := range all {
+		was, err := c.Dump(t.Context(), key).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Set(t.Context(), key, "garbage", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Open(t.Context(), keys(), at(2)); !errors.Is(err, fsm.ErrUnreadable) || !errors.Is(err, fsm.ErrUnavailable) {
+			t.Errorf("open with %s overwritten: %v", key, err)
+		}
+		if err := c.RestoreReplace(t.Context(), key, 0, was).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(t, s, keys(), 2, "b")
+}
+
 func TestCommitWaitsForReplicas(t *testing.T) {
 	master := redistest.Start(t, "--repl-diskless-sync-delay", "0")
 	host, port, _ := strings.Cut(master.Addr, ":")

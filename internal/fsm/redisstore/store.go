@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/bsm/redislock"
 	"github.com/redis/go-redis/v9"
@@ -81,6 +82,10 @@ func (s *Store) lock(ctx context.Context, key, token string, meanwhile func(cont
 	}
 }
 
+// unavailable also tells a key of another type, which something else wrote, from a Redis that is away.
 func unavailable(doing string, err error) error {
+	if strings.HasPrefix(err.Error(), "WRONGTYPE") {
+		err = fmt.Errorf("%w: %w", fsm.ErrUnreadable, err)
+	}
 	return fmt.Errorf("%s: %w: %w", doing, fsm.ErrUnavailable, err)
 }
