@@ -124,7 +124,7 @@ func (r *Rig) Guarded(config string, env ...string) {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		r.tb.Fatal(err)
 	}
-	r.natsArgs = append(r.natsArgs, "-c", file)
+	r.natsArgs = append([]string{"-c", file}, r.natsArgs...)
 	r.env = append(r.env, env...)
 	r.StartNATS()
 }
