@@ -101,6 +101,10 @@ func places() []place {
 		private("managed_bot", `{`+user+`,"bot":{"id":9}}`),
 		private("subscription", `{`+user+`,"invoice_payload":"p","state":"canceled"}`),
 		{typ: "stopped_message_generation", payload: `{` + dm + `,"draft_id":1}`, chat: 6, user: 6, kind: "private", sent: to(6)},
+		private("widget_query", `{"id":"w",`+from+`,`+dm+`,"message_id":1,"data":"x","chat_instance":"1"}`),
+		inGroup("widget_query", `{"id":"w",`+from+`,`+group+`,"message_id":1,"data":"x","chat_instance":"1"}`, 6),
+		private("widget_query", `{"id":"w",`+from+`,"inline_message_id":"i","data":"x","chat_instance":"1"}`),
+		private("shared_widget_query", `{"id":"w",`+from+`,"widget_id":"9","data":"x"}`),
 		{typ: "of_tomorrow", payload: `{` + group + `,` + from + `}`, chat: -5, user: 6, kind: "supergroup", sent: to(-5)},
 		{typ: "of_tomorrow", payload: `{"message":` + message(news) + `,` + from + `}`, chat: -7, user: 6, kind: "channel", sent: to(-7)},
 		{typ: "of_tomorrow", payload: `{` + from + `}`, chat: 6, user: 6, kind: "private", sent: to(6)},
@@ -118,18 +122,14 @@ func (p place) visit(t *testing.T, h bot.Handler) *bottest.World {
 		w.Stub(method, func(json.RawMessage) (any, error) { return nil, nil }) //nolint:nilnil // nobody looks at it
 	}
 	raw := json.RawMessage(`{"update_id":1,"` + p.typ + `":` + p.payload + `}`)
-	var u telego.Update
-	if err := json.Unmarshal(raw, &u); err != nil {
-		t.Fatal(err)
-	}
 	if bot.TypeOf(p.typ) != bot.Unknown {
-		w.Update(u)
-	} else { // telego has no place for it
+		w.RawUpdate(raw)
+	} else {
 		e, err := envelope.Peek(42, raw)
 		if err != nil {
 			t.Fatal(err)
 		}
-		turn := bot.NewTurn(bot.Parts{Type: e.Type, Raw: raw, Update: &u, Chat: e.Chat, User: e.User, Thread: e.Thread, API: w.API()})
+		turn := bot.NewTurn(bot.Parts{Type: e.Type, Raw: raw, Update: &telego.Update{UpdateID: 1}, Chat: e.Chat, User: e.User, Thread: e.Thread, API: w.API()})
 		if err := compiled(t, r).Answer(t.Context(), turn); err != nil {
 			t.Fatal(err)
 		}

@@ -142,8 +142,8 @@ func TestAllowedUpdatesAreThoseWithHandlers(t *testing.T) {
 		t.Errorf("allowed updates (-want +got):\n%s", diff)
 	}
 	child.On(bot.AnyUpdate, nothing)
-	if n := len(root.AllowedUpdates()); n != 27 {
-		t.Errorf("a handler for any update asks for %d types, want 27", n)
+	if n := len(root.AllowedUpdates()); n != 29 {
+		t.Errorf("a handler for any update asks for %d types, want 29", n)
 	}
 }
 
@@ -164,9 +164,10 @@ func TestEveryUpdateTypeHasItsHandler(t *testing.T) {
 		"chat_boost": bot.ChatBoost, "removed_chat_boost": bot.RemovedChatBoost,
 		"managed_bot": bot.ManagedBot, "subscription": bot.Subscription,
 		"stopped_message_generation": bot.StoppedMessageGeneration,
+		"widget_query":               bot.WidgetQuery, "shared_widget_query": bot.SharedWidgetQuery,
 	}
-	if n := len((bot.AnyUpdate &^ bot.Unknown).Names()); len(types) != 27 || n != 27 {
-		t.Fatalf("%d update types and %d names, want 27", len(types), n)
+	if n := len((bot.AnyUpdate &^ bot.Unknown).Names()); len(types) != 29 || n != 29 {
+		t.Fatalf("%d update types and %d names, want 29", len(types), n)
 	}
 	types["some_type_of_tomorrow"] = bot.Unknown
 	for name, typ := range types {

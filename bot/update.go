@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"encoding/json"
 	"math/bits"
 	"strings"
@@ -40,6 +41,8 @@ const (
 	ManagedBot
 	Subscription
 	StoppedMessageGeneration
+	WidgetQuery
+	SharedWidgetQuery
 
 	// Unknown is every type that this version does not know by name.
 	Unknown
@@ -66,6 +69,7 @@ func typeName(bit int) string {
 		"inline_query", "chosen_inline_result", "callback_query", "shipping_query", "pre_checkout_query",
 		"purchased_paid_media", "poll", "poll_answer", "my_chat_member", "chat_member", "chat_join_request",
 		"chat_boost", "removed_chat_boost", "managed_bot", "subscription", "stopped_message_generation",
+		"widget_query", "shared_widget_query",
 		"unknown", "timeout",
 	}[bit]
 }
@@ -111,6 +115,8 @@ func (t *Turn) From() *telego.User {
 		return t.Message().From
 	}
 	switch {
+	case t.typ&(WidgetQuery|SharedWidgetQuery) != 0:
+		return fromWidget(t.p.Raw)
 	case u.CallbackQuery != nil:
 		return &u.CallbackQuery.From
 	case u.InlineQuery != nil:
@@ -131,6 +137,19 @@ func (t *Turn) From() *telego.User {
 		return &u.ChatJoinRequest.From
 	}
 	return fromRare(u)
+}
+
+// fromWidget reads the user of a widget's query, which telego has no type for.
+func fromWidget(raw json.RawMessage) *telego.User {
+	type query struct {
+		From *telego.User `json:"from"`
+	}
+	var u struct {
+		Widget query `json:"widget_query"`
+		Shared query `json:"shared_widget_query"`
+	}
+	_ = json.Unmarshal(raw, &u) // the pipeline has read it
+	return cmp.Or(u.Widget.From, u.Shared.From)
 }
 
 func fromRare(u *telego.Update) *telego.User {
@@ -206,7 +225,7 @@ func (t *Turn) namedChat() telego.Chat {
 		return u.DeletedBusinessMessages.Chat
 	case u.StoppedMessageGeneration != nil:
 		return u.StoppedMessageGeneration.Chat
-	case t.typ == Unknown:
+	case t.typ&(Unknown|WidgetQuery|SharedWidgetQuery) != 0:
 		return unknownChat(t.p.Raw, t.p.Chat)
 	}
 	return telego.Chat{}

@@ -29,9 +29,14 @@ func (w *World) deliver(u telego.Update, album []telego.Message) error {
 	if err != nil {
 		return err
 	}
+	return w.deliverRaw(raw, album)
+}
+
+func (w *World) deliverRaw(raw json.RawMessage, album []telego.Message) error {
+	w.t.Helper()
 	e, err := update.Peek(w.cfg.Bot.ID, raw)
 	if err != nil { // not the bot's failure, so Fails must not see it
-		w.t.Errorf("a worker would make update %d a dead letter without a turn: %v", u.UpdateID, err)
+		w.t.Errorf("a worker would make update %.100s a dead letter without a turn: %v", raw, err)
 		return nil
 	}
 	var decoded telego.Update // decoded from the bytes, as in a worker

@@ -2,6 +2,7 @@ package bottest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"sync"
@@ -142,6 +143,13 @@ func (w *World) Fails(do func()) error {
 func (w *World) Update(u telego.Update) {
 	w.t.Helper()
 	w.mustSucceed(w.deliver(u, nil))
+}
+
+// RawUpdate is [World.Update] for the JSON of an update, whole with its id: for types that telego has no type for, such
+// as widget_query.
+func (w *World) RawUpdate(raw json.RawMessage) {
+	w.t.Helper()
+	w.mustSucceed(w.deliverRaw(raw, nil))
 }
 
 func (w *World) mustSucceed(err error) {

@@ -35,7 +35,7 @@ func methods() map[string]method {
 	add(inChat(sendMessage), "sendMessage")
 	add(inChat(sendMedia), "sendPhoto", "sendDocument", "sendAudio", "sendVideo", "sendAnimation", "sendVoice",
 		"sendVideoNote", "sendSticker", "sendLocation", "sendVenue", "sendContact", "sendPoll", "sendDice", "sendInvoice",
-		"sendPaidMedia", "sendGame", "sendChecklist")
+		"sendPaidMedia", "sendGame", "sendChecklist", "sendWidget", "sendSharedWidget")
 	add(inChat(sendMediaGroup), "sendMediaGroup")
 	add(inChat(accept), "sendChatAction", "sendMessageDraft", "pinChatMessage", "unpinChatMessage", "unpinAllChatMessages",
 		"banChatMember", "unbanChatMember", "restrictChatMember", "promoteChatMember", "setChatTitle",
@@ -47,10 +47,10 @@ func methods() map[string]method {
 	add(inChat(getChat), "getChat")
 	add(inChat(getChatMember), "getChatMember")
 	add(answerQuery, "answerCallbackQuery", "answerInlineQuery", "answerPreCheckoutQuery", "answerShippingQuery",
-		"answerWebAppQuery", "answerGuestQuery")
+		"answerWebAppQuery", "answerGuestQuery", "answerWidgetQuery")
 	add(getFile, "getFile")
 	add(keepSetting, "setMyCommands", "deleteMyCommands", "setChatMenuButton", "setMyName", "setMyDescription",
-		"setMyShortDescription", "setMyDefaultAdministratorRights", "logOut", "close")
+		"setMyShortDescription", "setMyDefaultAdministratorRights", "setMySettings", "editSharedWidgetData", "logOut", "close")
 	add(getSetting, "getMyCommands")
 	return all
 }
@@ -168,7 +168,7 @@ func getFile(_ context.Context, r *request) (any, error) {
 
 func answerQuery(_ context.Context, r *request) (any, error) {
 	var id string
-	for _, name := range []string{"callback_query_id", "inline_query_id", "pre_checkout_query_id", "shipping_query_id", "web_app_query_id", "guest_query_id"} {
+	for _, name := range []string{"callback_query_id", "inline_query_id", "pre_checkout_query_id", "shipping_query_id", "web_app_query_id", "guest_query_id", "widget_query_id"} {
 		if id == "" {
 			id = r.params[name]
 		}

@@ -148,6 +148,8 @@ func answerTime(updateType string) time.Duration {
 		return 30 * time.Second
 	case "pre_checkout_query", "shipping_query":
 		return 10 * time.Second
+	case "widget_query", "shared_widget_query":
+		return 15 * time.Second
 	}
 	return 0
 }

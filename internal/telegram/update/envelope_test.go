@@ -93,8 +93,8 @@ func TestEverySituationOfEveryTypeHasItsRouteAndLane(t *testing.T) {
 			t.Errorf("no situation of type %s", typ)
 		}
 	}
-	if n := len(update.Types()); n != 27 {
-		t.Errorf("%d types, want 27", n)
+	if n := len(update.Types()); n != 29 {
+		t.Errorf("%d types, want 29", n)
 	}
 }
 
@@ -224,7 +224,7 @@ func TestDeadlineClasses(t *testing.T) {
 		"widget_query": 15 * time.Second, "shared_widget_query": 15 * time.Second,
 		"inline_query": 30 * time.Second, "callback_query": 150 * time.Second,
 	}
-	for _, typ := range append(update.Types(), "widget_query", "shared_widget_query", "moment", update.UnknownType) {
+	for _, typ := range append(update.Types(), "moment", update.UnknownType) {
 		if got := update.AnswerWithin(typ); got != want[typ] {
 			t.Errorf("%s is to be answered within %v, want %v", typ, got, want[typ])
 		}

@@ -172,8 +172,13 @@ func (r *reference) scope(typ string, p *node) (lane.Scope, bool) {
 		return lane.Scope{Kind: lane.KindPoll, ID: str(p.at("id"))}, str(p.at("id")) != ""
 	case "business_connection":
 		return lane.Scope{Kind: lane.KindBusiness, ID: str(p.at("id")), User: user}, str(p.at("id")) != ""
-	case "inline_query", "chosen_inline_result", "shipping_query", "pre_checkout_query", "purchased_paid_media", "managed_bot", "subscription":
+	case "inline_query", "chosen_inline_result", "shipping_query", "pre_checkout_query", "purchased_paid_media", "managed_bot", "subscription", "shared_widget_query":
 		return alone(from, user)
+	case "widget_query":
+		if !ok {
+			return alone(from, 0)
+		}
+		s.User = from
 	case "poll_answer":
 		return alone(ids["voter"], user)
 	case "chat_join_request":

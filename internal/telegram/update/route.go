@@ -23,10 +23,15 @@ func (w *walker) route(updateType string) (lane.Scope, bool) {
 		return s, f.chat != 0
 	case typeCallbackQuery:
 		return w.button()
+	case typeWidgetQuery: // of a message via the bot it names no chat, as a button's press does
+		if f.chat == 0 {
+			return private(f.from)
+		}
+		return f.scope(f.from), true
 	case typePollAnswer:
 		return private(cmp.Or(f.voter, f.user))
 	case typeInlineQuery, typeChosenInlineResult, typeShippingQuery, typePreCheckoutQuery,
-		typePurchasedPaidMedia, typeManagedBot, typeSubscription:
+		typePurchasedPaidMedia, typeManagedBot, typeSubscription, typeSharedWidgetQuery:
 		return private(cmp.Or(f.from, f.user))
 	case typeChannelPost, typeEditedChannelPost:
 		return f.scope(f.from), f.chat != 0

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The update types of Bot API 10.3.
+// The update types of Bot API 10.5.
 const (
 	typeMessage                  = "message"
 	typeEditedMessage            = "edited_message"
@@ -34,13 +34,15 @@ const (
 	typeManagedBot               = "managed_bot"
 	typeSubscription             = "subscription"
 	typeStoppedMessageGeneration = "stopped_message_generation"
+	typeWidgetQuery              = "widget_query"
+	typeSharedWidgetQuery        = "shared_widget_query"
 )
 
 // UnknownType replaces a type name that is unfit for headers and logs.
 const UnknownType = "unknown"
 
 // names returns an array, so that a look-up allocates nothing.
-func names() [27]string {
+func names() [29]string {
 	return [...]string{
 		typeMessage, typeEditedMessage, typeChannelPost, typeEditedChannelPost,
 		typeBusinessConnection, typeBusinessMessage, typeEditedBusinessMessage, typeDeletedBusinessMessages,
@@ -48,6 +50,7 @@ func names() [27]string {
 		typeInlineQuery, typeChosenInlineResult, typeCallbackQuery, typeShippingQuery, typePreCheckoutQuery,
 		typePurchasedPaidMedia, typePoll, typePollAnswer, typeMyChatMember, typeChatMember, typeChatJoinRequest,
 		typeChatBoost, typeRemovedChatBoost, typeManagedBot, typeSubscription, typeStoppedMessageGeneration,
+		typeWidgetQuery, typeSharedWidgetQuery,
 	}
 }
 
@@ -66,7 +69,7 @@ func AnswerWithin(updateType string) time.Duration {
 	switch updateType {
 	case typeShippingQuery, typePreCheckoutQuery, typeChatJoinRequest:
 		return 10 * time.Second
-	case "widget_query", "shared_widget_query": // of Bot API 10.4
+	case typeWidgetQuery, typeSharedWidgetQuery:
 		return 15 * time.Second
 	case typeInlineQuery:
 		return 30 * time.Second
