@@ -26,7 +26,8 @@ func (s *space) nothingLeft(t *testing.T, before []string) {
 	})
 }
 
-// everything lists all objects of the namespace as kind/name, but for records of what happened.
+// everything lists all objects of the namespace as kind/name, but for records of what happened and what
+// Kubernetes puts into every namespace, soon after it was made.
 func (s *space) everything(ctx context.Context) (all []string, err error) {
 	lists, err := s.kube.Discovery().ServerPreferredNamespacedResources()
 	if err != nil {
@@ -50,7 +51,9 @@ func (s *space) everything(ctx context.Context) (all []string, err error) {
 				return nil, fmt.Errorf("%s: %w", r.Name, err)
 			}
 			for _, o := range found.Items {
-				all = append(all, r.Kind+"/"+o.GetName())
+				if name := r.Kind + "/" + o.GetName(); name != "ServiceAccount/default" && name != "ConfigMap/kube-root-ca.crt" {
+					all = append(all, name)
+				}
 			}
 		}
 	}

@@ -121,11 +121,11 @@ func TestProcessorTimeScalesOutAndIn(t *testing.T) {
 	}
 	s := c.namespace(t, restricted())
 	tr := c.telegram(t)
-	// A worker without work takes about 40m, and must be under half the target for the last step in.
-	set := append(busy(tr, "worker.autoscaling.type=hpa", "worker.autoscaling.minReplicas=1", "worker.autoscaling.maxReplicas=4", "worker.autoscaling.targetCPU=60",
+	// A worker without work takes about 60m, so that the last step, to one, is never taken.
+	set := append(busy(tr, "worker.autoscaling.type=hpa", "worker.autoscaling.minReplicas=2", "worker.autoscaling.maxReplicas=4", "worker.autoscaling.targetCPU=60",
 		"worker.resources.requests.cpu=150m", "worker.env.CHATLANE_CONCURRENCY=16"), quick("worker.autoscaling")...)
 	s.mustInstall(t, helm4{}, "bots", set, true)
-	s.outAndIn(t, tr, 100, 1, 2)
+	s.outAndIn(t, tr, 100, 2, 3)
 }
 
 func TestKEDAScalesOutAndIn(t *testing.T) {
