@@ -71,7 +71,8 @@ func (f *Flow) Allow(from State, to ...State) *Flow {
 }
 
 // Version numbers the schema of the flow's data, from 1. A conversation stored under an older number is migrated
-// when its next turn begins. One with a newer number, as after a roll-back, fails its turns with ErrVersion.
+// when its next turn begins. One with a newer number, as after a roll-back, fails its turns with
+// ErrVersion: they wait for a worker that knows it, unless an error handler takes the error.
 func (f *Flow) Version(n int, migrate Migration) *Flow {
 	f.router.mustBeOpen("Version")
 	if n < 1 || migrate == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/chatlane/chatlane/internal/queue/deadletter"
 	"github.com/chatlane/chatlane/internal/queue/timer"
 	"github.com/chatlane/chatlane/internal/telegram/api"
+	"github.com/chatlane/chatlane/internal/telegram/journal"
 )
 
 var (
@@ -109,6 +110,8 @@ func (c Config) blameless(err error, waits int) (verdict, bool) {
 		return c.wait(jitter(away.RetryAfter, away.RetryAfter/10), "away"), true
 	case errors.As(err, &away):
 		return verdict{action: actWait, after: pace(waits), reason: "away"}, true
+	case errors.Is(err, bot.ErrVersion), errors.Is(err, journal.ErrNewer):
+		return c.wait(newerWait, "newer_version"), true
 	case errors.Is(err, errServedElsewhere) && waits < 3:
 		return verdict{action: actWait, after: jitter(time.Second/2, time.Second/2), reason: "no_bot"}, true
 	case errors.Is(err, errServedElsewhere):
@@ -224,3 +227,6 @@ func stackOf(err error) string {
 	}
 	return ""
 }
+
+// newerWait is how long a lane waits for a worker of the release that wrote what this one cannot read.
+const newerWait = 10 * time.Second

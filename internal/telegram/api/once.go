@@ -24,6 +24,9 @@ func (c *Calls) journaled(ctx context.Context, r request) (result json.RawMessag
 	r.once, r.kept = c.client.once[r.method] || isAtMostOnce(ctx), true
 	d := r.digest()
 	s := c.journal.Begin(d)
+	if s.Err != nil {
+		return nil, outError, s.Err
+	}
 	if s.Found {
 		switch s.Old.Status {
 		case journal.Result:

@@ -14,6 +14,7 @@ import (
 // (1 byte), name; then a result's JSON as it came, or a refusal as JSON. Version 1 has nothing between digest and result.
 const (
 	entryVersion = 2
+	lastVersion  = 0x20 // what begins with a larger byte is damaged, and not of a newer release
 	digestLen    = 16
 	entryHead    = 2 + digestLen
 	entryAbout   = 1 + 8 + 1
@@ -78,6 +79,10 @@ type storedRefusal struct {
 	RetryAfter  int64  `json:"after,omitempty"` // seconds
 }
 
+// ErrNewer means that a newer release wrote an entry. The call may be done, so its turn waits for a worker of that
+// release.
+var ErrNewer = errors.New("journal entry is of a newer release")
+
 var errEntry = errors.New("journal entry is not one that this version writes")
 
 // Encode gives the stored form.
@@ -111,7 +116,10 @@ func (e Entry) Encode() ([]byte, error) {
 
 // Decode reads the stored form and keeps nothing of b.
 func Decode(b []byte) (Entry, error) {
-	if len(b) < entryHead || b[0] < 1 || b[0] > entryVersion {
+	if len(b) > 0 && b[0] > entryVersion && b[0] < lastVersion {
+		return Entry{}, ErrNewer
+	}
+	if len(b) < entryHead || b[0] < 1 {
 		return Entry{}, errEntry
 	}
 	e := Entry{Status: Status(b[1]), Digest: Digest(b[2:entryHead])}

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -33,8 +34,9 @@ type Journal struct {
 	mu     sync.Mutex
 	loaded bool
 	old    []recalled
-	calls  int // begun so far in this attempt
-	end    int // the next free index
+	newer  error // what a newer release wrote: no call is made
+	calls  int   // begun so far in this attempt
+	end    int   // the next free index
 }
 
 type recalled struct {
@@ -47,6 +49,7 @@ type recalled struct {
 type Slot struct {
 	Old   Entry // the earlier attempt's entry for this very call
 	Found bool  // there is one
+	Err   error // nothing may be done
 	index int
 }
 
@@ -55,6 +58,9 @@ func (j *Journal) Begin(d Digest) Slot {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.load()
+	if j.newer != nil {
+		return Slot{Err: j.newer}
+	}
 	nth := j.calls
 	j.calls++
 	at := slices.IndexFunc(j.old, func(e recalled) bool { return !e.taken && e.Digest == d })
@@ -87,7 +93,11 @@ func (j *Journal) load() {
 			continue
 		}
 		j.end, missing = i+1, 0
-		if e, err := Decode(raw); err == nil {
+		e, err := Decode(raw)
+		if errors.Is(err, ErrNewer) {
+			j.newer = err
+		}
+		if err == nil {
 			j.old = append(j.old, recalled{Entry: e, index: i})
 		}
 	}

@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -26,6 +27,15 @@ func TestEntryOfVersionOneIsRead(t *testing.T) {
 	e, err := journal.Decode([]byte("\x01r0123456789abcdef" + `{"message_id":7}`))
 	if err != nil || e.Status != journal.Result || string(e.Result) != `{"message_id":7}` || e.Name != "" || !e.At.IsZero() {
 		t.Errorf("read as %+v, %v", e, err)
+	}
+}
+
+// An entry of a newer release is told from one that is damaged.
+func TestEntryOfANewerReleaseIsKnown(t *testing.T) {
+	for raw, newer := range map[string]bool{"\x03r0123456789abcdef": true, "\x1f": true, "garbage": false, "": false, "\x00": false} {
+		if _, err := journal.Decode([]byte(raw)); err == nil || errors.Is(err, journal.ErrNewer) != newer {
+			t.Errorf("%q: %v, want of a newer release: %v", raw, err, newer)
+		}
 	}
 }
 

@@ -17,6 +17,9 @@ func (j *Journal) Step(
 ) (json.RawMessage, error) {
 	d := DigestOf(stepMethod, []byte(key), nil)
 	s := j.Begin(d)
+	if s.Err != nil {
+		return nil, s.Err
+	}
 	if s.Found && s.Old.Status == Result {
 		return s.Old.Result, nil
 	}
