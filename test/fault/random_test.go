@@ -54,7 +54,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
 	r := harness.New(t)
 	w := &world{
-		t: t, r: r, rng: rand.New(rand.NewPCG(seed, 0)), count: make(map[string]int), //nolint:gosec // to be repeated
+		t: t, r: r, rng: rand.New(rand.NewPCG(seed, 0)), count: make(map[string]int),
 		listen: testport.Addr(t), nats: harness.NewProxy(t, strings.TrimPrefix(r.NATSURL(), "nats://")), redis: harness.NewProxy(t, r.Redis.Addr),
 	}
 	in, hook := r.Ingress("CHATLANE_LISTEN=" + w.listen)

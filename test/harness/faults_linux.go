@@ -29,7 +29,7 @@ type Disk struct {
 func SmallDisk(tb testing.TB, bytes int) *Disk {
 	tb.Helper()
 	d := &Disk{Dir: filepath.Join(tb.TempDir(), "disk"), tb: tb}
-	if err := os.Mkdir(d.Dir, 0o755); err != nil { //nolint:gosec // a server of another user may read it
+	if err := os.Mkdir(d.Dir, 0o755); err != nil {
 		tb.Fatal(err)
 	}
 	if err := syscall.Mount("tmpfs", d.Dir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes)); err != nil {
