@@ -149,8 +149,12 @@ func (l Limits) validate(p *config.Problems) {
 		value int
 		right string
 	}{
-		{"CHATLANE_LIMIT_BOT", l.Bot, "30"}, {"CHATLANE_LIMIT_CHAT", l.Chat, "1"}, {"CHATLANE_LIMIT_GROUP", l.Group, "20"},
-		{"CHATLANE_BULK_BOT", l.BulkBot, "30"}, {"CHATLANE_BULK_CHAT", l.BulkChat, "1"}, {"CHATLANE_BULK_GROUP", l.BulkGroup, "20"},
+		{"CHATLANE_LIMIT_BOT", l.Bot, "30"},
+		{"CHATLANE_LIMIT_CHAT", l.Chat, "1"},
+		{"CHATLANE_LIMIT_GROUP", l.Group, "20"},
+		{"CHATLANE_BULK_BOT", l.BulkBot, "30"},
+		{"CHATLANE_BULK_CHAT", l.BulkChat, "1"},
+		{"CHATLANE_BULK_GROUP", l.BulkGroup, "20"},
 	} {
 		p.Must(limit.name, limit.value >= -1, "set a number of 0 or more, such as "+limit.right)
 	}

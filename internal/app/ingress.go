@@ -65,8 +65,10 @@ func (in *intake) serve(ctx context.Context, ln net.Listener) error {
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return in.conn.Watch(ctx) })
-	stand := standing{process: &in.process, topology: in.cfg.Broker.Topology(), blocked: updates.Block,
-		restore: func(ctx context.Context) error { return in.conn.Ensure(ctx, in.cfg.Broker.Topology()) }}
+	stand := standing{
+		process: &in.process, topology: in.cfg.Broker.Topology(), blocked: updates.Block,
+		restore: func(ctx context.Context) error { return in.conn.Ensure(ctx, in.cfg.Broker.Topology()) },
+	}
 	group.Go(func() error { return stand.run(ctx) })
 	if err := in.start(ctx, group, updates, ln); err != nil {
 		cancel()

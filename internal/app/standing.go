@@ -52,7 +52,7 @@ func (s *standing) run(ctx context.Context) error {
 			if !open {
 				return nil
 			}
-			lifecycle.Sleep(ctx, calm+rand.N(calm))
+			lifecycle.Sleep(ctx, calm+rand.N(calm)) //nolint:gosec // spreads the looks of many programs
 		case <-tick.C:
 		}
 	}

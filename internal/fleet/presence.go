@@ -136,7 +136,7 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 		return fmt.Errorf("subscribe to presence: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	p.dropped = func() int { n, _ := sub.Dropped(); return n } //nolint:errcheck // 0 once the subscription has ended
+	p.dropped = func() int { n, _ := sub.Dropped(); return n } // 0 once the subscription has ended
 	p.send(beat{Worker: p.cfg.Worker, Joining: true})
 	defer p.Leave(ctx)
 	every := time.NewTicker(p.cfg.Every)
@@ -169,9 +169,7 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 			changedHere = true
 			arm()
 		case <-soon.C:
-			for n := len(in); n > 0; n-- { // all that has arrived counts
-				p.receive(ctx, <-in)
-			}
+			p.receiveAll(ctx, in)
 			if armed = false; changedHere {
 				changedHere = false
 				p.send(beat{Worker: p.cfg.Worker})
@@ -197,6 +195,13 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 	}
 }
 
+// receiveAll takes in what has arrived, so that all of it counts in the next plan.
+func (p *Presence) receiveAll(ctx context.Context, in <-chan *nats.Msg) {
+	for n := len(in); n > 0; n-- {
+		p.receive(ctx, <-in)
+	}
+}
+
 // Leave takes this worker out of the plans at once: others take over while it still finishes. Safe to repeat.
 func (p *Presence) Leave(ctx context.Context) {
 	p.mu.Lock()
@@ -214,7 +219,7 @@ func (p *Presence) Role(part partition.ID) Role {
 		return RoleOwner
 	}
 	owner := p.seats[part].Owner
-	if owner == p.cfg.Worker || !p.deaf() && p.silent(p.peers[owner]) {
+	if owner == p.cfg.Worker || !p.isCutOff() && p.silent(p.peers[owner]) {
 		return RoleOwner
 	}
 	if _, holds := p.peers[owner].holds[part]; holds {

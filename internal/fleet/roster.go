@@ -8,9 +8,9 @@ import (
 	"github.com/chatlane/chatlane/internal/partition"
 )
 
-// deaf reports that this worker does not receive its own heartbeats: then the silence of the
+// isCutOff reports that this worker does not receive its own heartbeats: then the silence of the
 // others says nothing. It needs p.mu.
-func (p *Presence) deaf() bool { return p.cutOff(time.Since(p.peers[p.cfg.Worker].at)) }
+func (p *Presence) isCutOff() bool { return p.cutOff(time.Since(p.peers[p.cfg.Worker].at)) }
 
 // cutOff reports that a pause between two of this worker's own heartbeats is so long that
 // heartbeats of others were lost, too.
@@ -57,7 +57,7 @@ func (p *Presence) crowded() bool {
 	return time.Since(p.refused) <= 2*p.cfg.TTL // so long that the names below the limit are gone, too
 }
 
-// expire removes the workers that are silent, unless this one is deaf. It reports whether
+// expire removes the workers that are silent, unless this one is cut off. It reports whether
 // the workers that count have changed.
 func (p *Presence) expire() bool {
 	p.mu.Lock()
@@ -66,7 +66,7 @@ func (p *Presence) expire() bool {
 		p.lost = lost
 		p.trustAll(time.Now())
 	}
-	if p.deaf() {
+	if p.isCutOff() {
 		return false
 	}
 	moved := !p.refused.IsZero() && !p.crowded()

@@ -13,7 +13,7 @@ import (
 // A bot whose process dies takes the answers of all updates under way with it, and one of them at most has killed it.
 // Answers that are lost together are counted apart from attempts. An update that was among them several times is a
 // suspect, and a worker posts one suspect at a time: from then on only the guilty one is there when the bot dies.
-// An answer that is lost alone uses an attempt up. docs/decisions/0009-forwarding.md
+// An answer that is lost alone uses an attempt up. See docs/decisions/0009-forwarding.md.
 const (
 	together    = 300 * time.Millisecond // answers lost within it were lost at once
 	suspectFrom = 2                      // losses with others

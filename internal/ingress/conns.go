@@ -41,7 +41,7 @@ func (c *conns) add(n net.Conn, end time.Time) *conn {
 			_ = n.Close()
 			return now
 		}
-		c.remove(oldest.Value.(*conn).net) //nolint:errcheck // the list holds nothing else
+		c.remove(oldest.Value.(*conn).net)
 		_ = oldest.Value.(*conn).net.Close()
 	}
 	now.place = c.unknown.PushBack(now)

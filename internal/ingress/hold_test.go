@@ -32,7 +32,12 @@ func listen(t *testing.T, cfg ingress.Config, s *store) (server *ingress.Server,
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, ln) }()
-	t.Cleanup(func() { stop(); <-done })
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 	return server, ln.Addr().String()
 }
 

@@ -14,7 +14,7 @@ type sender struct {
 	rate, slope float64   // per second; what it grows by, each second
 	since       time.Time // when it had that rate
 	until       time.Time // from then on the bot is free
-	deaf        time.Time // until then a further 429 is of the same flood
+	ignore      time.Time // until then a further 429 is of the same flood
 	full        time.Time // bucket, see rate.reserve
 }
 
@@ -58,7 +58,7 @@ func (s *sender) allowed(now time.Time) float64 {
 
 // cut halves the pace after a flood that asks to wait for d. A free bot's pace is what it sends.
 func (s *sender) cut(now time.Time, d time.Duration) (pace float64, cut bool) {
-	if now.Before(s.deaf) {
+	if now.Before(s.ignore) {
 		return 0, false
 	}
 	before := s.measured(now)
@@ -68,7 +68,7 @@ func (s *sender) cut(now time.Time, d time.Duration) (pace float64, cut bool) {
 	s.rate = max(before/2, leastPace)
 	s.slope = max(s.rate/regrow, leastSlope)
 	end := now.Add(d)
-	s.since, s.until, s.deaf, s.full = end, end.Add(slowFor), end, time.Time{}
+	s.since, s.until, s.ignore, s.full = end, end.Add(slowFor), end, time.Time{}
 	return s.rate, true
 }
 

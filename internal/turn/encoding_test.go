@@ -74,8 +74,8 @@ func TestFailingUpdatesDoNotFloodTheLog(t *testing.T) {
 		var out bytes.Buffer
 		r.log, r.cfg.MaxAttempts = slog.New(slog.NewTextHandler(&out, nil)), 1
 		b := bot.New("test")
-		b.On(bot.AnyUpdate, func(_ context.Context, turn *bot.Turn) error {
-			turn.Logger().Info("a line of the author's")
+		b.On(bot.AnyUpdate, func(ctx context.Context, turn *bot.Turn) error {
+			turn.Logger().InfoContext(ctx, "a line of the author's")
 			return context.DeadlineExceeded
 		})
 		w := r.work(b)

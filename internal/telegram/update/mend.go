@@ -36,8 +36,9 @@ func mendValue(out []byte, dec *jsontext.Decoder) ([]byte, error) {
 		return mendObject(out, dec)
 	case '[':
 		return mendArray(out, dec)
+	default:
+		return append(out, t.String()...), nil
 	}
-	return append(out, t.String()...), nil
 }
 
 func mendObject(out []byte, dec *jsontext.Decoder) ([]byte, error) {

@@ -79,7 +79,7 @@ func (w *walker) address(e Envelope, bot, id int64, payloads int, known bool) (E
 		}
 		e.Scope = lane.Scope{Kind: lane.KindOther, ID: strconv.FormatInt(id, 10)}
 	}
-	if len(e.Scope.ID) > maxName {
+	if len(e.ID) > maxName {
 		return e, TooLong
 	}
 	e.Bot = bot
