@@ -185,9 +185,8 @@ func (p *Presence) Run(ctx context.Context, changed func(Plan)) error {
 		if !moved || !settled {
 			continue
 		}
-		begun := time.Now()
-		plan := p.replan()
-		pace = max(p.cfg.Every/20, 4*time.Since(begun)) // planning takes a fifth of the time at most
+		plan, took := p.replan()
+		pace = max(p.cfg.Every/20, 4*took) // planning takes a fifth of the time at most
 		if !reflect.DeepEqual(plan, last) {
 			last = plan
 			changed(plan)
@@ -289,7 +288,9 @@ func (p *Presence) receive(ctx context.Context, m *nats.Msg) (due bool) {
 	return !known || fresh || !slices.Equal(before.bots, now.bots) || !maps.Equal(before.holds, now.holds)
 }
 
-func (p *Presence) replan() Plan {
+// replan plans anew, and measures how long that takes.
+func (p *Presence) replan() (Plan, time.Duration) {
+	begun := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	workers := p.counted()
@@ -303,7 +304,7 @@ func (p *Presence) replan() Plan {
 			plan.Standby = append(plan.Standby, partition.ID(i))
 		}
 	}
-	return plan
+	return plan, time.Since(begun)
 }
 
 // holders names each partition's owner: of two the later one, which the other has not noticed. It needs p.mu.
