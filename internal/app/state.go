@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/fleet"
@@ -90,10 +88,10 @@ func (w *worker) turnConfig() turn.Config {
 }
 
 // about is what the heartbeats tell people.
-func (w *worker) about(bots map[int64]turn.Identity) fleet.About {
+func (w *worker) about() fleet.About {
 	l := w.limits()
 	return fleet.About{
-		Release: config.Release(), Bots: slices.Sorted(maps.Keys(bots)),
+		Release: config.Release(),
 		Limits: &fleet.Limits{BotPerSecond: l.BotPerSecond, ChatPerSecond: l.ChatPerSecond, ChatBurst: l.ChatBurst, GroupPerMinute: l.GroupPerMinute},
 	}
 }

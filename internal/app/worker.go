@@ -73,7 +73,7 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 	timers := timer.New(timer.Config{Partitions: cfg.Broker.Topology().Partitions, MaxBytes: cfg.Broker.Topology().TimersMaxBytes, Logger: w.tel.Log}, w.conn, w.tel.Registry)
 	presence := fleet.NewPresence(w.conn, fleet.PresenceConfig{
 		Worker: cfg.Name, Bots: slices.Sorted(maps.Keys(bots)), Partitions: cfg.Broker.Topology().Partitions, Every: min(cfg.Broker.PinTTL/4, 500*time.Millisecond), Logger: w.tel.Log,
-		About: w.about(bots),
+		About: w.about(),
 	})
 	w.tellLacking(presence)
 	runner := turn.New(w.turnConfig(), turn.Deps{

@@ -26,9 +26,9 @@ type Member struct {
 	Holds  []partition.ID `json:"holds"` // the partitions that it owns
 	Seen   time.Time      `json:"seen"`  // when the heartbeat arrived
 
-	About // zero of a worker whose release tells nothing
+	Bots []int64 `json:"bots,omitempty"` // that it serves; empty: it does not say
 
-	serves []int64 // all bots; empty: it does not say
+	About // zero of a worker whose release tells nothing
 }
 
 // Census counts the workers by their heartbeats, in a process that is no worker. Safe for concurrent use.
@@ -64,7 +64,7 @@ func (c *Census) receive(m *nats.Msg) {
 		return
 	}
 	if _, known := c.seen[b.Worker]; known || len(c.seen) < censusLimit {
-		one := Member{Worker: b.Worker, Holds: b.Holds, Seen: time.Now(), serves: b.Bots}
+		one := Member{Worker: b.Worker, Holds: b.Holds, Seen: time.Now(), Bots: b.Bots}
 		if b.About != nil {
 			one.About = *b.About
 		}
@@ -90,7 +90,7 @@ func (c *Census) Differences() []preflight.Finding {
 	members := c.Members()
 	all := make(map[int64]bool)
 	for _, m := range members {
-		for _, bot := range m.serves {
+		for _, bot := range m.Bots {
 			all[bot] = true
 		}
 	}
@@ -98,7 +98,7 @@ func (c *Census) Differences() []preflight.Finding {
 	for _, m := range members {
 		var lacks []string
 		for _, bot := range slices.Sorted(maps.Keys(all)) {
-			if len(m.serves) > 0 && !slices.Contains(m.serves, bot) {
+			if len(m.Bots) > 0 && !slices.Contains(m.Bots, bot) {
 				lacks = append(lacks, strconv.FormatInt(bot, 10))
 			}
 		}

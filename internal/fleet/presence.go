@@ -69,7 +69,6 @@ type peer struct {
 type About struct {
 	Release string  `json:"release,omitempty"`
 	Limits  *Limits `json:"limits,omitempty"`
-	Bots    []int64 `json:"bots,omitempty"` // at most [AboutBots], since each heartbeat carries them
 }
 
 // Limits are the limits of sending that a worker was told; 0 is no limit.
@@ -79,9 +78,6 @@ type Limits struct {
 	ChatBurst      int `json:"chat_burst"`
 	GroupPerMinute int `json:"group_per_minute"`
 }
-
-// AboutBots bounds how many bots a heartbeat names.
-const AboutBots = 64
 
 type beat struct {
 	Worker  string         `json:"worker"`
@@ -99,7 +95,6 @@ func NewPresence(conn *broker.Conn, cfg PresenceConfig) *Presence {
 	cfg.Every = cmp.Or(max(0, cfg.Every), 500*time.Millisecond)
 	cfg.TTL = cmp.Or(max(0, cfg.TTL), 5*cfg.Every/2)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
-	cfg.About.Bots = cfg.About.Bots[:min(len(cfg.About.Bots), AboutBots)]
 	return &Presence{
 		needs: make(map[need]time.Time), bots: bots{met: make([]met, cfg.Partitions), rotated: time.Now()},
 		conn: conn, cfg: cfg, dirty: make(chan struct{}, 1), peers: make(map[string]peer), holds: make(map[partition.ID]bool), held: make(map[partition.ID]bool),
