@@ -92,6 +92,6 @@ func (w *worker) about() fleet.About {
 	l := w.limits()
 	return fleet.About{
 		Release: config.Release(),
-		Limits: &fleet.Limits{BotPerSecond: l.BotPerSecond, ChatPerSecond: l.ChatPerSecond, ChatBurst: l.ChatBurst, GroupPerMinute: l.GroupPerMinute},
+		Limits:  &fleet.Limits{BotPerSecond: l.BotPerSecond, ChatPerSecond: l.ChatPerSecond, ChatBurst: l.ChatBurst, GroupPerMinute: l.GroupPerMinute},
 	}
 }
