@@ -19,5 +19,5 @@ func ExampleThrottle_Gate() {
 	// Output:
 	// <nil>
 	// <nil>
-	// more than 2 in 1m0s: update dropped before its turn
+	// over the limit of 2 per 1m0s: update dropped before its turn
 }
