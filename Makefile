@@ -19,7 +19,7 @@ long: ## the suites that take minutes: faults in short form, bots of other frame
 	.ci/run faults
 
 whole: ## the fault suite at full length, about 20 minutes
-	go test -timeout 60m -v ./test/fault -args -whole
+	go test -timeout 90m -v ./test/fault -args -whole
 
 race: ## tests with the race detector, shuffled, and random lives of workers
 	.ci/run race model
