@@ -110,7 +110,7 @@ func (c *deadShow) Run(ctx context.Context, d *deadCommand, p config.Program) er
 	return d.each(ctx, p, "show", c.IDs, func(_ *deadletter.Store, _ *queue.Publisher, l deadletter.Letter) error {
 		kept, err := journal.DecodeKept(l.Journal)
 		if err != nil {
-			return fmt.Errorf("dead letter %d: %w", l.ID, err)
+			_, _ = fmt.Fprintf(p.Stderr, "dead letter %d: what it has done cannot be shown: %v\n", l.ID, err)
 		}
 		if d.JSON {
 			return printJSON(p, shownLetter{l, kept.Done()})

@@ -177,7 +177,7 @@ func (p *Presence) learn(needs map[int64][]partition.ID, now time.Time) (fresh b
 			one := need{part, bot}
 			if _, known := p.needs[one]; !known {
 				if len(p.needs) >= maxBots {
-					return fresh
+					continue
 				}
 				fresh = true
 			}

@@ -101,6 +101,34 @@ func TestWorkerThatLacksABotLeavesItsPartitions(t *testing.T) {
 	})
 }
 
+// A worker with more bots than are believed of it sends no more heartbeats than another.
+func TestManyBotsMakeNoMoreHeartbeats(t *testing.T) {
+	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {
+		c := newCrew(t, s, 4)
+		bots := make([]int64, 5000)
+		for i := range bots {
+			bots[i] = int64(1000 + i)
+		}
+		c.joinFor(bots)
+		c.settle()
+		sub, err := c.public.NATS().SubscribeSync(c.public.Names().Presence())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.settle()
+		before, _, err := sub.Pending()
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		after, _, err := sub.Pending()
+		if n := after - before; err != nil || n < 5 || n > 20 {
+			t.Errorf("%d heartbeats in 5 s, %v; want 10 or so", n, err)
+		}
+	})
+}
+
 // A heartbeat of whoever is believed within bounds.
 func TestHeartbeatsNeedNoMoreThanIsBelieved(t *testing.T) {
 	natstest.Bubble(t, func(t *testing.T, s *embedded.Server) {

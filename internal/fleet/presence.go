@@ -247,6 +247,7 @@ func (p *Presence) receive(ctx context.Context, m *nats.Msg) (due bool) {
 	if json.Unmarshal(m.Data, &b) != nil || b.Worker == "" || len(b.Worker) > maxName {
 		return false
 	}
+	slices.Sort(b.Bots)
 	if b.Joining && b.Worker != p.cfg.Worker {
 		p.update(func() {}) // the next heartbeat is sent soon, one for all who join
 	}
@@ -261,8 +262,8 @@ func (p *Presence) receive(ctx context.Context, m *nats.Msg) (due bool) {
 		return p.refuse(ctx)
 	}
 	now := peer{at: time.Now(), holds: make(map[partition.ID]time.Time), bots: before.bots}
-	if !slices.Equal(b.Bots, before.bots) {
-		now.bots = slices.Sorted(slices.Values(b.Bots[:min(len(b.Bots), maxBots)]))
+	if serves := b.Bots[:min(len(b.Bots), maxBots)]; !slices.Equal(serves, before.bots) {
+		now.bots = serves
 		p.stir() // what this worker needs may differ now
 	}
 	for _, part := range b.Holds {

@@ -1,9 +1,12 @@
 package ingress_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/chatlane/chatlane/internal/queue"
 )
 
 // Whoever knows the secret, or a defect at the sender's, can send unreadable bodies without end.
@@ -35,6 +38,29 @@ func TestPanicsDoNotFloodTheLog(t *testing.T) {
 	}
 	if n := strings.Count(l.String(), "webhook panicked"); n == 0 || n > 100 {
 		t.Errorf("%d lines for 1,000 panics, want some, but at most 100", n)
+	}
+}
+
+// Telegram sends an update again that made ingress panic. Its memory does not stay taken each time, until nothing is
+// left for other updates.
+func TestPanicsGiveTheMemoryOfTheirBodiesBack(t *testing.T) {
+	broken := true
+	s := &store{publish: func(context.Context, queue.Update) error {
+		if broken {
+			panic("defect")
+		}
+		return nil
+	}}
+	h, _ := webhook(t, settings(), s, nil)
+	large := strings.Replace(body, words, strings.Repeat("x", 900_000), 1)
+	for range 250 { // 225 MB
+		if w := post(h, request(large)); w.Code != http.StatusServiceUnavailable {
+			t.Fatalf("status %d of a panic", w.Code)
+		}
+	}
+	broken = false
+	if w := post(h, request(large)); w.Code != http.StatusOK {
+		t.Errorf("status %d after the defect, want 200", w.Code)
 	}
 }
 

@@ -149,11 +149,11 @@ func (h *Webhook) store(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		h.refused(ctx, result)
 		return result
 	}
+	end := body.drop // after a panic, or without a confirmation, the client may still send the bytes
+	defer func() { end() }()
 	h.metrics.bytes.Add(float64(body.Len()))
-	if result = h.intake.take(ctx, bot, body.Bytes()); result == unavailable {
-		body.drop() // without a confirmation the client may still send the bytes
-	} else {
-		body.done()
+	if result = h.intake.take(ctx, bot, body.Bytes()); result != unavailable {
+		end = body.done
 	}
 	if result == accepted || result == deadLetter {
 		proveUseful(r)

@@ -71,8 +71,11 @@ func DecodeKept(b []byte) (Kept, error) {
 	if len(b) == 0 {
 		return k, nil
 	}
-	if b[0] != keptVersion {
-		return k, fmt.Errorf("%w: version %d", errKept, b[0])
+	switch version := b[0]; {
+	case version > keptVersion:
+		return k, fmt.Errorf("%w: version %d of the dead letter's journal", ErrNewer, version)
+	case version < keptVersion:
+		return k, errKept
 	}
 	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b[1:])), maxKept+1))
 	if err != nil || len(plain) > maxKept {

@@ -61,6 +61,19 @@ func TestKeptJournalComesBack(t *testing.T) {
 	}
 }
 
+// A worker of this release waits for one that can read it, and does not use up attempts.
+func TestKeptJournalOfANewerReleaseIsKnown(t *testing.T) {
+	raw := journal.Kept{UrgentDone: true}.Encode()
+	raw[0]++
+	if _, err := journal.DecodeKept(raw); !errors.Is(err, journal.ErrNewer) {
+		t.Errorf("a newer version: %v, want ErrNewer", err)
+	}
+	raw[0] = 0
+	if _, err := journal.DecodeKept(raw); err == nil || errors.Is(err, journal.ErrNewer) {
+		t.Errorf("a version that never was: %v, want another error", err)
+	}
+}
+
 // What a person sees of a result has no text of it.
 func TestDoneShowsNoTextOfResults(t *testing.T) {
 	at := time.UnixMilli(1_700_000_000_000)
