@@ -17,7 +17,7 @@ type event struct {
 	Kind   string `json:"k"`
 	For    int64  `json:"ms"`
 
-	left time.Duration // of For, when it was read
+	at time.Time // when it was posted, by this worker's clock
 }
 
 // board is where workers leave their events.
@@ -76,8 +76,8 @@ func (s *shared) catchUp(ctx context.Context) error {
 	for {
 		all, more, err := s.board.read(ctx)
 		for _, e := range all {
-			if e.left > 0 && e.Worker != s.worker {
-				s.learn(ctx, e, e.left)
+			if e.Worker != s.worker {
+				s.learn(ctx, e)
 			}
 		}
 		if err != nil || !more {

@@ -55,7 +55,7 @@ func (b *natsBoard) read(ctx context.Context) (all []event, more bool, err error
 		if json.Unmarshal(m.Data, &e) != nil {
 			continue // of another version
 		}
-		e.left = m.Time.Add(time.Duration(e.For) * time.Millisecond).Sub(b.bucket.now())
+		e.at = time.Now().Add(m.Time.Sub(b.bucket.now()))
 		all = append(all, e)
 	}
 	return all, true, nil

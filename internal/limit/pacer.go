@@ -162,7 +162,7 @@ func (p *pacer) block(ctx context.Context, c call, d time.Duration) (news []even
 		p.hold(k, now.Add(d))
 		return nil // the bot waits anyway
 	}
-	wide, longer := p.apply(ctx, k, d, now)
+	wide, longer := p.apply(ctx, k, d, now, now)
 	if !longer {
 		return nil // they know
 	}
@@ -173,18 +173,22 @@ func (p *pacer) block(ctx context.Context, c call, d time.Duration) (news []even
 }
 
 // learn is block for what another worker was told.
-func (p *pacer) learn(ctx context.Context, e event, left time.Duration) {
+func (p *pacer) learn(ctx context.Context, e event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.apply(ctx, blockKey{e.Bot, e.Chat, e.Kind}, left, time.Now())
+	now := time.Now()
+	if left := e.at.Add(time.Duration(e.For) * time.Millisecond).Sub(now); left > 0 {
+		p.apply(ctx, blockKey{e.Bot, e.Chat, e.Kind}, left, e.at, now)
+	}
 }
 
-// apply needs p.mu. It tells whether all of the bot is blocked, and whether for longer than before.
-func (p *pacer) apply(ctx context.Context, k blockKey, d time.Duration, now time.Time) (wide, longer bool) {
+// apply holds back for d from now what Telegram refused at a time. It tells whether all of the bot is
+// blocked, and whether for longer than before. It needs p.mu.
+func (p *pacer) apply(ctx context.Context, k blockKey, d time.Duration, at, now time.Time) (wide, longer bool) {
 	p.clean(now)
 	longer = p.hold(k, now.Add(d))
 	if k.chat != 0 {
-		if !p.botWide(k, now) {
+		if !p.botWide(k, at) {
 			p.blocked.WithLabelValues(scopeChat).Inc()
 			return false, longer
 		}
@@ -209,14 +213,18 @@ func (p *pacer) hold(k blockKey, until time.Time) (longer bool) {
 	return longer
 }
 
-// botWide counts the chats that were told to wait. It needs p.mu.
-func (p *pacer) botWide(k blockKey, now time.Time) bool {
+// botWide counts the chats that were told to wait within a second, however late this worker learns of them.
+// What is older than the second that it counts is no part of it. It needs p.mu.
+func (p *pacer) botWide(k blockKey, at time.Time) bool {
 	chat := k.chat
 	k.chat = 0
 	r := p.refused[k]
-	if r == nil || now.Sub(r.since) > time.Second {
-		r = &refusals{since: now, chats: make(map[int64]struct{})}
+	switch {
+	case r == nil || at.Sub(r.since) > time.Second:
+		r = &refusals{since: at, chats: make(map[int64]struct{})}
 		p.refused[k] = r
+	case r.since.Sub(at) > time.Second:
+		return false
 	}
 	r.chats[chat] = struct{}{}
 	return len(r.chats) >= p.cfg.BotWide

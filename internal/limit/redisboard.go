@@ -76,6 +76,7 @@ func (b *redisBoard) read(ctx context.Context) (all []event, more bool, err erro
 	if len(got) == 0 {
 		return nil, false, nil
 	}
+	read := time.Now()
 	now, _ := strconv.ParseInt(got[0], 10, 64)
 	for rest := got[1:]; len(rest) > 1; rest = rest[2:] {
 		b.last = rest[0]
@@ -85,7 +86,7 @@ func (b *redisBoard) read(ctx context.Context) (all []event, more bool, err erro
 		}
 		ms, _, _ := strings.Cut(rest[0], "-")
 		at, _ := strconv.ParseInt(ms, 10, 64)
-		e.left = time.Duration(at+e.For-now) * time.Millisecond
+		e.at = read.Add(time.Duration(at-now) * time.Millisecond)
 		all = append(all, e)
 	}
 	return all, len(all) == page, nil
