@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func needNoMore(t *testing.T, namespace, store string) {
 	r.Chatlane("dead", "show", "1")
 	r.Chatlane("dead", "replay", "--reason=error")
 	r.Chatlane("dead", "drop", "1")
-	r.Chatlane("lane", "list")
+	lanes(t, r, store)
 	if out, _ := r.TryChatlane("check", "--store="+store); !strings.Contains(out, "num_replicas") || strings.Contains(out, "ermission") {
 		t.Errorf("check: %s", out)
 	}
@@ -101,6 +102,32 @@ func needNoMore(t *testing.T, namespace, store string) {
 	}
 	if refused := r.NATS.LogLines("Violation"); len(refused) > 0 {
 		t.Errorf("the broker refused something: %s", refused)
+	}
+}
+
+// lanes has the operator look at a parked lane and free it, and read and change its state.
+func lanes(t *testing.T, r *harness.Rig, store string) {
+	t.Helper()
+	r.Telegram.Faults(func(_ string, chat int64) simulator.Fault {
+		if chat == first-2 {
+			return simulator.Fault{Status: http.StatusTooManyRequests, RetryAfter: 60}
+		}
+		return simulator.Fault{}
+	})
+	r.Telegram.Say(first-2, "Bob", "/start")
+	chat, bot := strconv.Itoa(first-2), "--bot="+strconv.FormatInt(r.Telegram.First().ID(), 10)
+	harness.Eventually(t, 30*time.Second, "a parked lane", func() bool { return strings.Contains(r.Chatlane("lane", "list"), chat) })
+	if shown := r.Chatlane("lane", "show", "--store="+store, bot, chat); !strings.Contains(shown, "parked") {
+		t.Errorf("lane show tells of nothing parked:\n%s", shown)
+	}
+	r.Chatlane("state", "set", "--store="+store, bot, chat, "order:amount")
+	if got := r.Chatlane("state", "get", "--store="+store, bot, chat); !strings.Contains(got, "order:amount") {
+		t.Errorf("state get after state set:\n%s", got)
+	}
+	r.Chatlane("state", "clear", "--store="+store, bot, chat)
+	r.Telegram.Faults(nil)
+	if freed := r.Chatlane("lane", "free", chat); !strings.Contains(freed, "is free") {
+		t.Errorf("lane free: %s", freed)
 	}
 }
 
