@@ -15,16 +15,16 @@ import (
 	"github.com/chatlane/chatlane/internal/limit"
 )
 
-// told says how long ago five chats of a bot were told to wait for an hour, each by a worker of its own.
+// told says how long ago five chats of each of these bots were told to wait for an hour, each by a worker of its own.
 type told struct {
-	bot int64
-	ago [5]time.Duration
+	bots []int64
+	ago  [5]time.Duration
 }
 
-// apart are chats of bot 42 within a minute, flood those of bot 43 within a second.
+// apart are chats of bots 42 and 44 within a minute, flood those of bot 43 within a second.
 var (
-	apart = told{42, [5]time.Duration{time.Minute, 45 * time.Second, 30 * time.Second, 15 * time.Second, time.Second}}
-	flood = told{43, [5]time.Duration{60500 * time.Millisecond, 60400 * time.Millisecond, 60300 * time.Millisecond, 60200 * time.Millisecond, 60100 * time.Millisecond}}
+	apart = told{[]int64{42, 44}, [5]time.Duration{time.Minute, 45 * time.Second, 30 * time.Second, 15 * time.Second, time.Second}}
+	flood = told{[]int64{43}, [5]time.Duration{60500 * time.Millisecond, 60400 * time.Millisecond, 60300 * time.Millisecond, 60200 * time.Millisecond, 60100 * time.Millisecond}}
 )
 
 // learnsLate checks what a worker makes of both when it reads them in one go.
@@ -38,8 +38,11 @@ func learnsLate(t *testing.T, worker func(limit.Config) limit.Limiter) {
 	if !ok {
 		t.Fatalf("%T tells of no bots", l)
 	}
-	held, err := shared.Held(t.Context(), []int64{42, 43})
-	if err != nil || held[42] != 0 || held[43] < 50*time.Minute {
+	if err := l.Block(t.Context(), 44, 5, limit.Message, time.Hour); err != nil { // its own, before it learns
+		t.Fatal(err)
+	}
+	held, err := shared.Held(t.Context(), []int64{42, 43, 44})
+	if err != nil || held[42]+held[44] != 0 || held[43] < 50*time.Minute {
 		t.Errorf("bots that are held back: %v, %v; want 43 alone", held, err)
 	}
 	if got := slowed(t, reg); got != 1 {
@@ -60,16 +63,18 @@ func learnsLate(t *testing.T, worker func(limit.Config) limit.Limiter) {
 func TestALateWorkerTellsChatsFromAFloodRedis(t *testing.T) {
 	c := connect(t, startRedis(t))
 	now := c.Time(t.Context()).Val()
-	for _, bot := range []told{flood, apart} {
-		for i, ago := range bot.ago {
-			e, err := json.Marshal(map[string]any{"w": fmt.Sprint("w", i), "b": bot.bot, "c": 100 + i, "k": limit.Message, "ms": time.Hour.Milliseconds()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.XAdd(t.Context(), &redis.XAddArgs{
-				Stream: "chatlane:{limit}:blocks", ID: fmt.Sprintf("%d-0", now.Add(-ago).UnixMilli()), Values: []any{"e", e},
-			}).Err(); err != nil {
-				t.Fatal(err)
+	for _, part := range []told{flood, apart} {
+		for i, ago := range part.ago {
+			for _, bot := range part.bots {
+				e, err := json.Marshal(map[string]any{"w": fmt.Sprint("w", i), "b": bot, "c": 100 + i, "k": limit.Message, "ms": time.Hour.Milliseconds()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := c.XAdd(t.Context(), &redis.XAddArgs{
+					Stream: "chatlane:{limit}:blocks", ID: fmt.Sprintf("%d-%d", now.Add(-ago).UnixMilli(), bot), Values: []any{"e", e},
+				}).Err(); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}
@@ -79,12 +84,14 @@ func TestALateWorkerTellsChatsFromAFloodRedis(t *testing.T) {
 func TestALateWorkerTellsChatsFromAFloodNATS(t *testing.T) {
 	bubble(t, func(t *testing.T, _ broker, _ *natstest.Wire, js jetstream.JetStream) {
 		passed := flood.ago[0]
-		for _, bot := range []told{flood, apart} {
-			for i, ago := range bot.ago {
+		for _, part := range []told{flood, apart} {
+			for i, ago := range part.ago {
 				time.Sleep(passed - ago)
 				passed = ago
-				if err := limit.NewNATS(js, limit.Config{}).Block(t.Context(), bot.bot, 100+int64(i), limit.Message, time.Hour); err != nil {
-					t.Fatal(err)
+				for _, bot := range part.bots {
+					if err := limit.NewNATS(js, limit.Config{}).Block(t.Context(), bot, 100+int64(i), limit.Message, time.Hour); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 		}
