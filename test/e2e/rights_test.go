@@ -100,6 +100,10 @@ func needNoMore(t *testing.T, namespace, store string) {
 	if code := w.Stop(); code != 0 {
 		t.Errorf("the worker exits with %d", code)
 	}
+	r.Telegram.Say(first-3, "Cid", "/start") // waits in UPDATES
+	harness.Eventually(t, 30*time.Second, "lane show tells of a queued update", func() bool {
+		return strings.Contains(r.Chatlane("lane", "show", "--store="+store, "--bot="+strconv.FormatInt(r.Telegram.First().ID(), 10), strconv.Itoa(first-3)), "queued")
+	})
 	if refused := r.NATS.LogLines("Violation"); len(refused) > 0 {
 		t.Errorf("the broker refused something: %s", refused)
 	}
