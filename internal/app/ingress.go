@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/fleet"
 	"github.com/chatlane/chatlane/internal/ingress"
@@ -49,10 +50,10 @@ func RunIngress(ctx context.Context, cfg ingress.Config, parts Parts) (err error
 	if err != nil {
 		return clean(ctx, err)
 	}
-	return in.serve(ctx, parts.Listener)
+	return in.serve(ctx, parts)
 }
 
-func (in *intake) serve(ctx context.Context, ln net.Listener) error {
+func (in *intake) serve(ctx context.Context, parts Parts) error {
 	store := struct {
 		*queue.Publisher
 		*deadletter.Store
@@ -67,10 +68,13 @@ func (in *intake) serve(ctx context.Context, ln net.Listener) error {
 	group.Go(func() error { return in.conn.Watch(ctx) })
 	stand := standing{
 		process: &in.process, topology: in.cfg.Broker.Topology(), blocked: updates.Block,
-		restore: func(ctx context.Context) error { return in.conn.Ensure(ctx, in.cfg.Broker.Topology()) },
+		restore: func(ctx context.Context, allow func(string) error) ([]broker.Standing, error) {
+			return in.conn.Restore(ctx, in.cfg.Broker.Topology(), allow)
+		},
+		pause: parts.Pause,
 	}
 	group.Go(func() error { return stand.run(ctx) })
-	if err := in.start(ctx, group, updates, ln); err != nil {
+	if err := in.start(ctx, group, updates, parts.Listener); err != nil {
 		cancel()
 		return errors.Join(err, group.Wait())
 	}

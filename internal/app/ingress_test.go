@@ -35,7 +35,7 @@ type running struct {
 }
 
 // startIngress starts an ingress with its own telemetry, which it does not own.
-func startIngress(t *testing.T, cfg ingress.Config, conn *broker.Conn) *running {
+func startIngress(t *testing.T, cfg ingress.Config, conn *broker.Conn, options ...func(*app.Parts)) *running {
 	t.Helper()
 	r := &running{t: t, log: &log{}, done: make(chan error, 1)}
 	tel, err := telemetry.Start(t.Context(), telemetry.Config{Output: r.log, LogLevel: "debug", Exporter: "console"})
@@ -51,9 +51,11 @@ func startIngress(t *testing.T, cfg ingress.Config, conn *broker.Conn) *running 
 	r.http.Transport = &http.Transport{}
 	ctx, stop := context.WithCancel(t.Context())
 	r.stop = stop
-	go func() {
-		r.done <- app.RunIngress(ctx, cfg, app.Parts{Telemetry: tel, Conn: conn, Listener: ln})
-	}()
+	parts := app.Parts{Telemetry: tel, Conn: conn, Listener: ln}
+	for _, set := range options {
+		set(&parts)
+	}
+	go func() { r.done <- app.RunIngress(ctx, cfg, parts) }()
 	t.Cleanup(func() {
 		stop()
 		r.http.CloseIdleConnections()
@@ -64,6 +66,9 @@ func startIngress(t *testing.T, cfg ingress.Config, conn *broker.Conn) *running 
 	})
 	return r
 }
+
+// pausing is for how long a deleted stream of updates stays away.
+func pausing(d time.Duration) func(*app.Parts) { return func(p *app.Parts) { p.Pause = d } }
 
 func (r *running) ready() bool { return len(r.tel.Health.Reasons(r.t.Context())) == 0 }
 

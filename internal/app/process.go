@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/lifecycle"
@@ -20,6 +21,9 @@ type Parts struct {
 	Conn      *broker.Conn         // for ingress it must fail fast
 	Client    *api.Client          // for ingress only
 	Listener  net.Listener         // for ingress only, instead of one on Listen
+
+	// Pause is how long UPDATES stays away after somebody has deleted it. 0 means 30 s.
+	Pause time.Duration
 }
 
 type process struct {

@@ -40,7 +40,7 @@ func startAnswering(t *testing.T, s *embedded.Server) (texts <-chan string, tel 
 		ended <- app.RunWorker(ctx, r, app.Worker{
 			Broker: broker.Settings{URL: s.URL(), Partitions: 4, PinTTL: time.Second}, State: app.State{Store: "nats"}, BotAPI: app.BotAPI{URL: telegrams.URL},
 			Bots: config.Bots{All: []config.Bot{{Token: ingressToken, Username: "b"}}},
-		}, app.Parts{Telemetry: tel})
+		}, app.Parts{Telemetry: tel, Pause: time.Millisecond})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -79,7 +79,7 @@ func TestWhatTheBrokerLostIsMadeAnew(t *testing.T) {
 	cfg := settings()
 	cfg.Broker.Partitions = 4
 	conn := dialURL(t, s)
-	in := startIngress(t, cfg, conn)
+	in := startIngress(t, cfg, conn, pausing(time.Millisecond))
 	in.await("ready", func() bool { return in.ready() && len(worker.Health.Reasons(t.Context())) == 0 })
 	id := 0
 	answers := func(when string) {
@@ -109,6 +109,9 @@ func TestWhatTheBrokerLostIsMadeAnew(t *testing.T) {
 		}
 	}
 	answers("with an empty store")
+	for _, stream := range []string{"UPDATES", "PARKED", "DEADLETTERS", "TIMERS"} {
+		in.await("say that "+stream+" was lost", func() bool { return strings.Contains(in.log.String(), `"stream":"`+stream+`","held":`) })
+	}
 	in.stop()
 	if err := <-in.done; err != nil {
 		t.Errorf("ended with %v", err)
@@ -166,5 +169,78 @@ func TestAnotherLayoutStopsIntake(t *testing.T) {
 	in.stop()
 	if err := <-in.done; err != nil {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+// Updates that are accepted into a stream that somebody has just deleted would be in the way of its new layout.
+func TestDeletedUpdatesAreReportedBeforeTheyAreMadeAnew(t *testing.T) {
+	s := startBroker(t)
+	conn := dialURL(t, s)
+	in := startIngress(t, settings(), conn)
+	in.await("accept an update", func() bool { return in.post(body) == http.StatusOK })
+	raise(t, conn, broker.Names{}.DeadLetters())
+	in.await("look at the streams", func() bool { return strings.Contains(in.log.String(), "CHATLANE_DEAD_LETTERS_MAX_BYTES") })
+	updates := broker.Names{}.Updates()
+	if err := conn.JetStream().DeleteStream(t.Context(), updates); err != nil {
+		t.Fatal(err)
+	}
+	in.await("say what to do", func() bool {
+		return strings.Contains(in.tel.Health.Reasons(t.Context())["ingress streams"], "stop all programs first")
+	})
+	if code := in.post(body); code != http.StatusServiceUnavailable {
+		t.Errorf("answered %d without the stream, want 503", code)
+	}
+	if has, err := conn.Has(t.Context(), updates); has || err != nil {
+		t.Errorf("the stream stands: %t, %v", has, err)
+	}
+	if err := conn.NATS().ForceReconnect(); err != nil {
+		t.Fatal(err)
+	}
+	in.await("make it anew after a reconnection", func() bool { return in.ready() && in.post(body) == http.StatusOK })
+	in.await("say that it is another one", func() bool { return strings.Contains(in.log.String(), "a stream was replaced") })
+	in.stop()
+	if err := <-in.done; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// raise doubles a stream's bound.
+func raise(t *testing.T, conn *broker.Conn, stream string) {
+	t.Helper()
+	s, err := conn.Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := s.CachedInfo().Config
+	cfg.MaxBytes *= 2
+	if _, err := conn.JetStream().UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A bound that a restarted worker or an operator changes stops nobody who runs.
+func TestAnotherBoundIsAWarningWhileRunning(t *testing.T) {
+	s := startBroker(t)
+	conn := dialURL(t, s)
+	in := startIngress(t, settings(), conn)
+	in.await("accept an update", func() bool { return in.post(body) == http.StatusOK })
+	raise(t, conn, broker.Names{}.Updates())
+	raise(t, conn, broker.Names{}.DeadLetters())
+	told := func() bool {
+		return strings.Contains(in.log.String(), "CHATLANE_STREAM_MAX_BYTES") || !in.ready()
+	}
+	in.await("tell of the difference", told)
+	if why := in.tel.Health.Reasons(t.Context()); len(why) > 0 {
+		t.Errorf("not ready: %v", why)
+	}
+	if code := in.post(body); code != http.StatusOK {
+		t.Errorf("answered %d, want 200", code)
+	}
+	in.stop()
+	if err := <-in.done; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+	if n := strings.Count(in.log.String(), "something else than configured; this"); n != 1 {
+		t.Errorf("warned %d times, want once", n)
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/chatlane/chatlane/internal/broker"
 	"github.com/chatlane/chatlane/internal/config"
 	"github.com/chatlane/chatlane/internal/fleet"
 	"github.com/chatlane/chatlane/internal/fsm"
@@ -42,15 +43,19 @@ func (w *worker) bucketConfig() kvstore.Config {
 }
 
 // restore makes the streams, and the state bucket where there is one, unless they stand.
-func (w *worker) restore(ctx context.Context) error {
-	if err := w.conn.Ensure(ctx, w.cfg.Broker.Topology()); err != nil {
-		return err
+func (w *worker) restore(ctx context.Context, allow func(string) error) ([]broker.Standing, error) {
+	found, differs := w.conn.Restore(ctx, w.cfg.Broker.Topology(), allow)
+	if w.cfg.State.Store != storeNATS || differs != nil && !tolerable(differs) {
+		return found, differs
 	}
-	if w.cfg.State.Store != storeNATS {
-		return nil
+	if _, err := kvstore.Open(ctx, w.conn.JetStream(), w.bucketConfig()); err != nil {
+		return found, err
 	}
-	_, err := kvstore.Open(ctx, w.conn.JetStream(), w.bucketConfig())
-	return err
+	bucket, err := w.conn.Standing(ctx, "KV_"+w.conn.Names().StateBucket(), "states of conversations, cursors and journals of lanes")
+	if err != nil {
+		return found, err
+	}
+	return append(found, bucket), differs
 }
 
 func (w *worker) openRedis() (limit.Limiter, error) {

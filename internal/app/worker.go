@@ -33,7 +33,8 @@ type worker struct {
 	process
 	cfg    Worker
 	store  fsm.Store
-	checks []check // at the servers' settings, once the worker runs
+	pause  time.Duration // of Parts
+	checks []check       // at the servers' settings, once the worker runs
 }
 
 // RunWorker works until ctx ends, then hands its partitions over within cfg.Grace and returns nil. Its body
@@ -48,7 +49,7 @@ func RunWorker(ctx context.Context, router *bot.Router, cfg Worker, shared Parts
 			return err
 		}
 	}
-	w := &worker{cfg: cfg, process: process{health: "worker"}}
+	w := &worker{cfg: cfg, pause: shared.Pause, process: process{health: "worker"}}
 	defer func() { err = errors.Join(err, w.Stop(ctx, cfg.Grace/4)) }()
 	if err := w.observe(ctx, cfg.Telemetry, shared.Telemetry); err != nil {
 		return err
@@ -115,7 +116,7 @@ func (w *worker) work(ctx context.Context, workers *fleet.Fleet, loops ...func(c
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return workers.Run(ctx, work) })
 	g.Go(func() error { return w.conn.Watch(ctx) })
-	stand := standing{process: &w.process, topology: w.cfg.Broker.Topology(), restore: w.restore, workers: true, blocked: func(error) {}}
+	stand := standing{process: &w.process, topology: w.cfg.Broker.Topology(), restore: w.restore, workers: true, blocked: func(error) {}, pause: w.pause}
 	stand.dropped = promauto.With(w.tel.Registry).NewCounter(prometheus.CounterOpts{
 		Name: "chatlane_dead_letters_dropped_total", Help: "Oldest dead letters that made room for new ones, as each worker sees it.",
 	})

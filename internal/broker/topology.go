@@ -47,7 +47,13 @@ func (t Topology) withDefaults() Topology {
 	return t
 }
 
-var ErrTopology = errors.New("broker holds something else than configured")
+var (
+	ErrTopology = errors.New("broker holds something else than configured")
+	// ErrLayout is an ErrTopology by which updates would be stored or looked for elsewhere.
+	ErrLayout = fmt.Errorf("%w, another layout", ErrTopology)
+)
+
+var errNotAllowed = errors.New("stream is gone")
 
 const (
 	metaPartitions = "chatlane.partitions"
@@ -62,7 +68,7 @@ const (
 func (c *Conn) Ensure(ctx context.Context, t Topology) error {
 	t = t.withDefaults()
 	for _, want := range t.streams(c.names) {
-		if err := c.ensureStream(ctx, want); err != nil {
+		if _, err := c.ensureStream(ctx, want, func(string) error { return nil }); err != nil {
 			return err
 		}
 	}
@@ -105,30 +111,36 @@ func (t Topology) streams(n Names) []jetstream.StreamConfig {
 	}
 }
 
-func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) error {
+// ensureStream makes a missing stream, if allow returns nil. A stream that differs is returned with an ErrTopology.
+func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig, allow func(stream string) error) (*jetstream.StreamInfo, error) {
 	if v := c.nc.ConnectedServerVersion(); want.AllowMsgSchedules && older(v, 12) {
-		return fmt.Errorf("%w: nats-server is %s, and timers need its message schedules; upgrade it to 2.14 or later, 2.15 in production", ErrTopology, v)
+		return nil, fmt.Errorf("%w: nats-server is %s, and timers need its message schedules; upgrade it to 2.14 or later, 2.15 in production", ErrTopology, v)
 	}
 	s, err := c.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if err := allow(want.Name); err != nil {
+			return nil, fmt.Errorf("%w: %w", errNotAllowed, err)
+		}
 		s, err = c.js.CreateStream(ctx, want)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			s, err = c.js.Stream(ctx, want.Name) // another process came first
 		}
 	}
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == errCodeNoStorage {
-		return fmt.Errorf("stream %s: the broker has no room for %d bytes on %d servers: raise max_file_store, or lower its bound: %w", want.Name, want.MaxBytes, want.Replicas, err)
+		return nil, fmt.Errorf("stream %s: the broker has no room for %d bytes on %d servers: raise max_file_store, or lower its bound: %w", want.Name, want.MaxBytes, want.Replicas, err)
 	}
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", want.Name, err)
+		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
 	}
 	info := s.CachedInfo()
 	if want.Name == c.names.DeadLetters() && (info.Config.MaxBytes != want.MaxBytes || info.Config.Discard != want.Discard) {
-		if info, err = c.bound(ctx, info, want.MaxBytes); err != nil {
-			return err
+		bounded, err := c.bound(ctx, info, want.MaxBytes)
+		if err != nil {
+			return info, err
 		}
+		info = bounded
 	}
-	return c.names.compareStream(info.Config, want)
+	return info, c.names.compareStream(info.Config, want)
 }
 
 const errCodeNoStorage = 10047 // the broker's "insufficient storage resources available"
@@ -163,27 +175,35 @@ func (n Names) boundName(stream string) string {
 	return "CHATLANE_STREAM_MAX_BYTES"
 }
 
-// compareStream names the first difference that would break a promise or surprise an operator.
+// compareStream names the first difference that would break a promise or surprise an operator, those of the
+// layout before others.
 func (n Names) compareStream(have, want jetstream.StreamConfig) error {
 	type diff struct{ what, have, want string }
-	diffs := []diff{
+	layout := []diff{
 		{"CHATLANE_PARTITIONS", have.Metadata[metaPartitions], want.Metadata[metaPartitions]},
 		{"CHATLANE_LANE_KEY", have.Metadata[metaLaneKey], want.Metadata[metaLaneKey]},
 		{"lane hash", have.Metadata[metaHash], want.Metadata[metaHash]},
 		{"retention", have.Retention.String(), want.Retention.String()},
+		{"subjects", fmt.Sprint(slices.Sorted(slices.Values(have.Subjects))), fmt.Sprint(slices.Sorted(slices.Values(want.Subjects)))},
+	}
+	others := []diff{
 		{"discard policy", have.Discard.String(), want.Discard.String()},
 		{"storage", have.Storage.String(), want.Storage.String()},
 		{"CHATLANE_STREAM_REPLICAS", strconv.Itoa(have.Replicas), strconv.Itoa(want.Replicas)},
-		{"subjects", fmt.Sprint(slices.Sorted(slices.Values(have.Subjects))), fmt.Sprint(slices.Sorted(slices.Values(want.Subjects)))},
 		{"message schedules", strconv.FormatBool(have.AllowMsgSchedules), strconv.FormatBool(want.AllowMsgSchedules)},
 		{n.boundName(want.Name), limitText(have.MaxBytes), limitText(want.MaxBytes)},
 		{"duplicate window", have.Duplicates.String(), want.Duplicates.String()},
 	}
-	for _, d := range diffs {
-		if d.have != d.want {
-			return fmt.Errorf("%w: stream %s has %s %q, configured is %q; set it to what the stream has, or change the stream (partitions and lane key: only while nothing is queued)",
-				ErrTopology, want.Name, d.what, d.have, d.want)
+	for i, d := range slices.Concat(layout, others) {
+		if d.have == d.want {
+			continue
 		}
+		kind := ErrTopology
+		if i < len(layout) {
+			kind = ErrLayout
+		}
+		return fmt.Errorf("%w: stream %s has %s %q, configured is %q; set it to what the stream has, or change the stream (partitions and lane key: only while all programs are stopped and nothing is queued)",
+			kind, want.Name, d.what, d.have, d.want)
 	}
 	return nil
 }
