@@ -223,7 +223,7 @@ func TestAnotherBoundIsAWarningWhileRunning(t *testing.T) {
 	s := startBroker(t)
 	conn := dialURL(t, s)
 	in := startIngress(t, settings(), conn)
-	in.await("accept an update", func() bool { return in.post(body) == http.StatusOK })
+	in.await("accept an update", func() bool { return in.post(body) == http.StatusOK && in.ready() })
 	raise(t, conn, broker.Names{}.Updates())
 	raise(t, conn, broker.Names{}.DeadLetters())
 	told := func() bool {
