@@ -56,7 +56,7 @@ func (t *task) dispatch(ctx context.Context) (progress, error) {
 
 func (t *task) parts(ctx context.Context) (bot.Parts, error) {
 	id, known := t.r.deps.Bots[t.d.Scope.Bot]
-	if t.d.Scope.Bot == 0 {
+	if t.d.Scope.Bot == 0 || t.d.Type == "" {
 		return bot.Parts{}, fmt.Errorf("%w: it was not published by ingress", ErrUndecoded)
 	}
 	if !known {

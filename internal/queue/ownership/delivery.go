@@ -60,7 +60,7 @@ func (t *term) delivery(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata
 		// Not from ingress. It becomes a dead letter in its turn: unfinished, it would hold the
 		// acknowledgement floor.
 		t.log.WarnContext(ctx, "foreign message in the stream", slog.String("subject", m.Subject), slog.String("error", err.Error()))
-		if u.Lane == "" {
+		if u.Type = ""; u.Lane == "" {
 			u.Lane = lane.ByChat.Key(lane.Scope{Kind: lane.KindOther, ID: "foreign"})
 		}
 	}
