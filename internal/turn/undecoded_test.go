@@ -138,3 +138,21 @@ func TestAFilterOnATypeThatDoesNotFitLosesNoUpdate(t *testing.T) {
 		}
 	})
 }
+
+// A message that ingress did not publish has no type. No router takes it, which must not pass for an answer.
+func TestAMessageWithoutAnEnvelopeIsADeadLetter(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		b := bot.New("any")
+		b.On(bot.AnyUpdate, func(context.Context, *bot.Turn) error { return nil })
+		r.work(b)
+		if _, err := r.conn.JetStream().Publish(t.Context(), "updates.0.42.c:5", []byte("foreign")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		l, err := deadletter.New(r.conn).Get(t.Context(), 1)
+		if err != nil || l.Reason != deadletter.ReasonUndecoded || string(l.Body) != "foreign" {
+			t.Errorf("letter %s with %q, %v; want the message as undecoded", l.Reason, l.Body, err)
+		}
+	})
+}
