@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/chatlane/chatlane/bot"
@@ -33,6 +34,7 @@ func TestManyRepliesAreNotHeldBack(t *testing.T) {
 			r.say(-1-i%chats, "x") // into groups, the narrowest figure
 		}
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if n := len(r.sent()); n != updates {
 			t.Errorf("%d of %d updates answered", n, updates)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,9 +169,10 @@ func TestParkedReplayKeepsItsJournal(t *testing.T) {
 		r.work(s.router())
 		r.say(1, "buy")
 		r.expect(time.Minute, "1 charged 1")
-		busy := true
+		var busy atomic.Bool
+		busy.Store(true)
 		r.answer = func(_ string, params map[string]any) (int, string) {
-			if busy && params["text"] == "thanks" {
+			if busy.Load() && params["text"] == "thanks" {
 				return http.StatusTooManyRequests, `{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":60}}`
 			}
 			return 0, ""
@@ -179,7 +181,7 @@ func TestParkedReplayKeepsItsJournal(t *testing.T) {
 		r.replay(false)
 		r.expect(30*time.Second, "1 charged 1")
 		r.expectParked(1)
-		busy = false
+		busy.Store(false)
 		r.expect(5*time.Minute, "1 charged 1", "1 thanks")
 		if s.charged != 1 {
 			t.Errorf("charged %d times, want once", s.charged)
